@@ -1,0 +1,66 @@
+# Every command of the project. All run from .venv, which follows pyproject.toml.
+# Needed on the machine: Python 3.11 or newer, make, and Java for the specs.
+
+PYTHON ?= python3
+PG ?= 18
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.stamp
+CODE := $(wildcard src tests correctness examples)
+# Traces are replayed by TLC where there is Java, else by the Python twin of the spec.
+PYTEST_ARGS ?= --replay-traces
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test model-check model-check-deep lint format bench wheel ci clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+demo: $(STAMP) ## run real jobs: the standard library's files, two workers, a checked report
+	$(BIN)/python -m examples.stdlib_census
+
+test: $(STAMP) ## run the tests on PostgreSQL 18 (make test PG=15: on the system's)
+	PG=$(PG) $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+model-check: $(STAMP) ## check the specs, one line per configuration
+	$(BIN)/python -m correctness.model_check
+
+model-check-deep: $(STAMP) ## the same with larger bounds (long)
+	$(BIN)/python -m correctness.model_check --deep
+
+lint: $(STAMP) ## ruff (all rules), its formatter, and mypy strict; tests included
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/mypy $(CODE)
+
+format: $(STAMP) ## let ruff format and fix what it can
+	$(BIN)/ruff format $(CODE)
+	$(BIN)/ruff check --fix $(CODE)
+
+bench: $(STAMP) ## measure throughput and cost per job on a fresh server
+	$(BIN)/awa bench
+
+wheel: $(STAMP) ## build the wheel; install and import it in an empty environment
+	rm -rf dist
+	$(BIN)/python -m build --wheel
+	@set -eu; room=$$(mktemp -d); trap 'rm -rf "$$room"' EXIT; wheel=$$(ls "$$PWD"/dist/*.whl); \
+	$(BIN)/python -m venv "$$room/venv"; cd "$$room"; \
+	venv/bin/python -m pip install --quiet --disable-pip-version-check "$$wheel"; \
+	venv/bin/python -c 'import awa, importlib.resources as r; \
+	assert r.files("awa").joinpath("sql", "order.txt").is_file(), "the SQL is not in the wheel"; \
+	assert r.files("awa").joinpath("py.typed").is_file(), "py.typed is not in the wheel"'; \
+	venv/bin/awa --version
+
+ci: ## what the gate runs
+	bash .ci/run
+
+clean: ## remove what the targets made
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv: $(STAMP)
+
+$(STAMP): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[embedded,dev]'
+	touch $@
