@@ -1,0 +1,59 @@
+"""Clusters of the tests' own. `DATABASE_URL` is for users and is never touched."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from awa.embedded import Cluster
+
+# What the suite needs beyond the defaults: logical decoding for traces (a slot per database that
+# is open at a time), two-phase commit for its tests, and room for many sessions.
+SETTINGS: Final = {
+    "wal_level": "logical",
+    "max_replication_slots": "64",
+    "max_prepared_transactions": "16",
+    "max_connections": "120",
+    "max_locks_per_transaction": "256",
+    "shared_buffers": "256MB",
+    "max_wal_size": "4GB",
+    "checkpoint_timeout": "30min",
+}
+EMBEDDED_MAJOR: Final = "18"
+
+
+def chosen_bindir() -> Path | None:
+    """Return the programs of the version that `PG` asks for; None for the embedded ones."""
+    major = os.environ.get("PG", EMBEDDED_MAJOR)
+    if major == EMBEDDED_MAJOR:
+        return None
+    bindir = Path(os.environ.get("PG_BINDIR", f"/usr/lib/postgresql/{major}/bin"))
+    if not bindir.is_dir():
+        pytest.exit(f"PG={major}: no {bindir}; install PostgreSQL {major} or set PG_BINDIR", 2)
+    return bindir
+
+
+NewCluster = Callable[..., Cluster]
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """Return the run's cluster, shared by all tests: give it back as you found it."""
+    with Cluster(bindir=chosen_bindir(), settings=SETTINGS) as running:
+        yield running
+
+
+@pytest.fixture
+def new_cluster() -> Iterator[NewCluster]:
+    """Return `new_cluster(**Cluster's arguments)`: clusters to kill, restart or misconfigure."""
+    with ExitStack() as stack:
+
+        def make(**arguments: Any) -> Cluster:
+            settings = {**SETTINGS, **arguments.pop("settings", {})}
+            arguments.setdefault("bindir", chosen_bindir())
+            return stack.enter_context(Cluster(settings=settings, **arguments))
+
+        yield make

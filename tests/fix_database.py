@@ -1,0 +1,202 @@
+"""A database per test, cloned from a template that each module migrates once.
+
+    database   its connection string (superuser), with the schema `awa`
+    session    session() opens one more plain, synchronous, autocommit session of psycopg
+    one, other two such sessions, already open
+    start      start(session, sql, params) runs a statement in a thread: a Statement to wait for
+    blocked    blocked(pid) returns once pg_locks shows that backend waiting
+    empty_database  a connection string of a database without the schema
+
+A plugin that records what tests do registers in `on_database_created` (called before any session
+of the test opens) and `on_database_finished` (called when all of them are closed).
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from itertools import count
+from typing import Any, Final, LiteralString
+
+import psycopg
+import pytest
+from awa._storage.install import migrate_sync
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from awa.embedded import Cluster
+
+Session = psycopg.Connection[tuple[Any, ...]]
+NewSession = Callable[..., Session]
+DatabaseHook = Callable[[str, pytest.FixtureRequest], None]
+
+on_database_created: Final[list[DatabaseHook]] = []
+on_database_finished: Final[list[DatabaseHook]] = []
+
+SCHEMA: Final = "awa"
+# A fact that has not come true by then will not: the test has found something.
+WAIT_S_MAX: Final = 10.0
+LOOK_INTERVAL_S: Final = 0.002
+_numbers: Final = count(1)
+
+
+def open_session(conninfo: str, **options: Any) -> Session:
+    """Open a plain session: synchronous, autocommit unless told otherwise."""
+    return psycopg.connect(conninfo, **{"autocommit": True, **options})
+
+
+class Statement:
+    """A statement that runs in a thread of its own, to be waited for."""
+
+    def __init__(self, session: Session, statement: LiteralString, params: object) -> None:
+        self.pid: Final = session.info.backend_pid
+        self._rows: list[tuple[Any, ...]] = []
+        self._error: BaseException | None = None
+        self._thread: Final = threading.Thread(
+            target=self._run, args=(session, statement, params), daemon=True
+        )
+        self._thread.start()
+
+    def _run(self, session: Session, statement: LiteralString, params: Any) -> None:
+        try:
+            cursor = session.execute(statement, params)
+            self._rows = cursor.fetchall() if cursor.description else []
+        except BaseException as error:  # noqa: BLE001  # raised again by `rows`, in the test
+            self._error = error
+
+    def is_running(self) -> bool:
+        """Whether the statement has not ended yet."""
+        return self._thread.is_alive()
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        """Wait for the end and return the rows, or raise what the statement raised."""
+        self._thread.join(WAIT_S_MAX)
+        assert not self._thread.is_alive(), "the statement does not end"
+        if self._error is not None:
+            raise self._error
+        return self._rows
+
+
+@pytest.fixture(scope="session")
+def watcher(cluster: Cluster) -> Iterator[Session]:
+    """Return a session that looks at the others, from a database nobody clones."""
+    with open_session(cluster.conninfo()) as session:
+        yield session
+
+
+@pytest.fixture
+def blocked(watcher: Session) -> Callable[[int], None]:
+    """Return `blocked(pid)`, which waits for a fact: that backend waits for a lock."""
+
+    def wait_until_blocked(pid: int) -> None:
+        looked = "select exists (select from pg_locks where pid = %s and not granted)"
+        deadline = time.monotonic() + WAIT_S_MAX
+        while watcher.execute(looked, [pid]).fetchone() != (True,):
+            assert time.monotonic() < deadline, f"backend {pid} does not wait for any lock"
+            time.sleep(LOOK_INTERVAL_S)
+
+    return wait_until_blocked
+
+
+@pytest.fixture
+def start() -> Callable[..., Statement]:
+    """Return `start(session, sql, params)`, which runs a statement in a thread."""
+
+    def run(session: Session, statement: LiteralString, params: object = ()) -> Statement:
+        return Statement(session, statement, params)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def template(cluster: Cluster, watcher: Session) -> Iterator[str]:
+    """Return the name of a migrated database that this module's tests are cloned from."""
+    name = f"template_{next(_numbers)}"
+    _create(watcher, name, None)
+    migrate_sync(cluster.conninfo(name), schema=SCHEMA)
+    yield name
+    _drop(watcher, name)
+
+
+@pytest.fixture
+def database(
+    cluster: Cluster, watcher: Session, template: str, request: pytest.FixtureRequest
+) -> Iterator[str]:
+    """Return the connection string of this test's own database."""
+    yield from _own_database(cluster, watcher, template, request)
+
+
+@pytest.fixture
+def empty_database(cluster: Cluster, watcher: Session) -> Iterator[str]:
+    """Return the connection string of a database without the schema; nothing is recorded."""
+    name = f"test_{next(_numbers)}"
+    _create(watcher, name, None)
+    yield cluster.conninfo(name)
+    _drop(watcher, name)
+
+
+@pytest.fixture
+def session(database: str) -> Iterator[NewSession]:
+    """Return `session()`, which opens sessions of the test's database, closed at its end."""
+    with ExitStack() as stack:
+
+        def make(conninfo: str = database, **options: Any) -> Session:
+            opened = open_session(conninfo, **options)
+            stack.callback(opened.close)
+            return opened
+
+        yield make
+
+
+@pytest.fixture
+def one(session: NewSession) -> Session:
+    """Return a session."""
+    return session()
+
+
+@pytest.fixture
+def other(session: NewSession) -> Session:
+    """Return a second session."""
+    return session()
+
+
+def with_user(conninfo: str, user: str, password: str) -> str:
+    """Return the connection string with another role's credentials."""
+    return make_conninfo(conninfo, user=user, password=password)
+
+
+def _own_database(
+    cluster: Cluster, watcher: Session, template: str, request: pytest.FixtureRequest
+) -> Iterator[str]:
+    """Clone the template, tell the hooks, and drop the clone at the end."""
+    name = f"test_{next(_numbers)}"
+    _create(watcher, name, template)
+    conninfo = cluster.conninfo(name)
+    try:
+        for hook in on_database_created:
+            hook(conninfo, request)
+        yield conninfo
+        for hook in on_database_finished:
+            hook(conninfo, request)
+    finally:
+        _drop(watcher, name)
+
+
+def _create(watcher: Session, name: str, template: str | None) -> None:
+    """Create a database. PostgreSQL itself waits for a backend that is leaving the template."""
+    statement = sql.SQL("create database {} template {}").format(
+        sql.Identifier(name), sql.Identifier(template or "template0")
+    )
+    watcher.execute(statement)
+
+
+def _drop(watcher: Session, name: str) -> None:
+    """Drop a database, whoever is still in it, and the slots that decode it."""
+    slots = "select pg_drop_replication_slot(slot_name) from pg_replication_slots"
+    watcher.execute(
+        "select pg_terminate_backend(active_pid, 10000) from pg_replication_slots"
+        " where database = %s and active_pid is not null",
+        [name],
+    )
+    watcher.execute(slots + " where database = %s", [name])
+    watcher.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
