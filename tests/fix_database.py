@@ -20,10 +20,10 @@ from typing import Any, Final, LiteralString
 
 import psycopg
 import pytest
-from awa._storage.install import migrate_sync
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from awa._storage.install import migrate_sync
 from awa.embedded import Cluster
 
 Session = psycopg.Connection[tuple[Any, ...]]
