@@ -1,0 +1,49 @@
+-- claim: take entries of several queues for a worker.
+--   spec      Storage!Claim                 event    claim (when something was taken, or repeated)
+--   requires  READ COMMITTED; a started worker; a token drawn for this call alone; limits of 1000 in all
+--   outcome   a row per claims row ('got'), and one per queue that got nothing: 'empty', or 'busy' when
+--             another claim holds a lane of it (soon is a good time to ask again). With a token that
+--             took something before: what is still open of it, and 'busy' for the other queues.
+--   touches   insert claims (one per lane and slot); no bodies: they are read after the commit, because
+--             rows sent before it would let one stopped client hold the lane for everybody
+--   one step  under locks taken first: the token (a repeat races with its first call), each lane, the
+--             live slots. All picks come before the transaction's xid and before the first write.
+create function claim(worker bigint, call bigint, token bigint, queues text[], limits int[])
+returns table (queue text, answer text, slot smallint, part smallint, lane int, seqs int8multirange, deadline timestamptz)
+language plpgsql security definer set search_path from current
+set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off set enable_hashjoin = off set jit = off as $$
+#variable_conflict use_column
+declare
+    v_mine int[];
+    v_slots smallint[];
+    v_takes lane_take[];
+    v_xid xid8;
+    v_fresh boolean := pg_current_xact_id_if_assigned() is null;
+begin
+    perform require_read_committed('claim');
+    perform check_asks(claim.queues, claim.limits);
+    perform require_worker(claim.worker);
+    perform pg_advisory_xact_lock(lk_claim(), hashint8(claim.token));
+    v_mine := lock_lanes(claim.queues);
+    v_slots := lock_live_slots();
+    if token_known(claim.token, v_slots) then
+        return query select * from repeat_claim(claim.worker, claim.call, claim.token, claim.queues, v_slots);
+        return;
+    end if;
+    v_takes := take_all(array(select s from lane_states(v_mine, v_slots) s), v_slots, claim.queues, claim.limits);
+    if exists (select from unnest(v_takes) t where t.n > 0) then
+        v_xid := pg_current_xact_id();
+        v_takes := array(select with_xid(t, case when v_fresh then v_xid end) from unnest(v_takes) t);
+        return query select w.queue, 'got', w.slot, w.part, w.lane, w.seqs, w.deadline
+                     from write_claims(claim.worker, claim.call, claim.token, v_takes) w;
+        if tracing() then
+            perform emit(claim_event(claim.worker, claim.call, claim.token, false, claimed_rows(v_takes), v_takes));
+        end if;
+    end if;
+    return query
+    select q, case when exists (select from unnest(v_takes) t where t.queue = q)
+                     or exists (select from lanes l where l.queue = q and l.lane <> all (v_mine))
+                   then 'busy' else 'empty' end, null::smallint, null::smallint, null::int, null::int8multirange, null::timestamptz
+    from unnest(claim.queues) q
+    where not exists (select from unnest(v_takes) t where t.queue = q and t.n > 0);
+end $$;

@@ -1,0 +1,41 @@
+-- heartbeat: a worker lives, and says which of its claim calls it still knows of.
+--   spec      Storage!Heartbeat             event    heartbeat
+--   requires  READ COMMITTED, a transaction of its own. upto: the last claim call the worker had sent when
+--             it built the list; open_calls: of the calls up to that one, those still open or unanswered
+--   outcome   'alive' with how many entries were released, or 'gone': the row is not there any more, the
+--             worker cancels what it runs and starts anew
+--   touches   update workers (1, HOT); for calls up to upto that are not named: insert closures, ready
+--   one step  the row's update comes first; claims are looked up after it and closed under their locks.
+--             Only calls up to upto: one sent later may be executing while an older list arrives. A
+--             release counts as a loss: the worker lost the reply or the bodies.
+create function heartbeat(worker bigint, beat bigint, upto bigint, open_calls int8multirange)
+returns table (answer text, released int)
+language plpgsql security definer set search_path from current
+set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off set enable_hashjoin = off set jit = off as $$
+#variable_conflict use_column
+declare
+    v_from bigint;
+    v_closings closing[];
+    v_entries jsonb;
+begin
+    perform require_read_committed('heartbeat');
+    update workers w
+    set beat = greatest(w.beat, heartbeat.beat), beat_at = clock_timestamp(),
+        reconciled = greatest(w.reconciled, coalesce(lower(heartbeat.open_calls) - 1, heartbeat.upto))
+    where w.worker = heartbeat.worker
+    -- what earlier beats have dealt with is looked at again every twelfth time: a call whose reply said
+    -- "empty" may yet be executed by a connection that was stuck
+    returning case when heartbeat.beat % 12 = 0 then 0 else (select o.reconciled from workers o where o.worker = heartbeat.worker) end
+    into v_from;
+    if not found then
+        return query select 'gone', 0;
+        return;
+    end if;
+    v_closings := close_forgotten(heartbeat.worker, v_from, heartbeat.upto, heartbeat.open_calls);
+    v_entries := requeue(v_closings, 1);
+    if tracing() then
+        perform emit(jsonb_build_object('a', 'heartbeat', 'worker', heartbeat.worker, 'beat', heartbeat.beat, 'upto', heartbeat.upto,
+            'open', heartbeat.open_calls::text, 'answer', 'alive', 'items', closing_items(v_closings), 'entries', v_entries));
+    end if;
+    return query select 'alive', jsonb_array_length(v_entries);
+end $$;

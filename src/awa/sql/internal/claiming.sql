@@ -1,0 +1,174 @@
+-- The parts of claim: the lanes it may touch, their order, what it writes, what a repeat answers.
+
+-- Of these queues' lanes, those whose lock we got, in lane order; the others belong to a claim that has
+-- not committed yet. Claims of a lane are serial until commit.
+create function lock_lanes(p_queues text[]) returns int[]
+language sql volatile as $$
+    select coalesce(array_agg(l.lane), '{}')
+    from (select x.lane from lanes x where x.queue = any (p_queues) order by x.lane) l
+    where pg_try_advisory_xact_lock(lk_lane(), l.lane)
+$$;
+
+create function has_something(p_state lane_state) returns boolean
+language sql volatile as $$
+    select coalesce(pg_sequence_last_value(p_state.seq), 0) >= p_state.next
+        or not isempty(p_state.holes) or not isempty(p_state.young)
+$$;
+
+-- The instant at which the lane's first visible entry was enqueued; null when there is none.
+create function head_enqueued_at(p_state lane_state, p_slots smallint[]) returns timestamptz
+language plpgsql as $$
+declare
+    v picked := pick(p_state.lane, p_state.next, 9223372036854775807, p_state.holes + p_state.young, p_slots, 1, 1);
+    v_at timestamptz;
+begin
+    if v.n = 1 then
+        execute format('select enqueued_at from ready_%s where lane = $1 and seq = $2', v.slots[1])
+        into v_at using p_state.lane, v.top;
+    end if;
+    return v_at;
+end $$;
+
+-- The queue's lanes that have something, best effective priority first: a lane rises by one for each
+-- aging_s its head has waited. One lane needs no look.
+create function in_claim_order(p_states lane_state[], p_queue text, p_slots smallint[]) returns setof lane_state
+language plpgsql as $$
+declare
+    v_mine lane_state[] := array(select s from unnest(p_states) s where s.queue = p_queue and has_something(s));
+begin
+    if cardinality(v_mine) < 2 then
+        return query select * from unnest(v_mine);
+        return;
+    end if;
+    return query
+    select (h.s).* from (
+        select s, head_enqueued_at(s, p_slots) as head_at from unnest(v_mine) s) h
+    where h.head_at is not null
+    order by greatest(1, (h.s).priority - case when (h.s).aging_s = 0 then 0
+                 else floor(extract(epoch from clock_timestamp() - h.head_at) / (h.s).aging_s) end),
+             h.head_at;
+end $$;
+
+-- take_all: all picks of a call, queue by queue in the order asked, before anything is written.
+create function take_all(p_states lane_state[], p_slots smallint[], p_queues text[], p_limits int[]) returns lane_take[]
+language plpgsql as $$
+declare
+    v_takes lane_take[] := '{}';
+    v_take lane_take;
+    v_state lane_state;
+    v_left int;
+begin
+    for i in 1 .. cardinality(p_queues) loop
+        v_left := p_limits[i];
+        for v_state in select * from in_claim_order(p_states, p_queues[i], p_slots) loop
+            exit when v_left <= 0;
+            v_take := take_from_lane(v_state, p_slots, v_left);
+            if v_take.lane is not null then
+                v_takes := v_takes || v_take;
+                v_left := v_left - v_take.n;
+            end if;
+        end loop;
+    end loop;
+    return v_takes;
+end $$;
+
+-- One claims row per (lane, slot), each with the lane's new state.
+create function write_claims(p_worker bigint, p_call bigint, p_token bigint, p_takes lane_take[])
+returns table (queue text, slot smallint, part smallint, lane int, seqs int8multirange, deadline timestamptz)
+language plpgsql as $$
+#variable_conflict use_column
+begin
+    return query
+    with rows_ as materialized (
+        select t.*, u.slot as u_slot, u.seqs as u_seqs, (row_number() over ())::smallint as u_part,
+               case when t.deadline_s > 0 then clock_timestamp() + make_interval(secs => t.deadline_s) end as u_deadline
+        from unnest(p_takes) t, unnest(t.slots, t.seqs) u (slot, seqs)
+        where t.n > 0
+    ), written as (
+        insert into claims (token, worker, call, claimed_at, deadline, no, next, holes_xid, young_xid,
+                            lane, slot, part, seqs, holes, young)
+        select p_token, p_worker, p_call, clock_timestamp(), r.u_deadline, r.no, r.next, r.holes_xid, r.young_xid,
+               r.lane, r.u_slot, r.u_part, r.u_seqs, r.holes, r.young
+        from rows_ r
+    )
+    select r.queue, r.u_slot, r.u_part, r.lane, r.u_seqs, r.u_deadline from rows_ r;
+end $$;
+
+-- The rows of this token with what is still open of each (perhaps nothing), from whichever slot they are in.
+create function open_of_token(p_token bigint, p_slots smallint[])
+returns table (queue text, slot smallint, part smallint, lane int, seqs int8multirange, deadline timestamptz)
+language plpgsql as $$
+begin
+    return query execute format(
+        'select l.queue, c.slot, c.part, c.lane, c.seqs - c.closed, c.deadline from (%s) c join lanes l on l.lane = c.lane',
+        (select string_agg(format(
+            'select c.slot, c.part, c.lane, c.seqs, c.deadline, coalesce((select range_agg(x.seqs) from closures_%1$s x '
+            'where x.token = c.token and x.part = c.part), ''{}'') as closed from claims_%1$s c where c.token = $1', k),
+            ' union all ') from unnest(p_slots) k))
+    using p_token;
+end $$;
+
+create function claim_event(p_worker bigint, p_call bigint, p_token bigint, p_again boolean, p_rows jsonb, p_takes lane_take[])
+returns jsonb
+language sql immutable as $$
+    select jsonb_build_object('a', 'claim', 'worker', p_worker, 'call', p_call, 'token', p_token, 'again', p_again,
+        'rows', coalesce(p_rows, '[]'),
+        'lanes', coalesce((select jsonb_agg(jsonb_build_object('lane', t.lane, 'no', t.no, 'next', t.next,
+                                                              'holes', (t.holes + t.young)::text) order by t.lane)
+                           from unnest(p_takes) t where t.n > 0), '[]'))
+$$;
+
+create function claimed_rows(p_takes lane_take[]) returns jsonb
+language sql immutable as $$
+    select jsonb_agg(jsonb_build_object('lane', r.lane, 'slot', r.slot, 'part', r.part, 'seqs', r.seqs::text) order by r.part)
+    from (select t.lane, u.slot, u.seqs, row_number() over () as part
+          from unnest(p_takes) t, unnest(t.slots, t.seqs) u (slot, seqs) where t.n > 0) r
+$$;
+
+create function token_known(p_token bigint, p_slots smallint[]) returns boolean
+language plpgsql as $$
+declare
+    v_known boolean;
+begin
+    execute (select 'select ' || string_agg(format('exists (select from claims_%s where token = $1)', k), ' or ')
+             from unnest(p_slots) k) into v_known using p_token;
+    return v_known;
+end $$;
+
+-- A repeat's answer: what is still open under the token, and busy for every other queue. Nothing new is
+-- taken: the reply that was lost may still be on its way.
+create function repeat_claim(p_worker bigint, p_call bigint, p_token bigint, p_queues text[], p_slots smallint[])
+returns table (queue text, answer text, slot smallint, part smallint, lane int, seqs int8multirange, deadline timestamptz)
+language plpgsql as $$
+#variable_conflict use_column
+declare
+    v_got text[] := '{}';
+    v_rows jsonb := '[]';
+    o record;
+begin
+    for o in select * from open_of_token(p_token, p_slots) t where not isempty(t.seqs) order by t.part loop
+        v_got := v_got || o.queue;
+        v_rows := v_rows || jsonb_build_object('lane', o.lane, 'slot', o.slot, 'part', o.part, 'seqs', o.seqs::text);
+        return query select o.queue, 'got'::text, o.slot, o.part, o.lane, o.seqs, o.deadline;
+    end loop;
+    if tracing() then
+        perform emit(claim_event(p_worker, p_call, p_token, true, v_rows, '{}'));
+    end if;
+    return query
+    select q, 'busy'::text, null::smallint, null::smallint, null::int, null::int8multirange, null::timestamptz
+    from unnest(p_queues) q where q <> all (v_got);
+end $$;
+
+create function check_asks(p_queues text[], p_limits int[]) returns void
+language plpgsql as $$
+begin
+    if cardinality(p_queues) is distinct from cardinality(p_limits) or cardinality(p_queues) = 0
+       or array_position(p_queues, null) is not null or array_position(p_limits, null) is not null
+       or exists (select from unnest(p_limits) l where l < 1)
+       or (select count(distinct q) from unnest(p_queues) q) <> cardinality(p_queues) then
+        perform refuse_input('queues', 'must be distinct names, with one limit of 1 or more for each');
+    elsif (select sum(l) from unnest(p_limits) l) > 1000 then
+        raise exception 'awa: a claim takes at most 1000 entries, % were asked for', (select sum(l) from unnest(p_limits) l)
+            using errcode = 'AW004';
+    end if;
+end $$;

@@ -1,0 +1,118 @@
+-- What a claim concludes from what it saw in one lane: what it takes, and the lane's state after it.
+
+create type lane_take as (
+    lane int, queue text, deadline_s double precision, n int, slots smallint[], seqs int8multirange[],
+    no bigint, next bigint,
+    holes int8multirange, holes_xid xid8, young int8multirange, young_xid xid8,
+    noted boolean            -- numbers joined the young generation: it needs this claim's own xid
+);
+
+-- Past so many ranges of holes a lane's cursor stops until the producers in flight have ended.
+create function holes_max() returns int language sql immutable as $$ select 1000 $$;
+
+create function numbers_up_to(p_top bigint) returns int8multirange
+language sql immutable as $$ select int8multirange(int8range(null, p_top + 1)) $$;
+
+-- Every number a claim up to p_top answers for: the holes, and what the cursor passes.
+create function numbers_passed(p_state lane_state, p_top bigint) returns int8multirange
+language sql immutable as $$
+    select p_state.holes + p_state.young
+         + case when p_top >= p_state.next then int8multirange(int8range(p_state.next, p_top + 1)) else '{}' end
+$$;
+
+-- The lane after taking p_picked and forgetting p_forgotten. What stays of the old generation keeps its
+-- xid; everything else is young. Seen but without room is not forgotten, so it stays a hole.
+create function after_take(p_state lane_state, p_picked picked, p_top bigint, p_forgotten int8multirange) returns lane_take
+language plpgsql immutable as $$
+declare
+    s lane_state := p_state;
+    v_left int8multirange := numbers_passed(s, p_top) - p_picked.taken - p_forgotten;
+    v_holes int8multirange := s.holes * v_left;
+begin
+    return row (s.lane, s.queue, s.deadline_s, p_picked.n, p_picked.slots, p_picked.seqs,
+                s.no + 1, greatest(s.next, p_top + 1), v_holes, s.holes_xid, v_left - v_holes, s.young_xid,
+                not (v_left - v_holes) <@ s.young)::lane_take;
+end $$;
+
+-- Numbers of a generation that waits for an xid before p_xmin, that the pick looked for and did not see.
+-- Every producer that could still show one of them had an older xid than the claim that noted it.
+create function passed_over(p_state lane_state, p_xmin xid8, p_looked int8multirange, p_seen int8multirange)
+returns int8multirange
+language sql immutable as $$
+    select case when p_state.holes_xid < p_xmin then p_state.holes * p_looked - p_seen else '{}' end
+         + case when p_state.young_xid < p_xmin then p_state.young * p_looked - p_seen else '{}' end
+$$;
+
+-- take_from_lane: null when nothing is visible; n = 0 when the cursor had to stop (answer busy).
+create function take_from_lane(p_state lane_state, p_slots smallint[], p_limit int) returns lane_take
+language plpgsql as $$
+declare
+    c_all constant bigint := 9223372036854775807;
+    s lane_state := p_state;
+    v picked := pick(s.lane, s.next, c_all, s.holes + s.young, p_slots, p_limit, p_limit);
+    v_top bigint := v.top;
+    v_forgotten int8multirange;
+    v_take lane_take;
+begin
+    if v.n = 0 then
+        return null;
+    end if;
+    if not numbers_passed(s, v_top) * numbers_up_to(v_top) <@ v.taken and quiet(s.lane) then
+        -- A visible number is above all of these, so whoever drew them was in flight before; nobody is
+        -- now. What a look begun after that does not see will never appear. No limit on this look.
+        v := pick(s.lane, s.next, v_top + 1, s.holes + s.young, lock_live_slots(), 2147483647, p_limit);
+        v_forgotten := numbers_passed(s, v_top) * numbers_up_to(v_top) - v.seen;
+    else
+        v_forgotten := passed_over(s, v.xmin, case when v.n = p_limit then numbers_up_to(v_top) else '{(,)}' end, v.seen);
+    end if;
+    v_take := after_take(s, v, v_top, v_forgotten);
+    if (select count(*) from unnest(v_take.holes + v_take.young)) > holes_max() then
+        return relieve(s, v_top, p_limit);
+    end if;
+    return v_take;
+end $$;
+
+-- relieve: too many holes. The lane's own xmin ignores strangers' long transactions; when even that does
+-- not help, the cursor stops: only what appeared inside the holes is taken.
+create function relieve(p_state lane_state, p_top bigint, p_limit int) returns lane_take
+language plpgsql as $$
+declare
+    s lane_state := p_state;
+    v_xmin xid8 := lane_xmin(s.lane);     -- before the look: who ended since then is visible to it
+    v picked := pick(s.lane, s.next, p_top + 1, s.holes + s.young, lock_live_slots(), 2147483647, p_limit);
+    v_take lane_take := after_take(s, v, p_top,
+        passed_over(s, coalesce(v_xmin, v.xmin), numbers_up_to(p_top), v.seen));
+begin
+    if (select count(*) from unnest(v_take.holes + v_take.young)) <= holes_max() then
+        return v_take;
+    end if;
+    raise warning 'awa: lane % has more than % holes; its cursor waits for producers in flight', s.lane, holes_max();
+    v := pick(s.lane, 9223372036854775807, 9223372036854775807, s.holes + s.young, lock_live_slots(), p_limit, p_limit);
+    return after_take(s, v, coalesce(v.top, s.next - 1), '{}');
+end $$;
+
+-- with_xid: the state a claim writes. Numbers noted now wait for this claim's own xid, taken after every
+-- pick (null when the transaction had one at entry: then only quiet frees them, or a later claim's xid).
+-- Two generations bound the state: when the old one is gone, the young one becomes old and its xid stands.
+create function with_xid(p_take lane_take, p_xid xid8) returns lane_take
+language plpgsql immutable as $$
+declare
+    t lane_take := p_take;
+begin
+    if t.noted or t.young_xid is null then
+        t.young_xid := p_xid;
+    end if;
+    t.holes_xid := coalesce(t.holes_xid, p_xid);
+    if isempty(t.holes) then
+        t.holes := t.young;
+        t.holes_xid := t.young_xid;
+        t.young := '{}';
+    end if;
+    if isempty(t.young) then
+        t.young_xid := null;
+    end if;
+    if isempty(t.holes) then
+        t.holes_xid := null;
+    end if;
+    return t;
+end $$;

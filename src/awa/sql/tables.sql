@@ -1,0 +1,228 @@
+-- The data, before any code. Names are those of docs/architecture.md.
+--   A job's body is written once per attempt, to an append-only log (ready).
+--   Claiming n jobs is one row (claims: a set of numbers); completing them is one row (closures).
+--   Which attempts are open is set algebra: claimed minus closed. Nothing here is updated or
+--   deleted on the path of a plain job; space comes back by TRUNCATE of whole slots.
+
+create table meta (
+    schema_version int not null,
+    installed_at timestamptz not null default clock_timestamp()
+);
+create unique index meta_one_row on meta ((true));
+
+-- How an entry's number set ended. Only some are written by this version; the list is complete so
+-- that adding an action never rewrites the type.
+create type outcome as enum (
+    'completed', 'released', 'lost', 'retried', 'snoozed', 'failed', 'cancelled',
+    'expired', 'parked', 'withdrawn', 'moved'
+);
+
+-- ---------------------------------------------------------------------------------- control plane
+
+create table queue_settings (
+    queue_id int generated always as identity primary key,
+    queue text not null unique constraint queue_length_inv check (char_length(queue) between 1 and 200),
+    deadline_s double precision not null default 300 constraint deadline_inv check (deadline_s >= 0),
+    aging_s double precision not null default 60 constraint aging_inv check (aging_s >= 0),
+    enqueue_shards smallint not null default 1 constraint shards_inv check (enqueue_shards between 1 and 64),
+    paused boolean not null default false
+);
+comment on column queue_settings.deadline_s is 'seconds an attempt may take; 0 = no deadline';
+comment on column queue_settings.aging_s is 'seconds of waiting that lift a lane by one priority; 0 = never';
+
+-- A lane is the ordered stream of one (queue, priority, shard). Its numbers come from its own
+-- sequence (cache 1: a session that hoards numbers would leave holes that look in flight).
+-- The floor is the lane's state as the last prune left it; claims rows newer than it win.
+create table lanes (
+    lane int generated always as identity primary key,
+    queue text not null references queue_settings (queue),
+    queue_id int not null,
+    priority smallint not null constraint priority_inv check (priority between 1 and 4),
+    shard smallint not null constraint shard_inv check (shard >= 0),
+    seq regclass not null,
+    floor_no bigint not null default 0,
+    floor_next bigint not null default 1,
+    floor_holes int8multirange not null default '{}',
+    floor_holes_xid xid8,
+    floor_young int8multirange not null default '{}',
+    floor_young_xid xid8,
+    unique (queue, priority, shard)
+);
+
+-- One row per worker process; `worker` is random, because numbers from sequences come back after a
+-- failover. One HOT update per beat.
+create table workers (
+    worker bigint primary key,
+    info jsonb not null,
+    started_at timestamptz not null default clock_timestamp(),
+    beat bigint not null default 0,
+    beat_at timestamptz not null default clock_timestamp(),
+    reconciled bigint not null default 0
+) with (fillfactor = 50);
+comment on column workers.reconciled is 'claim calls up to this one had no open entry at some beat';
+
+-- ------------------------------------------------------------------------------------- the ring
+
+create sequence job_id_seq;
+
+-- The current slot is this sequence's value: no snapshot is involved. It is a hint only: an entry
+-- may land in any slot, and nothing relies on where.
+create sequence ring_seq minvalue 0 maxvalue 15 start 0;
+
+create table ready (
+    seq bigint not null,
+    job_id bigint not null,
+    enqueued_at timestamptz not null,
+    lane int not null,
+    run_lease int not null,
+    slot smallint not null,
+    attempt smallint not null,
+    max_attempts smallint not null,
+    losses smallint not null,
+    kind text not null,
+    args jsonb not null,
+    extra jsonb not null
+) partition by list (slot);
+comment on column ready.run_lease is 'per job, grows by one with each entry: the public fencing number';
+comment on column ready.attempt is 'which attempt this entry is, from 1; a release gives it back';
+comment on column ready.extra is 'what few jobs have: tags, metadata, deadline_s';
+
+-- One row per (lane, slot) a claim call took from, with the lane's state after it: `no`, `next` (the
+-- cursor), and the numbers below it that were not visible, in two generations with the xid each waits
+-- for. Rows that were carried to another slot have no state (no is null).
+create table claims (
+    token bigint not null,
+    worker bigint not null,
+    call bigint not null,
+    claimed_at timestamptz not null,
+    deadline timestamptz,
+    no bigint,
+    next bigint not null,
+    holes_xid xid8,
+    young_xid xid8,
+    lane int not null,
+    slot smallint not null,
+    part smallint not null,
+    seqs int8multirange not null,
+    holes int8multirange not null,
+    young int8multirange not null
+) partition by list (slot);
+
+-- A set of numbers that ended with one outcome and one settle id; token null = a withdrawal.
+create table closures (
+    token bigint,
+    settle_id bigint not null,
+    closed_at timestamptz not null,
+    outcome outcome not null,
+    lane int not null,
+    slot smallint not null,
+    part smallint,
+    seqs int8multirange not null
+) partition by list (slot);
+
+create table results (
+    seq bigint not null,
+    lane int not null,
+    slot smallint not null,
+    result jsonb not null
+) partition by list (slot);
+
+-- Attempts that need a row of their own: progress, callbacks, parked waits.
+create table leases (
+    seq bigint not null,
+    token bigint not null,
+    lane int not null,
+    slot smallint not null,
+    part smallint not null,
+    progress jsonb,
+    callback_id uuid,
+    parked_until timestamptz
+) partition by list (slot);
+
+create table ring_slots (
+    slot smallint primary key,
+    ready regclass not null,
+    claims regclass not null,
+    closures regclass not null,
+    results regclass not null,
+    leases regclass not null
+);
+
+-- Autovacuum is off on the ring: it would block prune, and statistics taken while a slot is empty
+-- turn plans bad. Wraparound vacuums still run; TRUNCATE makes them rare.
+do $$
+declare
+    t text;
+begin
+    for k in 0 .. 15 loop
+        foreach t in array array['ready', 'claims', 'closures', 'results', 'leases'] loop
+            execute format(
+                'create table %1$s_%2$s partition of %1$s for values in (%2$s) with (autovacuum_enabled = off)',
+                t, k);
+        end loop;
+        execute format('alter table ready_%s add primary key (lane, seq)', k);
+        execute format('create index on ready_%s (job_id)', k);
+        execute format('alter table ready_%s set (toast.autovacuum_enabled = off)', k);
+        execute format('create index on claims_%s (token)', k);
+        execute format('create index on claims_%s (worker, call)', k);
+        execute format('create unique index on claims_%s (lane, no, part)', k);
+        execute format('create index on claims_%s (lane, upper(seqs))', k);
+        execute format('create index on closures_%s (token, part)', k);
+        execute format('create index on closures_%s (lane) where token is null', k);
+        execute format('alter table results_%s add primary key (lane, seq)', k);
+        execute format('alter table results_%s set (toast.autovacuum_enabled = off)', k);
+        execute format('alter table leases_%s add primary key (lane, seq)', k);
+        insert into ring_slots values (
+            k, format('ready_%s', k)::regclass, format('claims_%s', k)::regclass,
+            format('closures_%s', k)::regclass, format('results_%s', k)::regclass,
+            format('leases_%s', k)::regclass);
+    end loop;
+end $$;
+
+-- --------------------------------------------------------- jobs that are not in the ring just now
+
+create table deferred (
+    job_id bigint primary key,
+    run_at timestamptz not null,
+    state text not null constraint deferred_state_inv check (state in ('scheduled', 'retryable')),
+    queue text not null,
+    priority smallint not null constraint priority_inv check (priority between 1 and 4),
+    shard smallint not null default 0,
+    run_lease int not null,
+    attempt smallint not null,
+    max_attempts smallint not null,
+    losses smallint not null default 0,
+    kind text not null,
+    args jsonb not null,
+    extra jsonb not null default '{}',
+    enqueued_at timestamptz not null
+);
+create index deferred_run_at on deferred (run_at);
+
+create table finals (
+    job_id bigint primary key,
+    state text not null constraint final_state_inv check (state in ('failed', 'cancelled')),
+    reason text not null,
+    finished_at timestamptz not null,
+    queue text not null,
+    priority smallint not null,
+    run_lease int not null,
+    attempt smallint not null,
+    max_attempts smallint not null,
+    losses smallint not null default 0,
+    kind text not null,
+    args jsonb not null,
+    extra jsonb not null default '{}',
+    enqueued_at timestamptz not null
+);
+create index finals_finished_at on finals (finished_at);
+
+create table dlq (like finals including all);
+
+create table unique_keys (
+    unique_key bytea primary key,
+    job_id bigint not null,
+    run_lease int not null
+);
+
+insert into meta (schema_version) values (1);

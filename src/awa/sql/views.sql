@@ -1,0 +1,73 @@
+-- Views for people and programs. They read the partitioned parents: never used on the hot path.
+
+-- Each lane's state after its newest claim.
+create view lane_now as
+select l.lane, l.queue, l.priority, l.shard,
+       coalesce(s.no, l.floor_no) as no,
+       case when s.no is null then l.floor_next else s.next end as next,
+       case when s.no is null then l.floor_holes else s.holes end as holes,
+       case when s.no is null then l.floor_young else s.young end as young,
+       coalesce(pg_sequence_last_value(l.seq), 0) as last_number
+from lanes l
+left join lateral (
+    select c.no, c.next, c.holes, c.young from claims c
+    where c.lane = l.lane and c.no > l.floor_no order by c.no desc limit 1) s on true;
+
+-- Each entry with the claim that took it and the closure that ended it, if any.
+create view attempts as
+select r.job_id, r.run_lease, r.attempt, r.losses, r.kind, l.queue, l.priority, r.lane, r.seq, r.slot,
+       c.worker, c.token, c.part, c.claimed_at, c.deadline,
+       x.outcome::text as outcome, x.closed_at
+from ready r
+join lanes l on l.lane = r.lane
+join lateral (
+    select k.worker, k.token, k.part, k.claimed_at, k.deadline from claims k
+    where k.slot = r.slot and k.lane = r.lane and upper(k.seqs) > r.seq and k.seqs @> r.seq
+    order by upper(k.seqs) limit 1) c on true
+left join lateral (
+    select k.outcome, k.closed_at from closures k
+    where k.slot = r.slot and k.token = c.token and k.part = c.part and k.seqs @> r.seq limit 1) x on true;
+
+-- A job is in exactly one of: the ring (its newest entry), deferred, final. Dead letters are elsewhere.
+create view jobs as
+select r.job_id as id, r.kind, l.queue, l.priority,
+       case when x.outcome = 'completed' then 'completed' when c.token is not null then 'running' else 'available' end as state,
+       r.attempt, r.max_attempts, r.run_lease, r.losses, r.args, r.extra, r.enqueued_at,
+       null::timestamptz as run_at, c.claimed_at, x.closed_at as finished_at, c.worker, o.result, null::text as reason
+from ready r
+join lanes l on l.lane = r.lane
+left join lateral (
+    select k.worker, k.token, k.part, k.claimed_at from claims k
+    where k.slot = r.slot and k.lane = r.lane and upper(k.seqs) > r.seq and k.seqs @> r.seq
+    order by upper(k.seqs) limit 1) c on true
+left join lateral (
+    select k.outcome, k.closed_at from closures k
+    where k.slot = r.slot and k.token = c.token and k.part = c.part and k.seqs @> r.seq limit 1) x on true
+left join results o on o.slot = r.slot and o.lane = r.lane and o.seq = r.seq
+where x.outcome is null or x.outcome = 'completed'
+union all
+select d.job_id, d.kind, d.queue, d.priority, d.state, d.attempt, d.max_attempts, d.run_lease, d.losses, d.args, d.extra,
+       d.enqueued_at, d.run_at, null, null, null, null, null
+from deferred d
+union all
+select f.job_id, f.kind, f.queue, f.priority, f.state, f.attempt, f.max_attempts, f.run_lease, f.losses, f.args, f.extra,
+       f.enqueued_at, null, null, f.finished_at, null, null, f.reason
+from finals f;
+
+-- available: numbers drawn and not yet passed by the cursor; producers in flight are counted in it,
+-- rolled-back numbers too until a claim passes them. Exact when nobody is enqueuing.
+create view queues as
+select q.queue, q.deadline_s, q.aging_s, q.enqueue_shards, q.paused,
+       (select coalesce(sum(greatest(0, n.last_number - n.next + 1)), 0)::bigint from lane_now n where n.queue = q.queue) as available,
+       (select coalesce(sum(upper(g) - lower(g)), 0)::bigint
+        from lanes l join claims c on c.lane = l.lane
+        left join lateral (select range_agg(x.seqs) as closed from closures x
+                           where x.slot = c.slot and x.token = c.token and x.part = c.part) x on true
+        cross join lateral unnest(c.seqs - coalesce(x.closed, '{}')) g
+        where l.queue = q.queue) as running,
+       (select coalesce(sum(upper(g) - lower(g)), 0)::bigint
+        from lanes l join closures x on x.lane = l.lane and x.outcome = 'completed' cross join lateral unnest(x.seqs) g
+        where l.queue = q.queue) as completed,
+       (select count(*) from deferred d where d.queue = q.queue) as deferred,
+       (select count(*) from finals f where f.queue = q.queue) as final
+from queue_settings q;
