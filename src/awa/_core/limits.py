@@ -1,0 +1,49 @@
+"""Every limit and default of Awa, and how they depend on each other.
+
+The asserts at the end hold at import: whoever changes one number meets its neighbours.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# What a job may be.
+KIND_LENGTH_MAX: Final = 200
+QUEUE_LENGTH_MAX: Final = 200
+QUEUE_DEFAULT: Final = "default"
+PRIORITY_FIRST: Final = 1
+PRIORITY_LAST: Final = 4
+PRIORITY_DEFAULT: Final = 2
+ATTEMPTS_MAX: Final = 1000
+ATTEMPTS_DEFAULT: Final = 25
+TAGS_MAX: Final = 20
+ARGS_BYTES_MAX: Final = 1024 * 1024
+
+# One call.
+CLAIM_ENTRIES_MAX: Final = 1000
+SETTLE_ITEMS_MAX: Final = 500
+ENQUEUE_JOBS_MAX: Final = 5000
+"""Jobs in one `enqueue_many`: the server parses the document whole."""
+ENQUEUE_BYTES_MAX: Final = 16 * 1024 * 1024
+"""Bytes of one such document, so that big arguments make smaller batches."""
+
+# Connections.
+CONNECT_TIMEOUT_S: Final = 10.0
+CONNECT_TIMEOUT_MIN_S: Final = 2.0
+"""The same floor as libpq's, so that one URL means one thing everywhere."""
+CANCEL_GRACE_S: Final = 5.0
+"""How long a cancelled statement may take to end on the server before its connection is closed."""
+COMMIT_GRACE_S: Final = 5.0
+"""How long a cancelled task still waits for the answer to a COMMIT it has sent."""
+POOL_SIZE_DEFAULT: Final = 4
+
+assert PRIORITY_FIRST <= PRIORITY_DEFAULT <= PRIORITY_LAST
+assert 1 <= ATTEMPTS_DEFAULT <= ATTEMPTS_MAX
+assert len(QUEUE_DEFAULT) <= QUEUE_LENGTH_MAX
+# One document of the largest jobs must stay below the gigabyte that a jsonb value may hold.
+assert ENQUEUE_BYTES_MAX + ARGS_BYTES_MAX < 256 * 1024 * 1024
+assert ARGS_BYTES_MAX <= ENQUEUE_BYTES_MAX
+# A COMMIT is never given less time than a statement that may be thrown away.
+assert COMMIT_GRACE_S >= CANCEL_GRACE_S
+assert CONNECT_TIMEOUT_S >= CONNECT_TIMEOUT_MIN_S
+assert POOL_SIZE_DEFAULT >= 1

@@ -1,0 +1,1 @@
+"""The database: one method per SQL function, and the drivers that carry them."""

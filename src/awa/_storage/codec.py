@@ -1,0 +1,157 @@
+"""Rows to values. A row that does not fit is our own defect: InternalError, never a guess."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar, cast
+
+import msgspec
+
+from awa._core import entries
+from awa._core.ranges import Ranges
+from awa.errors import InternalError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from awa._core.options import NewJob
+    from awa._storage.calls import Rows
+
+T = TypeVar("T")
+
+
+def nothing(_rows: Rows) -> None:
+    """For functions that return void."""
+
+
+def scalar(kind: type[T]) -> Callable[[Rows], T]:
+    """For functions that return one value of this type."""
+    return partial(_scalar, kind)
+
+
+def _scalar(kind: type[T], rows: Rows) -> T:
+    if len(rows) != 1 or not isinstance(rows[0][0], kind):
+        raise InternalError(f"expected one {kind.__name__}, got {rows!r:.200}")
+    return rows[0][0]
+
+
+def enum_of(kind: type[T]) -> Callable[[Rows], T]:
+    """For functions that return one word of a vocabulary."""
+
+    def read(rows: Rows) -> T:
+        return _word(kind, _scalar(str, rows))
+
+    return read
+
+
+def _word(kind: Callable[[str], T], word: str) -> T:
+    try:
+        return kind(word)
+    except ValueError as error:
+        raise InternalError(f"the database answered an unknown word: {error}") from error
+
+
+def names(rows: Rows) -> frozenset[str]:
+    """For functions that return one array of names."""
+    return frozenset(_scalar(list, rows))
+
+
+def enqueued(rows: Rows) -> tuple[entries.Enqueued, ...]:
+    """Rows (id, state, duplicate), in the order of the jobs."""
+    state_of = {state.value: state for state in entries.JobState}
+    return tuple(
+        entries.Enqueued(id=job_id, state=state_of[state], duplicate=duplicate)
+        for job_id, state, duplicate in rows
+    )
+
+
+def enqueued_one(rows: Rows) -> entries.Enqueued:
+    """The one row of `enqueue`."""
+    (answer,) = enqueued(rows)
+    return answer
+
+
+def claim_answer(rows: Rows) -> entries.ClaimAnswer:
+    """Rows (queue, answer, slot, part, lane, seqs as text, deadline)."""
+    got: list[entries.ClaimRow] = []
+    without: dict[str, set[str]] = {"empty": set(), "busy": set()}
+    for queue, answer, slot, part, lane, seqs, deadline in rows:
+        if answer == "got":
+            got.append(
+                entries.ClaimRow(
+                    queue=queue,
+                    slot=slot,
+                    part=part,
+                    lane=lane,
+                    seqs=Ranges.parse(seqs),
+                    deadline=deadline,
+                )
+            )
+        elif answer in without:
+            without[answer].add(queue)
+        else:
+            raise InternalError(f"claim answered {answer!r} for queue {queue!r}")
+    return entries.ClaimAnswer(
+        rows=tuple(got), empty=frozenset(without["empty"]), busy=frozenset(without["busy"])
+    )
+
+
+_body = cast("Callable[[tuple[object, ...]], entries.Body]", partial(tuple.__new__, entries.Body))
+"""Half the cost of `Body._make`, which checks the length of every row again."""
+
+
+def bodies(rows: Rows) -> list[entries.Body]:
+    """Rows in the order of Body's fields: on the hot path, so only the first is looked at."""
+    if rows and (len(rows[0]) != len(entries.Body._fields) or type(rows[0][10]) is not bytes):
+        raise InternalError(f"bodies answered rows of another shape: {rows[0]!r:.200}")
+    return list(map(_body, rows))
+
+
+def settlements(rows: Rows) -> tuple[entries.Settlement, ...]:
+    """Rows (item, answer, seqs as text)."""
+    return tuple(
+        entries.Settlement(item=item, answer=_word(entries.Answer, answer), seqs=Ranges.parse(seqs))
+        for item, answer, seqs in rows
+    )
+
+
+def beat(rows: Rows) -> entries.Beat:
+    """The one row (answer, released) of `heartbeat`."""
+    ((answer, released),) = rows
+    return entries.Beat(answer=_word(entries.BeatAnswer, answer), released=released)
+
+
+def violations(rows: Rows) -> tuple[entries.Violation, ...]:
+    """Rows (property, detail)."""
+    return tuple(entries.Violation(property=name, detail=detail) for name, detail in rows)
+
+
+def worker_document(info: entries.WorkerInfo) -> str:
+    """The `info` of `worker_start`."""
+    return msgspec.json.encode(
+        {
+            "name": info.name,
+            "host": info.host,
+            "pid": info.pid,
+            "queues": info.queues,
+            "version": info.version,
+        }
+    ).decode()
+
+
+def jobs_document(jobs: Sequence[NewJob]) -> str:
+    """The `jobs` of `enqueue_many`. Arguments are JSON already and are not parsed again."""
+    return b"".join(_document_parts(jobs)).decode()
+
+
+def _document_parts(jobs: Sequence[NewJob]) -> list[bytes]:
+    kinds: dict[str, bytes] = {}
+    parts = [b"["]
+    for job in jobs:
+        kind = kinds.get(job.kind)
+        if kind is None:
+            kind = kinds[job.kind] = msgspec.json.encode(job.kind)
+        head = b'{"kind":' if len(parts) == 1 else b',{"kind":'
+        parts += (head, kind, b',"args":', job.args, b',"opts":', job.opts, b"}")
+    parts.append(b"]")
+    return parts

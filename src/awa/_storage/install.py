@@ -1,0 +1,1 @@
+"""Install and upgrade the schema: one transaction, or nothing."""

@@ -1,0 +1,39 @@
+"""The name of the schema: checked once, quoted everywhere."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from awa.errors import ConfigurationError
+
+SCHEMA_DEFAULT: Final = "awa"
+NAME_BYTES_MAX: Final = 63
+"""PostgreSQL cuts longer identifiers silently, which would make two names one."""
+
+
+def checked_schema(name: str) -> str:
+    """The name itself, if a schema may have it. Raises ConfigurationError."""
+    if not name or "\0" in name:
+        raise ConfigurationError(f"the schema name {name!r} is empty or holds a NUL character")
+    if len(name.encode()) > NAME_BYTES_MAX:
+        raise ConfigurationError(
+            f"the schema name {name!r} is longer than {NAME_BYTES_MAX} bytes, PostgreSQL's limit"
+        )
+    if name.startswith("pg_") or name in {"information_schema", "public"}:
+        raise ConfigurationError(
+            f"the schema {name!r} belongs to PostgreSQL or to everybody; give Awa one of its own"
+        )
+    return name
+
+
+def quoted(name: str) -> str:
+    """The name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """The text as an SQL literal, whatever `standard_conforming_strings` says."""
+    assert "\0" not in text
+    if "\\" in text:
+        return "E'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,198 @@
+"""Every error Awa raises on purpose, sorted by whose fault it is.
+
+::
+
+    AwaError                        never raised itself
+    +-- CallerError                 yours: change the call or the settings
+    |   +-- InvalidInput            a value that cannot be stored (also a ValueError)
+    |   +-- LimitExceeded           too many things in one call
+    |   +-- WrongIsolation          an action that needs READ COMMITTED, called in another level
+    |   +-- ConfigurationError      a missing or contradictory setting
+    |   +-- AccessDenied            the database role lacks a grant
+    +-- WorldError                  nobody's code: the call may be right a moment later
+    |   +-- ServerUnreachable       no connection was made; nothing was sent
+    |   +-- OutcomeUnknown          the connection broke before the answer came
+    |   +-- ServerBusy              the server gave up: a deadlock, a timeout, no memory
+    |   +-- SchemaMissing           the database has no Awa schema: run `awa migrate`
+    |   +-- SchemaNewer             the schema was made by a newer Awa: upgrade this program
+    |   +-- SchemaOlder             the schema was made by an older Awa: run `awa migrate`
+    |   +-- UnknownWorker           the worker's row is gone: it was presumed dead
+    +-- InternalError               ours: please report it
+
+A lost race is no error: actions answer it as a value (see `awa._core.entries.Answer`). This module
+imports nothing of Awa, so that every layer may raise from it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "AccessDenied",
+    "AwaError",
+    "CallerError",
+    "ConfigurationError",
+    "InternalError",
+    "InvalidInput",
+    "LimitExceeded",
+    "OutcomeUnknown",
+    "SchemaMissing",
+    "SchemaNewer",
+    "SchemaOlder",
+    "ServerBusy",
+    "ServerUnreachable",
+    "UnknownWorker",
+    "WorldError",
+    "WrongIsolation",
+]
+
+
+class AwaError(Exception):
+    """The base of every error Awa raises on purpose; catch it, never raise it."""
+
+    def __init__(self, message: str) -> None:
+        if type(self) in {AwaError, CallerError, WorldError}:
+            raise TypeError(f"{type(self).__name__} says too little: raise one of its subclasses")
+        super().__init__(message)
+
+
+class CallerError(AwaError):
+    """The call or the settings are wrong; see `WorldError` for what may pass by itself."""
+
+
+class WorldError(AwaError):
+    """The server or the network; see `CallerError` for what must be changed to work."""
+
+
+class InvalidInput(CallerError, ValueError):
+    """A value that cannot be stored. Nothing was written.
+
+    `field` names the argument or option, `problem` says what is wrong with it and the limit.
+    """
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}")
+        self.field: Final = field
+        self.problem: Final = problem
+
+
+class LimitExceeded(CallerError):
+    """More things in one call than the limit allows; the message names both numbers."""
+
+
+class WrongIsolation(CallerError):
+    """The action was called in a transaction that is not READ COMMITTED."""
+
+
+class ConfigurationError(CallerError):
+    """A setting is missing, malformed or contradicts another one."""
+
+
+class AccessDenied(CallerError):
+    """The database role lacks a grant; `awa migrate` creates the roles that have them."""
+
+
+class ServerUnreachable(WorldError, ConnectionError):
+    """No connection could be made, so nothing was sent. Compare `OutcomeUnknown`."""
+
+
+class OutcomeUnknown(WorldError, ConnectionError):
+    """The connection broke before the answer came: the action happened entirely or not at all.
+
+    A claim is asked again with its token, a settle repeated with its settle id; a transaction of
+    the caller's own has to be looked up. Compare `ServerUnreachable`.
+    """
+
+
+class ServerBusy(WorldError):
+    """The server ended the statement (deadlock, timeout, resources); nothing was written."""
+
+
+class SchemaMissing(WorldError):
+    """The database holds no Awa schema of this name."""
+
+    def __init__(self, schema: str = "awa") -> None:
+        super().__init__(f'the database has no Awa schema "{schema}"; create it with `awa migrate`')
+        self.schema: Final = schema
+
+
+class SchemaNewer(WorldError):
+    """The schema belongs to a newer Awa. Nothing was touched. `found` and `known` are versions."""
+
+    def __init__(self, *, schema: str, found: int, known: int) -> None:
+        super().__init__(
+            f'schema "{schema}" has version {found}, this program knows {known}: '
+            "upgrade the awa-trio package"
+        )
+        self.schema: Final = schema
+        self.found: Final = found
+        self.known: Final = known
+
+
+class SchemaOlder(WorldError):
+    """The schema belongs to an older Awa. `found` and `known` are versions."""
+
+    def __init__(self, *, schema: str, found: int, known: int) -> None:
+        super().__init__(
+            f'schema "{schema}" has version {found}, this program needs {known}: run `awa migrate`'
+        )
+        self.schema: Final = schema
+        self.found: Final = found
+        self.known: Final = known
+
+
+class UnknownWorker(WorldError):
+    """The worker has no row: `worker_start` was not called, or it was presumed dead."""
+
+
+class InternalError(AwaError):
+    """The database answered what Awa does not understand: a defect of Awa."""
+
+
+BY_SQLSTATE: Final[Mapping[str, type[AwaError]]] = {
+    # Awa's own codes: one row for each errcode in sql/.
+    "AW001": InvalidInput,
+    "AW002": WrongIsolation,
+    "AW003": UnknownWorker,
+    "AW004": LimitExceeded,
+    # The server's. Our functions are called by their full name, so what is missing is the schema.
+    "3F000": SchemaMissing,
+    "42883": SchemaMissing,
+    "42P01": SchemaMissing,
+    "42501": AccessDenied,
+    "22P05": InvalidInput,
+    "40001": ServerBusy,
+    "40P01": ServerBusy,
+    "53000": ServerBusy,
+    "53100": ServerBusy,
+    "53200": ServerBusy,
+    "53300": ServerUnreachable,
+    "55P03": ServerBusy,
+    "57014": ServerBusy,
+    "57P01": OutcomeUnknown,
+    "57P02": OutcomeUnknown,
+    "57P03": ServerUnreachable,
+    "57P05": OutcomeUnknown,
+}
+"""Which error a SQLSTATE becomes. Codes are matched, message texts never."""
+
+
+def from_sqlstate(
+    sqlstate: str | None, *, message: str, detail: str | None = None, schema: str = "awa"
+) -> AwaError | None:
+    """The error that a SQLSTATE means, or None when Awa has no better word than the driver's.
+
+    `detail` is the server's DETAIL: for AW001 the name of the offending field.
+    """
+    kind = BY_SQLSTATE.get(sqlstate or "")
+    if kind is None:
+        return None
+    if issubclass(kind, InvalidInput):
+        field = detail if sqlstate == "AW001" and detail else "input"
+        return InvalidInput(field, message.removeprefix("awa: ").removeprefix(f"{field}: "))
+    if issubclass(kind, SchemaMissing):
+        return SchemaMissing(schema)
+    return kind(message)
