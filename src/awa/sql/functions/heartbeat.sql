@@ -11,7 +11,7 @@
 create function heartbeat(worker bigint, beat bigint, upto bigint, open_calls int8multirange)
 returns table (answer text, released int)
 language plpgsql security definer set search_path from current
-set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off set enable_hashjoin = off set jit = off as $$
+set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off set enable_hashjoin = off set jit = off set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
     v_from bigint;

@@ -94,20 +94,6 @@ begin
     select r.queue, r.u_slot, r.u_part, r.lane, r.u_seqs, r.u_deadline from rows_ r;
 end $$;
 
--- The rows of this token with what is still open of each (perhaps nothing), from whichever slot they are in.
-create function open_of_token(p_token bigint, p_slots smallint[])
-returns table (queue text, slot smallint, part smallint, lane int, seqs int8multirange, deadline timestamptz)
-language plpgsql as $$
-begin
-    return query execute format(
-        'select l.queue, c.slot, c.part, c.lane, c.seqs - c.closed, c.deadline from (%s) c join lanes l on l.lane = c.lane',
-        (select string_agg(format(
-            'select c.slot, c.part, c.lane, c.seqs, c.deadline, coalesce((select range_agg(x.seqs) from closures_%1$s x '
-            'where x.token = c.token and x.part = c.part), ''{}'') as closed from claims_%1$s c where c.token = $1', k),
-            ' union all ') from unnest(p_slots) k))
-    using p_token;
-end $$;
-
 create function claim_event(p_worker bigint, p_call bigint, p_token bigint, p_again boolean, p_rows jsonb, p_takes lane_take[])
 returns jsonb
 language sql immutable as $$
@@ -127,12 +113,8 @@ $$;
 
 create function token_known(p_token bigint, p_slots smallint[]) returns boolean
 language plpgsql as $$
-declare
-    v_known boolean;
 begin
-    execute (select 'select ' || string_agg(format('exists (select from claims_%s where token = $1)', k), ' or ')
-             from unnest(p_slots) k) into v_known using p_token;
-    return v_known;
+    return exists (select from unnest(p_slots) k cross join lateral claims_of_token(k, p_token) c);
 end $$;
 
 -- A repeat's answer: what is still open under the token, and busy for every other queue. Nothing new is
@@ -146,7 +128,11 @@ declare
     v_rows jsonb := '[]';
     o record;
 begin
-    for o in select * from open_of_token(p_token, p_slots) t where not isempty(t.seqs) order by t.part loop
+    for o in
+        select l.queue, c.slot, c.part, c.lane, c.open as seqs, c.deadline
+        from unnest(p_slots) k cross join lateral claims_of_token(k, p_token) c join lanes l on l.lane = c.lane
+        where not isempty(c.open) order by c.part
+    loop
         v_got := v_got || o.queue;
         v_rows := v_rows || jsonb_build_object('lane', o.lane, 'slot', o.slot, 'part', o.part, 'seqs', o.seqs::text);
         return query select o.queue, 'got'::text, o.slot, o.part, o.lane, o.seqs, o.deadline;

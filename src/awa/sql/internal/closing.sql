@@ -123,8 +123,10 @@ begin
             with again as materialized (
                 select b.*, nextval(b.lane_seq) as number from (
                     select r.*, l.seq as lane_seq
-                    from unnest($1) c, unnest(c.settled) g, ready_%1$s r, lanes l
-                    where c.slot = %1$s and r.lane = c.lane and r.seq >= lower(g) and r.seq < upper(g) and l.lane = c.lane
+                    from (select x.lane, unnest(x.settled) as g from unnest($1) x where x.slot = %1$s offset 0) c
+                    join lanes l on l.lane = c.lane
+                    cross join lateral (select * from ready_%1$s e where e.lane = c.lane
+                                        and e.seq >= lower(c.g) and e.seq < upper(c.g) offset 0) r
                     order by r.lane, r.seq) b
             ), written as (
                 insert into ready (slot, lane, seq, job_id, run_lease, attempt, max_attempts, losses, kind, args, extra, enqueued_at)

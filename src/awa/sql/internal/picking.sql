@@ -18,22 +18,19 @@ create type picked as (xmin xid8, n int, top bigint, taken int8multirange, seen 
 create function lane_states(p_lanes int[], p_slots smallint[]) returns setof lane_state
 language plpgsql as $$
 begin
-    return query execute format($q$
-        select l.lane, l.queue, l.priority, l.seq, q.deadline_s, q.aging_s,
-               coalesce(s.no, l.floor_no),
-               case when s.no is null then l.floor_next else s.next end,
-               case when s.no is null then l.floor_holes else s.holes end,
-               case when s.no is null then l.floor_holes_xid else s.holes_xid end,
-               case when s.no is null then l.floor_young else s.young end,
-               case when s.no is null then l.floor_young_xid else s.young_xid end
-        from lanes l join queue_settings q on q.queue_id = l.queue_id
-        left join lateral (select * from (%s) c where c.no > l.floor_no order by c.no desc limit 1) s on true
-        where l.lane = any ($1)
-        $q$,
-        (select string_agg(format('(select no, next, holes, holes_xid, young, young_xid from claims_%s c '
-                                  'where c.lane = l.lane and c.no is not null order by c.no desc limit 1)', k),
-                           ' union all ') from unnest(p_slots) k))
-    using p_lanes;
+    return query
+    select l.lane, l.queue, l.priority, l.seq, q.deadline_s, q.aging_s,
+           coalesce(s.no, l.floor_no),
+           case when s.no is null then l.floor_next else s.next end,
+           case when s.no is null then l.floor_holes else s.holes end,
+           case when s.no is null then l.floor_holes_xid else s.holes_xid end,
+           case when s.no is null then l.floor_young else s.young end,
+           case when s.no is null then l.floor_young_xid else s.young_xid end
+    from lanes l join queue_settings q on q.queue = l.queue
+    left join lateral (
+        select c.* from unnest(p_slots) k cross join lateral newest_claim(k, l.lane) c
+        where c.no > l.floor_no order by c.no desc limit 1) s on true
+    where l.lane = any (p_lanes);
 end $$;
 
 -- pick: in ONE statement over the live slots, the visible entries numbered from p_from up to (not
@@ -43,27 +40,24 @@ create function pick(p_lane int, p_from bigint, p_below bigint, p_holes int8mult
 language plpgsql as $$
 declare
     v picked;
-    v_branches text;
 begin
-    select string_agg(
-        format('(select %1$s::smallint as slot, seq from ready_%1$s where lane = $1 and seq >= $2 and seq < $3 order by seq limit $5)', k)
-        || case when isempty(p_holes) then '' else format(
-        ' union all (select %1$s::smallint, r.seq from unnest($4) h cross join lateral (select seq from ready_%1$s '
-        'where lane = $1 and seq >= lower(h) and seq < upper(h) and seq < $3) r order by r.seq limit $5)', k) end,
-        ' union all ')
-    into v_branches from unnest(p_slots) k;
-    execute format($q$
-        with fetched as materialized (select slot, seq from (%s) f order by seq limit $5),
-        taken as materialized (select slot, seq from fetched order by seq limit $6),
-        sets as (select slot, as_set(array_agg(seq order by seq)) as seqs from taken group by slot)
-        select pg_snapshot_xmin(pg_current_snapshot()),
-               (select count(*)::int from taken), (select max(seq) from taken),
-               coalesce((select range_agg(s.seqs) from sets s), '{}'),
-               case when $5 = $6 then null else as_set((select array_agg(seq order by seq) from fetched)) end,
-               (select array_agg(s.slot order by s.slot) from sets s),
-               (select array_agg(s.seqs order by s.slot) from sets s)
-        $q$, v_branches)
-    into v using p_lane, p_from, p_below, p_holes, p_fetch, p_limit;
+    with fetched as materialized (
+        select k as slot, n as seq
+        from unnest(p_slots) k cross join lateral ready_numbers(k, p_lane, p_from, p_below, p_fetch) n
+        union all
+        select k, n
+        from unnest(p_slots) k cross join unnest(p_holes) h
+             cross join lateral ready_numbers(k, p_lane, lower(h), least(upper(h), p_below), p_fetch) n
+        order by 2 limit p_fetch
+    ), taken as materialized (
+        select f.slot, f.seq from fetched f order by f.seq limit p_limit
+    ), sets as (
+        select t.slot, count(*)::int as n, max(t.seq) as top, as_set(array_agg(t.seq order by t.seq)) as seqs from taken t group by t.slot
+    )
+    select pg_snapshot_xmin(pg_current_snapshot()), coalesce(sum(s.n), 0)::int, max(s.top), coalesce(range_agg(s.seqs), '{}'),
+           case when p_fetch > p_limit then (select as_set(array_agg(f.seq order by f.seq)) from fetched f) end,
+           array_agg(s.slot order by s.slot), array_agg(s.seqs order by s.slot)
+    into v from sets s;
     v.seen := coalesce(v.seen, v.taken);
     return v;
 end $$;

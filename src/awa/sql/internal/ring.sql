@@ -1,8 +1,5 @@
 -- The ring's hint and its live slots.
 
-create function current_slot() returns smallint
-language sql volatile as $$ select last_value::smallint from ring_seq $$;
-
 -- lock_live_slots: every slot that may hold an entry or a claim, locked ACCESS SHARE in rank order.
 --   Sizes, not ledgers, say which are live: a late producer may write to a slot that every table
 --   calls empty, and the size of a file needs no snapshot. Looks again until the set stops growing,
@@ -12,11 +9,13 @@ language plpgsql as $$
 declare
     v_locked smallint[] := '{}';
     v_live smallint[];
+    v_current smallint;
 begin
     loop
+        select last_value into v_current from ring_seq;
         select array_agg(s.slot order by s.slot) into v_live
         from ring_slots s
-        where s.slot = current_slot() or s.slot = any (v_locked)
+        where s.slot = v_current or s.slot = any (v_locked)
            or pg_relation_size(s.ready, 'main') > 0 or pg_relation_size(s.claims, 'main') > 0;
         exit when v_live <@ v_locked;
         execute (
