@@ -120,28 +120,28 @@ class SchemaMissing(WorldError):
 
 
 class SchemaNewer(WorldError):
-    """The schema belongs to a newer Awa. Nothing was touched. `found` and `known` are versions."""
+    """The schema belongs to a newer Awa. Nothing was touched. `found` is its version."""
 
-    def __init__(self, *, schema: str, found: int, known: int) -> None:
+    def __init__(self, *, schema: str, found: int) -> None:
         super().__init__(
-            f'schema "{schema}" has version {found}, this program knows {known}: '
+            f'schema "{schema}" has version {found}, which is newer than this program: '
             "upgrade the awa-trio package"
         )
         self.schema: Final = schema
         self.found: Final = found
-        self.known: Final = known
 
 
 class SchemaOlder(WorldError):
-    """The schema belongs to an older Awa. `found` and `known` are versions."""
+    """The schema belongs to an older Awa. `found` and `needed` are versions."""
 
-    def __init__(self, *, schema: str, found: int, known: int) -> None:
+    def __init__(self, *, schema: str, found: int, needed: int) -> None:
         super().__init__(
-            f'schema "{schema}" has version {found}, this program needs {known}: run `awa migrate`'
+            f'schema "{schema}" has version {found}, this program needs {needed}: '
+            "run `awa migrate`"
         )
         self.schema: Final = schema
         self.found: Final = found
-        self.known: Final = known
+        self.needed: Final = needed
 
 
 class UnknownWorker(WorldError):
@@ -158,6 +158,8 @@ BY_SQLSTATE: Final[Mapping[str, type[AwaError]]] = {
     "AW002": WrongIsolation,
     "AW003": UnknownWorker,
     "AW004": LimitExceeded,
+    "AW005": SchemaNewer,
+    "AW006": ConfigurationError,
     # The server's. Our functions are called by their full name, so what is missing is the schema.
     "3F000": SchemaMissing,
     "42883": SchemaMissing,
@@ -195,4 +197,6 @@ def from_sqlstate(
         return InvalidInput(field, message.removeprefix("awa: ").removeprefix(f"{field}: "))
     if issubclass(kind, SchemaMissing):
         return SchemaMissing(schema)
-    return kind(message)
+    if issubclass(kind, SchemaNewer):
+        return SchemaNewer(schema=schema, found=int(detail or 0))
+    return kind(message.removeprefix("awa: "))

@@ -36,6 +36,8 @@ CANCEL_GRACE_S: Final = 5.0
 COMMIT_GRACE_S: Final = 5.0
 """How long a cancelled task still waits for the answer to a COMMIT it has sent."""
 POOL_SIZE_DEFAULT: Final = 4
+POOL_IDLE_TRUST_S: Final = 10.0
+"""A connection idle for longer is asked for a sign of life before it is lent."""
 
 assert PRIORITY_FIRST <= PRIORITY_DEFAULT <= PRIORITY_LAST
 assert 1 <= ATTEMPTS_DEFAULT <= ATTEMPTS_MAX

@@ -28,7 +28,6 @@ again: `closed` tells.
 
 from __future__ import annotations
 
-import select
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
@@ -37,10 +36,11 @@ import trio
 from psycopg import pq
 from psycopg.abc import RV
 from psycopg.errors import _WaitTimeout
-from psycopg.waiting import Ready, Wait
+from psycopg.waiting import Ready
 
 from awa._core.limits import CANCEL_GRACE_S, COMMIT_GRACE_S
 from awa._storage.attempts import attempts_of, connect_timeout_s
+from awa._storage.waiting import drive, drive_connecting
 from awa.errors import OutcomeUnknown
 
 if TYPE_CHECKING:
@@ -50,10 +50,11 @@ if TYPE_CHECKING:
     from psycopg.abc import AdaptContext, ConnParam, Params, PQGen, PQGenConn, Query
     from psycopg.rows import AsyncRowFactory
 
-_READ: Final = int(Wait.R)
-_WRITE: Final = int(Wait.W)
 _RESEND_CANCEL_S: Final = 1.0
 """A cancel request may overtake the statement it is meant for and then does nothing."""
+
+_LIBPQ_WITH_CANCEL: Final = 170000
+"""From here on libpq can ask for a cancel without blocking."""
 
 Row = TypeVar("Row")
 
@@ -196,7 +197,7 @@ class TrioConnection(psycopg.AsyncConnection[Row]):
         gen = cls._connect_gen(psycopg.conninfo.make_conninfo("", **attempt))
         try:
             with trio.move_on_after(timeout_s):
-                return await _drive_connecting(gen)
+                return await drive_connecting(gen)
             problem = f"no answer within {timeout_s:g} s"
         except psycopg.OperationalError as error:
             problem = str(error)
@@ -222,7 +223,7 @@ class TrioConnection(psycopg.AsyncConnection[Row]):
 
     async def _wait(self, gen: PQGen[RV]) -> RV:
         try:
-            return await _drive(gen, self.pgconn.socket, None)
+            return await drive(gen, self.pgconn.socket, None)
         except trio.Cancelled:
             if self.closed or self.pgconn.transaction_status != pq.TransactionStatus.ACTIVE:
                 raise  # nothing is under way on the server
@@ -250,10 +251,10 @@ class TrioConnection(psycopg.AsyncConnection[Row]):
     async def _drive_cancelling(self, gen: PQGen[RV]) -> RV:
         while True:
             if self._commit_sent:
-                return await _drive(gen, self.pgconn.socket, Ready.NONE)
+                return await drive(gen, self.pgconn.socket, Ready.NONE)
             await self._try_cancel(timeout=CANCEL_GRACE_S)
             with trio.move_on_after(_RESEND_CANCEL_S):
-                return await _drive(gen, self.pgconn.socket, Ready.NONE)
+                return await drive(gen, self.pgconn.socket, Ready.NONE)
 
     async def cancel_safe(self, *, timeout: float = CANCEL_GRACE_S) -> None:  # noqa: ASYNC109
         """Ask the server to cancel what it does. Raises psycopg's CancellationTimeout."""
@@ -263,7 +264,7 @@ class TrioConnection(psycopg.AsyncConnection[Row]):
             if pq.version() < _LIBPQ_WITH_CANCEL:
                 await trio.to_thread.run_sync(self.cancel, abandon_on_cancel=True)
             else:
-                await _drive_connecting(self._cancel_gen())
+                await drive_connecting(self._cancel_gen())
             return
         raise psycopg.errors.CancellationTimeout("cancellation timeout expired")
 
@@ -356,74 +357,3 @@ class TrioConnection(psycopg.AsyncConnection[Row]):
                 await self.commit()
         finally:
             self.discard()
-
-
-_LIBPQ_WITH_CANCEL: Final = 170000
-
-
-async def _drive(gen: PQGen[RV], fileno: int, ready: Ready | None) -> RV:
-    """Run a generator from its start (`ready` None), or on from where a cancel found it (NONE)."""
-    try:
-        want = gen.send(ready)  # type: ignore[arg-type]  # None is how a generator is started
-        while True:
-            want = gen.send(await _wait_for(fileno, want))
-    except StopIteration as stop:
-        value: RV = stop.value
-        return value
-    except (OSError, trio.ClosedResourceError) as error:
-        raise psycopg.OperationalError("the connection's socket was closed") from error
-
-
-async def _drive_connecting(gen: PQGenConn[RV]) -> RV:
-    """The same for generators that name their socket each time: libpq tries several."""
-    try:
-        fileno, want = next(gen)
-        while True:
-            fileno, want = gen.send(await _wait_for(fileno, want))
-    except StopIteration as stop:
-        value: RV = stop.value
-        return value
-    except (OSError, trio.ClosedResourceError) as error:
-        raise psycopg.OperationalError("the connection's socket was closed") from error
-
-
-async def _wait_for(fileno: int, want: Wait) -> Ready:
-    if want == _READ:
-        await trio.lowlevel.wait_readable(fileno)
-        return Ready.R
-    if want == _WRITE:
-        await trio.lowlevel.wait_writable(fileno)
-        return Ready.W
-    return _ready_now(fileno) or await _either(fileno)
-
-
-def _ready_now(fileno: int) -> Ready:
-    """What needs no waiting: a socket can nearly always be written."""
-    poll = select.poll()
-    poll.register(fileno, select.POLLIN | select.POLLOUT)
-    ready = Ready.NONE
-    for _, event in poll.poll(0):
-        if event & select.POLLOUT:
-            ready |= Ready.W
-        if event & ~select.POLLOUT:
-            ready |= Ready.R
-    return ready
-
-
-async def _either(fileno: int) -> Ready:
-    """Wait for both at once: waiting for one alone can wait for ever on a full socket."""
-    ready = Ready.NONE
-
-    async def watch(wait: Any, what: Ready) -> None:
-        nonlocal ready
-        try:
-            await wait(fileno)
-        except (OSError, trio.ClosedResourceError):
-            pass  # the generator meets the broken socket itself and says so
-        ready |= what
-        nursery.cancel_scope.cancel()
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(watch, trio.lowlevel.wait_readable, Ready.R)
-        nursery.start_soon(watch, trio.lowlevel.wait_writable, Ready.W)
-    return ready

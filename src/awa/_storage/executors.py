@@ -1,7 +1,7 @@
 """Four ways to carry a Call: trio, asyncio, sync, and a connection of somebody else's library.
 
-All of them raise Awa's errors: by SQLSTATE where one has a meaning here, OutcomeUnknown when the
-connection broke before the answer, and the driver's own error for the rest.
+All of them raise Awa's errors: by SQLSTATE where it has a meaning here, OutcomeUnknown when the
+connection broke before the answer came, and the driver's own error for the rest.
 """
 
 from __future__ import annotations
@@ -13,27 +13,24 @@ import psycopg
 from psycopg.rows import tuple_row
 from psycopg.types.string import ByteaBinaryLoader
 
-from awa._storage.foreign import ForeignConnection, adapt
-from awa.errors import AwaError, OutcomeUnknown, from_sqlstate
+from awa._storage.foreign import adapt
+from awa.errors import AwaError, ConfigurationError, OutcomeUnknown, from_sqlstate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from awa._storage.calls import Call
+    from awa._storage.calls import Call, Rows
     from awa._storage.driver import TrioConnection
 
 A = TypeVar("A")
 B = TypeVar("B")
 T = TypeVar("T")
+Cursor = TypeVar("Cursor", bound="psycopg.AsyncCursor[Any] | psycopg.Cursor[Any]")
 
 
 async def run_trio(conn: TrioConnection[Any], call: Call[T]) -> T:
     """Run one Call on a connection of Awa's trio driver."""
-    with _errors_of(conn, call):
-        cursor = _ready(conn.cursor(binary=True, row_factory=tuple_row))
-        await cursor.execute(call.sql, call.params)
-        rows = await cursor.fetchall()
-    return call.decode(rows)
+    return await run_asyncio(conn, call)
 
 
 async def run_trio_pipeline(conn: TrioConnection[Any], a: Call[A], b: Call[B]) -> tuple[A, B]:
@@ -41,31 +38,119 @@ async def run_trio_pipeline(conn: TrioConnection[Any], a: Call[A], b: Call[B]) -
 
     The connection must be in autocommit. When `a` fails its error is raised, whatever `b` did.
     """
-    assert conn.autocommit
+    assert conn.autocommit, "a transaction around both would commit them together"
     with _errors_of(conn, a):
         async with conn.pipeline():
-            first = _ready(conn.cursor(binary=True, row_factory=tuple_row))
+            first = _raw(conn.cursor(binary=True, row_factory=tuple_row))
             await first.execute(a.sql, a.params)
             conn.separate()
-            second = _ready(conn.cursor(binary=True, row_factory=tuple_row))
+            second = _raw(conn.cursor(binary=True, row_factory=tuple_row))
             await second.execute(b.sql, b.params)
-        rows, more = await first.fetchall(), await second.fetchall()
+        rows, more = await _rows(first), await _rows(second)
     return a.decode(rows), b.decode(more)
 
 
 async def run_asyncio(conn: psycopg.AsyncConnection[Any], call: Call[T]) -> T:
     """Run one Call on a psycopg AsyncConnection under asyncio."""
     with _errors_of(conn, call):
-        cursor = _ready(conn.cursor(binary=True, row_factory=tuple_row))
+        cursor = _raw(conn.cursor(binary=True, row_factory=tuple_row))
         await cursor.execute(call.sql, call.params)
-        rows = await cursor.fetchall()
+        rows = await _rows(cursor)
     return call.decode(rows)
 
 
 def run_sync(conn: psycopg.Connection[Any], call: Call[T]) -> T:
     """Run one Call on a psycopg Connection."""
     with _errors_of(conn, call):
-        cursor = _ready(conn.cursor(binary=True, row_factory=tuple_row))
+        cursor = _raw(conn.cursor(binary=True, row_factory=tuple_row))
         cursor.execute(call.sql, call.params)
-        rows = cursor.fetchall()
+        rows = cursor.fetchall() if cursor.description else []
     return call.decode(rows)
+
+
+async def run_foreign(connection: Any, call: Call[T]) -> T:
+    """Run one Call on an asynchronous connection: psycopg's, asyncpg's or SQLAlchemy's.
+
+    The Call runs in the caller's transaction, and nothing is committed here.
+    """
+    if isinstance(connection, psycopg.AsyncConnection):
+        return await run_asyncio(connection, call)
+    fetch = adapt(connection).fetch_async
+    if fetch is None:
+        raise ConfigurationError("the connection is synchronous: use the synchronous twin")
+    with _foreign_errors(call):
+        rows = await fetch(call.sql, call.params)
+    return call.decode(rows)
+
+
+def run_foreign_sync(connection: Any, call: Call[T]) -> T:
+    """Run one Call on a synchronous connection: psycopg's, SQLAlchemy's, Django's or a DB-API's.
+
+    The Call runs in the caller's transaction, and nothing is committed here.
+    """
+    if isinstance(connection, psycopg.Connection):
+        return run_sync(connection, call)
+    fetch = adapt(connection).fetch
+    if fetch is None:
+        raise ConfigurationError("the connection is asynchronous: await the asynchronous twin")
+    with _foreign_errors(call):
+        rows = fetch(call.sql, call.params)
+    return call.decode(rows)
+
+
+def _raw(cursor: Cursor) -> Cursor:
+    """JSON as the bytes of its text: psycopg's loader would build objects nobody asked for."""
+    cursor.adapters.register_loader("json", ByteaBinaryLoader)
+    return cursor
+
+
+async def _rows(cursor: psycopg.AsyncCursor[tuple[Any, ...]]) -> Rows:
+    return await cursor.fetchall() if cursor.description else []
+
+
+@contextmanager
+def _errors_of(
+    conn: psycopg.AsyncConnection[Any] | psycopg.Connection[Any], call: Call[Any]
+) -> Iterator[None]:
+    usable = not conn.closed
+    try:
+        yield
+    except psycopg.Error as error:
+        diag = error.diag
+        known = from_sqlstate(
+            error.sqlstate,
+            message=diag.message_primary or str(error),
+            detail=diag.message_detail,
+            schema=call.schema,
+        )
+        if known is not None:
+            raise known from error
+        if usable and conn.closed:
+            raise OutcomeUnknown(f"the connection broke during {call.action}: {error}") from error
+        raise
+
+
+@contextmanager
+def _foreign_errors(call: Call[Any]) -> Iterator[None]:
+    """The same for drivers that are not imported: their errors carry the SQLSTATE somewhere."""
+    try:
+        yield
+    except AwaError:
+        raise
+    except Exception as error:
+        # SQLAlchemy and Django wrap the driver's error.
+        cause = getattr(error, "orig", None) or error.__cause__ or error
+        known = _known(cause, call) or _known(cause.__cause__, call)
+        if known is None:
+            raise
+        raise known from error
+
+
+def _known(cause: BaseException | None, call: Call[Any]) -> AwaError | None:
+    state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+    diag = getattr(cause, "diag", None)
+    detail = getattr(diag, "message_detail", None) or getattr(cause, "detail", None)
+    message = getattr(diag, "message_primary", None) or getattr(cause, "message", None)
+    return from_sqlstate(
+        state, message=message or str(cause), detail=detail, schema=call.schema
+    )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_SETTLED = "item, answer, seqs::text"
+_SETTLED = "item, answer, numbers::text"
 _CLAIMED = "queue, answer, slot, part, lane, seqs::text, deadline"
 _BODY = (
     "slot, part, lane, seq, job_id, run_lease, attempt, max_attempts, losses, kind, "

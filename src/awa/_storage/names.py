@@ -13,17 +13,29 @@ NAME_BYTES_MAX: Final = 63
 
 def checked_schema(name: str) -> str:
     """The name itself, if a schema may have it. Raises ConfigurationError."""
-    if not name or "\0" in name:
-        raise ConfigurationError(f"the schema name {name!r} is empty or holds a NUL character")
-    if len(name.encode()) > NAME_BYTES_MAX:
-        raise ConfigurationError(
-            f"the schema name {name!r} is longer than {NAME_BYTES_MAX} bytes, PostgreSQL's limit"
-        )
+    _check_identifier("schema", name)
     if name.startswith("pg_") or name in {"information_schema", "public"}:
         raise ConfigurationError(
             f"the schema {name!r} belongs to PostgreSQL or to everybody; give Awa one of its own"
         )
     return name
+
+
+def checked_role(name: str) -> str:
+    """The name itself, if a role may have it. Raises ConfigurationError."""
+    _check_identifier("role", name)
+    if name.startswith("pg_") or name in {"public", "none"}:
+        raise ConfigurationError(f"the role name {name!r} is reserved by PostgreSQL")
+    return name
+
+
+def _check_identifier(what: str, name: str) -> None:
+    if not name or "\0" in name:
+        raise ConfigurationError(f"the {what} name {name!r} is empty or holds a NUL character")
+    if len(name.encode()) > NAME_BYTES_MAX:
+        raise ConfigurationError(
+            f"the {what} name {name!r} is longer than {NAME_BYTES_MAX} bytes, PostgreSQL's limit"
+        )
 
 
 def quoted(name: str) -> str:

@@ -1,0 +1,91 @@
+"""Open connections the way Awa uses them: autocommit, by the running event loop's driver."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+import psycopg
+import sniffio
+
+from awa._storage.attempts import connect_timeout_s
+from awa._storage.driver import TrioConnection
+from awa.errors import ConfigurationError, ServerUnreachable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+Connection: TypeAlias = psycopg.AsyncConnection[tuple[Any, ...]]
+"""TrioConnection under trio, psycopg's own under asyncio."""
+
+AnyConnection = TypeVar("AnyConnection", bound=Connection)
+
+
+@asynccontextmanager
+async def open_connection(
+    conninfo: str, *, settings: Mapping[str, str] | None = None
+) -> AsyncIterator[TrioConnection[tuple[Any, ...]]]:
+    """A trio connection in autocommit, closed at the end of the block whatever happened.
+
+    `settings` are the session's, by PostgreSQL's names. Raises ServerUnreachable and
+    ConfigurationError (a malformed connection string).
+    """
+    connection = await connect_trio(conninfo, settings=settings)
+    try:
+        yield connection
+    finally:
+        connection.discard()
+
+
+async def connect_trio(
+    conninfo: str, *, settings: Mapping[str, str] | None = None
+) -> TrioConnection[tuple[Any, ...]]:
+    """The connection of `open_connection`; the caller closes it."""
+    connection: TrioConnection[tuple[Any, ...]]
+    try:
+        connection = await TrioConnection.connect(conninfo, autocommit=True)
+    except psycopg.OperationalError as error:
+        raise ServerUnreachable(str(error)) from error
+    except psycopg.ProgrammingError as error:
+        raise ConfigurationError(f"the connection string is malformed: {error}") from error
+    return await _with_settings(connection, settings)
+
+
+async def connect(conninfo: str, *, settings: Mapping[str, str] | None = None) -> Connection:
+    """A connection in autocommit for the event loop that runs; the caller closes it.
+
+    Raises ServerUnreachable and ConfigurationError.
+    """
+    if sniffio.current_async_library() == "trio":
+        return await connect_trio(conninfo, settings=settings)
+    try:
+        timeout_s = connect_timeout_s(psycopg.conninfo.conninfo_to_dict(conninfo))
+        connection = await psycopg.AsyncConnection.connect(
+            conninfo, autocommit=True, connect_timeout=int(timeout_s)
+        )
+    except psycopg.OperationalError as error:
+        raise ServerUnreachable(str(error)) from error
+    except psycopg.ProgrammingError as error:
+        raise ConfigurationError(f"the connection string is malformed: {error}") from error
+    return await _with_settings(connection, settings)
+
+
+async def _with_settings(opened: AnyConnection, settings: Mapping[str, str] | None) -> AnyConnection:
+    if settings:
+        # One statement, and no startup options: poolers refuse those.
+        calls = ", ".join(["set_config(%s, %s, false)"] * len(settings))
+        params = [text for setting in settings.items() for text in setting]
+        try:
+            await opened.execute(f"select {calls}".encode(), params)
+        except BaseException:
+            close_now(opened)
+            raise
+    return opened
+
+
+def close_now(connection: Connection) -> None:
+    """Close without a checkpoint, so also in a cancelled task; an open transaction ends."""
+    if isinstance(connection, TrioConnection):
+        connection.discard()
+    else:
+        connection.pgconn.finish()

@@ -1,0 +1,85 @@
+"""Drive psycopg's generators by trio: each yields what it waits for and is sent what is ready."""
+
+from __future__ import annotations
+
+import select
+from typing import TYPE_CHECKING, Any, Final
+
+import psycopg
+import trio
+from psycopg.abc import RV
+from psycopg.waiting import Ready, Wait
+
+if TYPE_CHECKING:
+    from psycopg.abc import PQGen, PQGenConn
+
+_READ: Final = int(Wait.R)
+_WRITE: Final = int(Wait.W)
+
+
+async def drive(gen: PQGen[RV], fileno: int, ready: Ready | None) -> RV:
+    """Run a generator from its start (`ready` None), or on from where a cancel found it (NONE)."""
+    try:
+        want = gen.send(ready)  # type: ignore[arg-type]  # None is how a generator is started
+        while True:
+            want = gen.send(await _wait_for(fileno, want))
+    except StopIteration as stop:
+        value: RV = stop.value
+        return value
+    except (OSError, trio.ClosedResourceError) as error:
+        raise psycopg.OperationalError("the connection's socket was closed") from error
+
+
+async def drive_connecting(gen: PQGenConn[RV]) -> RV:
+    """The same for generators that name their socket each time: libpq tries several."""
+    try:
+        fileno, want = next(gen)
+        while True:
+            fileno, want = gen.send(await _wait_for(fileno, want))
+    except StopIteration as stop:
+        value: RV = stop.value
+        return value
+    except (OSError, trio.ClosedResourceError) as error:
+        raise psycopg.OperationalError("the connection's socket was closed") from error
+
+
+async def _wait_for(fileno: int, want: Wait) -> Ready:
+    if want == _READ:
+        await trio.lowlevel.wait_readable(fileno)
+        return Ready.R
+    if want == _WRITE:
+        await trio.lowlevel.wait_writable(fileno)
+        return Ready.W
+    return _ready_now(fileno) or await _either(fileno)
+
+
+def _ready_now(fileno: int) -> Ready:
+    """What needs no waiting: a socket can nearly always be written."""
+    poll = select.poll()
+    poll.register(fileno, select.POLLIN | select.POLLOUT)
+    ready = Ready.NONE
+    for _, event in poll.poll(0):
+        if event & select.POLLOUT:
+            ready |= Ready.W
+        if event & ~select.POLLOUT:
+            ready |= Ready.R
+    return ready
+
+
+async def _either(fileno: int) -> Ready:
+    """Wait for both at once: waiting for one alone can wait for ever on a full socket."""
+    ready = Ready.NONE
+
+    async def watch(wait: Any, what: Ready) -> None:
+        nonlocal ready
+        try:
+            await wait(fileno)
+        except (OSError, trio.ClosedResourceError):
+            pass  # the generator meets the broken socket itself and says so
+        ready |= what
+        nursery.cancel_scope.cancel()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(watch, trio.lowlevel.wait_readable, Ready.R)
+        nursery.start_soon(watch, trio.lowlevel.wait_writable, Ready.W)
+    return ready
