@@ -24,5 +24,5 @@ begin
                    'hold_alive, sleep_on, wake_up, inflight, pass_on to %I', v_worker);
     execute format('grant execute on function census, "check" to %I, %I', v_operator, v_reader);
     execute format('grant select on jobs, attempts, queues, queue_settings to %I, %I, %I, %I', v_producer, v_worker, v_operator, v_reader);
-    execute format('grant update (deadline_s, aging_s, paused) on queue_settings to %I', v_operator);
+    execute format('grant update (deadline_s, aging_s) on queue_settings to %I', v_operator);
 end $$;

@@ -57,7 +57,7 @@ from finals f;
 -- available: numbers drawn and not yet passed by the cursor; producers in flight are counted in it,
 -- rolled-back numbers too until a claim passes them. Exact when nobody is enqueuing.
 create view queues as
-select q.queue, q.deadline_s, q.aging_s, q.enqueue_shards, q.paused,
+select q.queue, q.deadline_s, q.aging_s,
        (select coalesce(sum(greatest(0, n.last_number - n.next + 1)), 0)::bigint from lane_now n where n.queue = q.queue) as available,
        (select coalesce(sum(upper(g) - lower(g)), 0)::bigint
         from lanes l join claims c on c.lane = l.lane

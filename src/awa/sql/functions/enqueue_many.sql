@@ -19,10 +19,13 @@ begin
         return;
     end if;
     perform begin_append_all(lanes_of_document(jobs));
-    -- ids and numbers are drawn below an ORDER BY, so that both follow the document
+    -- ids and numbers are drawn above an ORDER BY, so that both follow the document
     with doc as materialized (
         select d.*, nextval('job_id_seq') as job_id, nextval(d.seq) as number
-        from (select * from read_document(jobs) order by ord) d
+        from (select r.ord, r.kind, r.args, (r.options).max_attempts, (r.options).extra, l.lane, l.seq
+              from read_document(jobs) r
+              join lanes l on l.queue = (r.options).queue and l.priority = (r.options).priority and l.shard = 0
+              order by r.ord) d
     ), written as (
         insert into ready (slot, lane, seq, job_id, run_lease, attempt, max_attempts, losses, kind, args, extra, enqueued_at)
         select (select last_value from ring_seq), d.lane, d.number, d.job_id, 1, 1,
