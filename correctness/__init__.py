@@ -1,0 +1,1 @@
+"""Does the program match its specification? Model checking and replay; not shipped."""

@@ -1,0 +1,73 @@
+"""The registry of configurations: what each checks, and what must come out.
+
+Every .cfg below spec/ is listed here, and nothing else; the runner and a test see to it.
+A witness switches one protection off and a probe claims that a state is unreachable: both must
+break exactly the property they name, and a configuration without a name must hold.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+SPEC: Final = Path(__file__).resolve().parent.parent / "spec"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """One .cfg: its path below spec/, the module it checks, the property it must break or None."""
+
+    path: str
+    module: str
+    breaks: str | None = None
+    deep: bool = False
+    """Too long for every run: only with --deep."""
+
+    @property
+    def name(self) -> str:
+        """The path without its ending: how the configuration is asked for."""
+        return self.path.removesuffix(".cfg")
+
+    @property
+    def file(self) -> Path:
+        """The configuration file."""
+        return SPEC / self.path
+
+
+def _holds(path: str, module: str, *, deep: bool = False) -> Configuration:
+    return Configuration(path=f"{path}.cfg", module=module, deep=deep)
+
+
+def _breaks(folder: str, module: str, **named: str) -> tuple[Configuration, ...]:
+    return tuple(
+        Configuration(path=f"{folder}/{stem}.cfg", module=module, breaks=broken)
+        for stem, broken in named.items()
+    )
+
+
+CONFIGURATIONS: Final = (
+    _holds("JobLife", "JobLife"),
+    _holds("JobLifeEnds", "JobLife"),
+    _holds("StorageOneJob", "Storage"),
+    _holds("StorageTwoJobs", "Storage"),
+    _holds("StorageThreeJobs", "Storage"),
+    _holds("StorageTwoSlots", "Storage"),
+    *_breaks(
+        "probe",
+        "Storage",
+        HoleProbe="HoleProbe",
+        LateHoleProbe="LateHoleProbe",
+        ForgottenProbe="ForgottenProbe",
+        PartlyClosedProbe="PartlyClosedProbe",
+        TwoRowsProbe="TwoRowsProbe",
+        ReleasedProbe="ReleasedProbe",
+        CrashLoopProbe="CrashLoopProbe",
+    ),
+    *_breaks("probe", "JobLife", FailedProbe="FailedProbe"),
+)
+
+
+def unlisted() -> list[str]:
+    """Configuration files nobody expects anything of, and listed ones that do not exist."""
+    listed = {entry.path for entry in CONFIGURATIONS}
+    present = {str(path.relative_to(SPEC)) for path in SPEC.rglob("*.cfg")}
+    return sorted(listed ^ present)
