@@ -48,10 +48,9 @@ def wait_until(fact: Callable[[], bool]) -> None:
 @contextlib.contextmanager
 def public_directory() -> Iterator[Path]:
     """Make a directory that every user may read."""
-    path = Path(tempfile.mkdtemp(prefix="awa-public-"))
-    path.chmod(0o755)
-    yield path
-    shutil.rmtree(path)
+    with tempfile.TemporaryDirectory(prefix="awa-public-") as path:
+        Path(path).chmod(0o755)
+        yield Path(path)
 
 
 def as_user(user: int, ask: Callable[[], str]) -> str:

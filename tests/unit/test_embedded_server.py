@@ -96,6 +96,18 @@ def test_a_server_whose_only_user_is_killed_is_stopped(home: Path) -> None:
     wait_until(lambda: state(home, "orphan") is State.DOWN)
 
 
+def test_a_killed_supervisor_is_replaced_by_the_next_to_join(home: Path) -> None:
+    """Guards the one who stops the server: nobody else has to die in good order either."""
+    lock = home / "watched" / "supervisor.lock"
+    with server("watched"):
+        wait_until(lambda: lock.read_text() != "")
+        killed = lock.read_text()
+        os.kill(int(killed), signal.SIGKILL)
+        with server("watched"):
+            wait_until(lambda: lock.read_text() not in {"", killed})
+    wait_until(lambda: state(home, "watched") is State.DOWN)
+
+
 def test_leaving_and_coming_back_at_once_always_finds_a_server() -> None:
     """Guards joining while the supervisor stops: the joiner waits, then starts it again."""
     for _ in range(4):

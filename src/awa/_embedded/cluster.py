@@ -68,7 +68,7 @@ class Cluster:
                 self._postmaster, self._settings, port=self.port, durable=durable, thrown_away=True
             )
         except BaseException:
-            shutil.rmtree(self.directory)
+            shutil.rmtree(self.directory, ignore_errors=True)  # so does the supervisor
             raise
 
     @property

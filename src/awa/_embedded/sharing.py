@@ -45,10 +45,11 @@ def join(
         with _locked(place / "start.lock"):
             # Waits while a supervisor stops the server: it holds this lock alone.
             fcntl.flock(users, fcntl.LOCK_SH)
+            # Before there is anything to stop: from here on we may be killed at any moment.
+            _supervise(postmaster, thrown_away=thrown_away)
             if postmaster.settled_state() is State.DOWN:
                 postmaster.initialise(durable=durable)
                 postmaster.start(settings, port=port)
-            _supervise(postmaster, thrown_away=thrown_away)
     except BaseException:
         os.close(users)
         raise

@@ -25,6 +25,8 @@ def main() -> None:
     order = json.loads(sys.argv[1])
     if os.fork() > 0:
         os._exit(0)  # so the starter has no child to wait for
+    os.ftruncate(order["supervisor"], 0)
+    os.write(order["supervisor"], str(os.getpid()).encode())  # for whoever wonders what we are
     fcntl.flock(order["users"], fcntl.LOCK_EX)
     os.close(order["supervisor"])
     for mode in ("fast", "immediate"):
