@@ -136,8 +136,7 @@ class SchemaOlder(WorldError):
 
     def __init__(self, *, schema: str, found: int, needed: int) -> None:
         super().__init__(
-            f'schema "{schema}" has version {found}, this program needs {needed}: '
-            "run `awa migrate`"
+            f'schema "{schema}" has version {found}, this program needs {needed}: run `awa migrate`'
         )
         self.schema: Final = schema
         self.found: Final = found

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 
 def kind_of(class_name: str) -> str:
-    """CamelCase to snake_case: `SMTPEmail` is `smtp_email`, `ProcessV2Import` is
-    `process_v2_import`.
+    """CamelCase to snake_case: `ProcessV2Import` is `process_v2_import`.
 
     An underscore goes before an upper-case letter when the previous character is lower-case or a
-    digit, or when the previous is upper-case and the next is lower-case.
+    digit, or when the previous is upper-case and the next is lower-case
+    (`SMTPEmail` is `smtp_email`).
     """
     parts: list[str] = []
     for at, letter in enumerate(class_name):

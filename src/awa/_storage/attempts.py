@@ -76,10 +76,9 @@ def split_hosts(params: Mapping[str, Any]) -> list[Params]:
         raise ConfigurationError(f"{len(names)} hosts do not match {len(addresses)} addresses")
     if len(ports) not in {0, 1, count}:
         raise ConfigurationError(f"{len(ports)} ports do not match {count} hosts")
-    columns = {"host": names, "hostaddr": addresses, "port": ports * count if len(ports) == 1 else ports}
-    return [
-        {name: values[at] for name, values in columns.items() if values} for at in range(count)
-    ]
+    ports = ports * count if len(ports) == 1 else ports
+    columns = {"host": names, "hostaddr": addresses, "port": ports}
+    return [{name: values[at] for name, values in columns.items() if values} for at in range(count)]
 
 
 def _wishes(params: Mapping[str, Any]) -> list[Params]:

@@ -70,7 +70,9 @@ async def connect(conninfo: str, *, settings: Mapping[str, str] | None = None) -
     return await _with_settings(connection, settings)
 
 
-async def _with_settings(opened: AnyConnection, settings: Mapping[str, str] | None) -> AnyConnection:
+async def _with_settings(
+    opened: AnyConnection, settings: Mapping[str, str] | None
+) -> AnyConnection:
     if settings:
         # One statement, and no startup options: poolers refuse those.
         calls = ", ".join(["set_config(%s, %s, false)"] * len(settings))

@@ -26,6 +26,8 @@ A connection that breaks during COMMIT raises OutcomeUnknown. A closed connectio
 again: `closed` tells.
 """
 
+# ruff: noqa: SLF001  # this is the place
+
 from __future__ import annotations
 
 from contextlib import asynccontextmanager, contextmanager
@@ -34,7 +36,6 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 import psycopg
 import trio
 from psycopg import pq
-from psycopg.abc import RV
 from psycopg.errors import _WaitTimeout
 from psycopg.waiting import Ready
 
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from types import TracebackType
 
-    from psycopg.abc import AdaptContext, ConnParam, Params, PQGen, PQGenConn, Query
+    from psycopg.abc import RV, AdaptContext, ConnParam, Params, PQGen, Query
     from psycopg.rows import AsyncRowFactory
 
 _RESEND_CANCEL_S: Final = 1.0
@@ -209,10 +210,10 @@ class TrioConnection(psycopg.AsyncConnection[Row]):
     async def wait(
         self,
         gen: PQGen[RV],
-        interval: float = 0.0,
-        timeout: float | None = None,  # noqa: ASYNC109  psycopg's signature
+        interval: float = 0.0,  # noqa: ARG002  # psycopg's signature; trio can interrupt
+        timeout: float | None = None,  # noqa: ASYNC109  # psycopg's signature
     ) -> RV:
-        """Drive a generator of psycopg to its end. `interval` is not needed: trio can interrupt."""
+        """Drive a generator of psycopg to its end."""
         if self._copying or self.pgconn.transaction_status != pq.TransactionStatus.ACTIVE:
             await trio.lowlevel.checkpoint_if_cancelled()
         if timeout is None:
@@ -270,7 +271,9 @@ class TrioConnection(psycopg.AsyncConnection[Row]):
 
     @asynccontextmanager
     async def transaction(
-        self, savepoint_name: str | None = None, force_rollback: bool = False  # noqa: FBT
+        self,
+        savepoint_name: str | None = None,
+        force_rollback: bool = False,  # noqa: FBT001, FBT002  # psycopg's signature
     ) -> AsyncIterator[psycopg.AsyncTransaction]:
         """As psycopg's. Raises OutcomeUnknown when the connection breaks during COMMIT."""
         block = _Transaction(self, savepoint_name, force_rollback)

@@ -151,6 +151,4 @@ def _known(cause: BaseException | None, call: Call[Any]) -> AwaError | None:
     diag = getattr(cause, "diag", None)
     detail = getattr(diag, "message_detail", None) or getattr(cause, "detail", None)
     message = getattr(diag, "message_primary", None) or getattr(cause, "message", None)
-    return from_sqlstate(
-        state, message=message or str(cause), detail=detail, schema=call.schema
-    )
+    return from_sqlstate(state, message=message or str(cause), detail=detail, schema=call.schema)

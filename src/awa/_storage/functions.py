@@ -26,7 +26,7 @@ _SETTLED = "item, answer, numbers::text"
 _CLAIMED = "queue, answer, slot, part, lane, seqs::text, deadline"
 _BODY = (
     "slot, part, lane, seq, job_id, run_lease, attempt, max_attempts, losses, kind, "
-    "args::json, extra::json, enqueued_at"
+    "args::json, extra::json, extract(epoch from enqueued_at)::float8"
 )
 _ITEMS = "%s::smallint[], %s::bigint[], %s::smallint[], %s::text[]::int8multirange[]"
 _RESULTS = "%s::int[], %s::bigint[], %s::text[]::jsonb[]"
@@ -85,8 +85,9 @@ class Storage:
     def heartbeat(
         self, worker: int, *, beat: int, upto: int, open_calls: Ranges
     ) -> Call[entries.Beat]:
-        """The worker lives. Of its claim calls numbered up to `upto` only `open_calls` are its
-        own still; what else is open of them is released as a loss.
+        """The worker lives, and still knows `open_calls` of its claim calls up to `upto`.
+
+        Whatever else is open of the calls up to `upto` is released as a loss.
         """
         return self._call(
             "heartbeat",
@@ -103,8 +104,9 @@ class Storage:
     def claim(
         self, worker: int, *, call: int, token: int, asks: Sequence[entries.Ask]
     ) -> Call[entries.ClaimAnswer]:
-        """Take entries of several queues. Repeated with the same token it answers what is still
-        open of what that claim took. At most CLAIM_ENTRIES_MAX in all (LimitExceeded).
+        """Take entries of several queues, at most CLAIM_ENTRIES_MAX in all (LimitExceeded).
+
+        Repeated with the same token it answers what is still open of what that claim took.
         """
         _within("entries", sum(ask.limit for ask in asks), limits.CLAIM_ENTRIES_MAX)
         queues = [ask.queue for ask in asks]
@@ -176,9 +178,7 @@ class Storage:
 
     def sleep_on(self, queues: Sequence[str], *, wait_ms: int) -> Call[frozenset[str]]:
         """Become the sleeper of these queues; answers those that had none. Held by the session."""
-        return self._call(
-            "sleep_on", "%s::text[], %s::int", (list(queues), wait_ms), codec.names
-        )
+        return self._call("sleep_on", "%s::text[], %s::int", (list(queues), wait_ms), codec.names)
 
     def wake_up(self) -> Call[None]:
         """Stop being anybody's sleeper."""

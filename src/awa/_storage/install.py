@@ -31,7 +31,8 @@ declare
 begin
     if current_setting('transaction_isolation') <> 'read committed' then
         -- An older snapshot would not see what another migration committed before our lock.
-        raise exception 'awa: migrate refuses to run under %', current_setting('transaction_isolation')
+        raise exception 'awa: migrate refuses to run under %',
+            current_setting('transaction_isolation')
             using errcode = 'AW002';
     end if;
     perform pg_advisory_xact_lock({lock});

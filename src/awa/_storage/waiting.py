@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import select
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 import trio
-from psycopg.abc import RV
 from psycopg.waiting import Ready, Wait
 
 if TYPE_CHECKING:
-    from psycopg.abc import PQGen, PQGenConn
+    from psycopg.abc import RV, PQGen, PQGenConn
 
 _READ: Final = int(Wait.R)
 _WRITE: Final = int(Wait.W)
@@ -43,7 +43,7 @@ async def drive_connecting(gen: PQGenConn[RV]) -> RV:
         raise psycopg.OperationalError("the connection's socket was closed") from error
 
 
-async def _wait_for(fileno: int, want: Wait) -> Ready:
+async def _wait_for(fileno: int, want: Wait) -> int:
     if want == _READ:
         await trio.lowlevel.wait_readable(fileno)
         return Ready.R
@@ -53,11 +53,11 @@ async def _wait_for(fileno: int, want: Wait) -> Ready:
     return _ready_now(fileno) or await _either(fileno)
 
 
-def _ready_now(fileno: int) -> Ready:
+def _ready_now(fileno: int) -> int:
     """What needs no waiting: a socket can nearly always be written."""
     poll = select.poll()
     poll.register(fileno, select.POLLIN | select.POLLOUT)
-    ready = Ready.NONE
+    ready = 0
     for _, event in poll.poll(0):
         if event & select.POLLOUT:
             ready |= Ready.W
@@ -66,16 +66,15 @@ def _ready_now(fileno: int) -> Ready:
     return ready
 
 
-async def _either(fileno: int) -> Ready:
+async def _either(fileno: int) -> int:
     """Wait for both at once: waiting for one alone can wait for ever on a full socket."""
-    ready = Ready.NONE
+    ready = 0
 
     async def watch(wait: Any, what: Ready) -> None:
         nonlocal ready
-        try:
+        # The generator meets a broken socket itself and says so.
+        with suppress(OSError, trio.ClosedResourceError):
             await wait(fileno)
-        except (OSError, trio.ClosedResourceError):
-            pass  # the generator meets the broken socket itself and says so
         ready |= what
         nursery.cancel_scope.cancel()
 
