@@ -26,6 +26,7 @@ from tests.fix_cluster import NewCluster, chosen_bindir
 
 WAIT_S_MAX: Final = 20.0
 NOBODY: Final = 65534
+STRANGE: Final = """it's "$(id)" `id` \\ ; %m"""
 SYSTEM_PYTHON: Final = "/usr/bin/python3"
 # Says where its server lives, then stays until its input ends.
 OWNER: Final = """
@@ -43,6 +44,14 @@ def wait_until(fact: Callable[[], bool]) -> None:
     while not fact():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def odd() -> Iterator[Cluster]:
+    """Return a cluster that listens on TCP and has a setting that no shell may see."""
+    settings = {"log_line_prefix": STRANGE}
+    with Cluster(bindir=chosen_bindir(), settings=settings, tcp=True) as running:
+        yield running
 
 
 @contextlib.contextmanager
@@ -142,30 +151,26 @@ def test_a_stopped_server_is_not_running_until_started(new_cluster: NewCluster) 
     assert own.is_running()
 
 
-def test_a_session_can_be_ended_by_its_pid(new_cluster: NewCluster) -> None:
+def test_a_session_can_be_ended_by_its_pid(odd: Cluster) -> None:
     """Guards `terminate`: the session is gone when it returns."""
-    own = new_cluster()
-    with psycopg.connect(own.conninfo(), autocommit=True) as session:
-        assert own.terminate(session.info.backend_pid)
+    with psycopg.connect(odd.conninfo(), autocommit=True) as session:
+        assert odd.terminate(session.info.backend_pid)
         with pytest.raises(psycopg.OperationalError, match="terminat"):
             session.execute("select 1")
 
 
-def test_settings_reach_the_server_whatever_is_in_them(new_cluster: NewCluster) -> None:
+def test_settings_reach_the_server_whatever_is_in_them(odd: Cluster) -> None:
     """Guards quoting: pg_ctl hands options to a shell, which must not read them."""
-    strange = """it's "$(id)" `id` \\ ; %m"""
-    own = new_cluster(settings={"log_line_prefix": strange})
-    with psycopg.connect(own.conninfo()) as session:
-        assert (strange,) == session.execute("show log_line_prefix").fetchone()
+    with psycopg.connect(odd.conninfo()) as session:
+        assert (STRANGE,) == session.execute("show log_line_prefix").fetchone()
 
 
-def test_tcp_is_there_only_when_asked_for_and_needs_the_password(new_cluster: NewCluster) -> None:
+def test_tcp_is_there_when_asked_for_and_needs_the_password(odd: Cluster) -> None:
     """Guards the network side: on 127.0.0.1, with the same password."""
-    own = new_cluster(tcp=True)
-    with psycopg.connect(own.conninfo(tcp=True)) as session:
+    with psycopg.connect(odd.conninfo(tcp=True)) as session:
         assert ("127.0.0.1",) == session.execute("select host(inet_server_addr())").fetchone()
     with pytest.raises(psycopg.OperationalError, match="password"):
-        psycopg.connect(own.conninfo(tcp=True).replace("password=", "password=x"))
+        psycopg.connect(odd.conninfo(tcp=True).replace("password=", "password=x"))
 
 
 def test_a_server_that_does_not_start_says_why(new_cluster: NewCluster) -> None:
