@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from awa._core.entries import JobState
 from awa._core.records import JobFilter, JobRecord, QueueStats
