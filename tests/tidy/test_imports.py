@@ -63,18 +63,27 @@ def test_the_supervisor_needs_nothing_but_the_standard_library() -> None:
     assert set() == needed - set(sys.stdlib_module_names)
 
 
-def uses_insides(path: Path) -> bool:
-    """Whether a file touches what psycopg does not promise to keep."""
-    if any(name.startswith(PSYCOPG_INSIDES) for name in imports(path)):
-        return True
-    return any(
-        isinstance(node, ast.Attribute) and node.attr in {"pgconn", "_pgconn", "_pipeline"}
-        for node in ast.walk(parsed(path))
-    )
+def attributes(path: Path) -> set[str]:
+    """Return the names of all attributes that a file reads or sets."""
+    return {node.attr for node in ast.walk(parsed(path)) if isinstance(node, ast.Attribute)}
 
 
 def test_only_the_driver_touches_the_insides_of_psycopg() -> None:
     """Guards upgrades of psycopg: there is one place to look at."""
     assert [] == [
-        named(path) for path in python_files("src") if path not in DRIVER and uses_insides(path)
+        f"{named(path)} imports {name}"
+        for path in python_files("src")
+        if path not in DRIVER
+        for name in imports(path)
+        if name.startswith(PSYCOPG_INSIDES)
+    ]
+
+
+def test_only_the_storage_knows_the_connection_below_the_connection() -> None:
+    """Guards the layers: libpq's own object is documented, but it is nobody else's business."""
+    storage = set(python_files("src/awa/_storage"))
+    assert [] == [
+        named(path)
+        for path in python_files("src")
+        if path not in storage and "pgconn" in attributes(path)
     ]
