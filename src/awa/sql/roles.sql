@@ -23,6 +23,6 @@ begin
     execute format('grant execute on function worker_start, worker_stop, heartbeat, claim, bodies, complete, release, '
                    'hold_alive, sleep_on, wake_up, inflight, pass_on to %I', v_worker);
     execute format('grant execute on function census, "check" to %I, %I', v_operator, v_reader);
-    execute format('grant select on jobs, attempts, queues, queue_settings to %I, %I, %I, %I', v_producer, v_worker, v_operator, v_reader);
+    execute format('grant select on jobs, attempts, queues, lane_now, queue_settings to %I, %I, %I, %I', v_producer, v_worker, v_operator, v_reader);
     execute format('grant update (deadline_s, aging_s) on queue_settings to %I', v_operator);
 end $$;

@@ -1,0 +1,89 @@
+"""One attempt at one job in a worker thread, and which job a piece of code runs for."""
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from contextvars import ContextVar
+from typing import Any, Final
+
+import trio
+
+from awa.handler import Job
+
+_log: Final = logging.getLogger("awa.worker")
+
+current_job: Final[ContextVar[Job[Any] | None]] = ContextVar("awa_current_job", default=None)
+"""The job whose handler runs here; tasks and threads it starts inherit it."""
+
+
+class Threads:
+    """The worker threads of one queue: a thread cannot be cancelled, only told and waited for."""
+
+    def __init__(self, workers: int) -> None:
+        # Never the bottleneck: each runner waits for its thread. It keeps out of trio's default.
+        self._limiter = trio.CapacityLimiter(workers)
+        self._waits: set[trio.CancelScope] = set()
+        self._until_s = float("inf")
+
+    def abandon_at(self, time_s: float) -> None:
+        """From that time of trio's clock on, wait no more for threads whose job was cancelled."""
+        self._until_s = time_s
+        for scope in self._waits:
+            scope.deadline = time_s
+
+    async def run(self, function: Callable[[Job[Any]], Any], job: Job[Any]) -> Any:
+        """Run the handler in a thread. Cancelled, it sets the job's flag and waits for the thread.
+
+        The attempt is not given back while its thread runs: another worker would run the job at
+        the same time. Only a shutdown gives up waiting.
+        """
+        # From here to the thread's start nothing can be cancelled: it is a thread that we wait for.
+        await trio.lowlevel.checkpoint_if_cancelled()
+        done = _Done()
+        try:
+            return await trio.to_thread.run_sync(
+                done.work, function, job, abandon_on_cancel=True, limiter=self._limiter
+            )
+        except trio.Cancelled:
+            job._cancelled = True  # noqa: SLF001  # the runner's side of the handler's view
+            await self._wait_for(done)
+            if not done.event.is_set():
+                _log.warning("job %d: its thread does not end, it is left behind", job.id)
+                raise
+            return done.unwrap()
+
+    async def _wait_for(self, done: "_Done") -> None:
+        with trio.CancelScope(shield=True, deadline=self._until_s) as scope:
+            self._waits.add(scope)
+            try:
+                await done.event.wait()
+            finally:
+                self._waits.discard(scope)
+
+
+class _Done:
+    """What a thread's handler did, known to trio even when nobody awaits the thread any more."""
+
+    def __init__(self) -> None:
+        self.event = trio.Event()
+        self._token = trio.lowlevel.current_trio_token()
+        self._value: Any = None
+        self._error: BaseException | None = None
+
+    def work(self, function: Callable[[Job[Any]], Any], job: Job[Any]) -> Any:
+        """Run the handler; this is in the thread."""
+        try:
+            self._value = function(job)
+        except BaseException as error:
+            self._error = error
+            raise
+        finally:
+            with suppress(trio.RunFinishedError):
+                self._token.run_sync_soon(self.event.set)
+        return self._value
+
+    def unwrap(self) -> Any:
+        """What the handler returned, or raise what it raised."""
+        if self._error is not None:
+            raise self._error
+        return self._value

@@ -1,0 +1,236 @@
+"""Claiming: permits become jobs in the runners' hands, and an idle worker goes to sleep.
+
+A claim whose reply is lost is asked again with the same token until it is answered: what it took is
+known then, and nothing was taken twice. Ranges and bodies come in one pipeline; the claim commits
+before the bodies are read, so a slow reader holds nobody's lane.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from itertools import repeat
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
+
+from awa._core.entries import Ask, Body, ClaimAnswer, ClaimRow
+from awa._core.ranges import Ranges
+from awa._runtime.chance import jitter
+from awa._runtime.clock import ServerClock
+from awa._runtime.ledger import Held, Ledger
+from awa._runtime.limits import SLEEP_LOCK_WAIT_MS
+from awa._runtime.permits import share_out
+from awa._runtime.reconnecting import Session
+from awa._runtime.running import QueueRun
+from awa._runtime.settling import Settler
+from awa._runtime.signals import Signal
+from awa._runtime.sleeping import FlagsWanted, Sleeping
+from awa._runtime.statistics import Statistics
+from awa._storage.functions import Storage
+from awa._storage.tokens import draw_token
+from awa._storage.views import priorities
+
+if TYPE_CHECKING:
+    from awa._runtime.listening import Listener
+
+_log: Final = logging.getLogger("awa.worker")
+
+
+class Claimer:
+    """The loop that claims for all queues of one worker."""
+
+    def __init__(
+        self,
+        *,
+        worker: int,
+        storage: Storage,
+        session: Session,
+        ledger: Ledger,
+        queues: Mapping[str, QueueRun],
+        settler: Settler,
+        clock: ServerClock,
+        sleeping: Sleeping,
+        statistics: Statistics,
+        changed: Signal,
+    ) -> None:
+        self._worker = worker
+        self._storage = storage
+        self._session = session
+        self._ledger = ledger
+        self._queues = queues
+        self._settler = settler
+        self._clock = clock
+        self._sleeping = sleeping
+        self._statistics = statistics
+        self._priorities: dict[int, int] = {}
+        self._changed = changed
+        self._stopping = False
+        self.listener: Listener | None = None
+
+    def stop(self) -> None:
+        """Claim no more; the claim under way is still answered."""
+        self._stopping = True
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Claim until stopped. Raises UnknownWorker when the worker's row is gone."""
+        try:
+            while not self._stopping:
+                now_s = trio.current_time()
+                wanted = self._sleeping.ask_flags(now_s)
+                if wanted is not None:
+                    self._raise_flags(wanted)
+                asks = self._asks(self._sleeping.to_claim(now_s))
+                if asks:
+                    await self._claim(asks)
+                else:
+                    await self._changed.wait(until_s=self._sleeping.next_s())
+        finally:
+            await self._session.aclose()
+
+    # What the listener tells -----------------------------------------------------------------
+
+    def heard(self, queue: str) -> None:
+        """Somebody notified this queue."""
+        if self._sleeping.heard(queue):
+            self._drop_flags()
+        self._changed.set()
+
+    def listener_up(self) -> None:
+        """The listener is there (again)."""
+        self._sleeping.listener_up()
+        self._changed.set()
+
+    def listener_down(self) -> None:
+        """The listener is gone."""
+        self._sleeping.listener_down(trio.current_time())
+        self._changed.set()
+
+    def rest(self) -> None:
+        """Another worker shall be woken instead of this one from now on."""
+        self._sleeping.wake()
+        self._hand_over_sleep(tuple(self._queues))
+
+    # The database ----------------------------------------------------------------------------
+
+    def _asks(self, names: Sequence[str]) -> list[Ask]:
+        paused = len(self._settler.pauses)
+        limits = {name: self._queues[name].limit(paused=paused) for name in names}
+        none = [name for name, limit in limits.items() if limit == 0]
+        if none:
+            self._hand_over_sleep(none)
+        return [Ask(queue=name, limit=limit) for name, limit in share_out(limits).items()]
+
+    async def _claim(self, asks: Sequence[Ask]) -> None:
+        call, token = self._ledger.start_call(), draw_token()
+        claim = self._storage.claim(self._worker, call=call, token=token, asks=asks)
+        answer, bodies = await self._session.ask_both(claim, self._storage.bodies(token))
+        await self._learn_lanes(answer.rows)
+        now_s = trio.current_time()
+        self._take_over(call, token, answer, bodies, now_s)
+        dropped = self._sleeping.claimed(
+            now_s=now_s,
+            jitter=jitter(),
+            got={row.queue for row in answer.rows},
+            empty=answer.empty,
+            busy=answer.busy,
+        )
+        if dropped:
+            self._drop_flags()
+
+    async def _learn_lanes(self, rows: Sequence[ClaimRow]) -> None:
+        """A job's priority is its lane's; lanes are few and never change."""
+        new = {row.lane for row in rows if row.lane not in self._priorities}
+        if new:
+            self._priorities.update(
+                await self._session.ask(priorities(sorted(new), schema=self._storage.schema))
+            )
+
+    def _take_over(
+        self, call: int, token: int, answer: ClaimAnswer, bodies: list[Body], now_s: float
+    ) -> None:
+        taken = sum(len(row.seqs) for row in answer.rows)
+        self._ledger.answered(call, jobs=taken)
+        self._statistics.claimed += taken
+        helds = {row.part: self._hold(call, token, row, now_s) for row in answer.rows}
+        if taken != len(bodies):
+            self._report_missing(answer.rows, helds, bodies)
+        for row in answer.rows:
+            held = helds[row.part]
+            mine = bodies if len(helds) == 1 else [b for b in bodies if b.part == row.part]
+            self._queues[row.queue].hand_over(zip(repeat(held), mine, strict=False))
+
+    def _hold(self, call: int, token: int, row: ClaimRow, now_s: float) -> Held:
+        jobs = len(row.seqs)
+        self._queues[row.queue].permits.took(jobs)
+        return Held(
+            queue=row.queue,
+            priority=self._priorities[row.lane],
+            call=call,
+            token=token,
+            slot=row.slot,
+            part=row.part,
+            deadline_s=self._clock.local_s(row.deadline),
+            taken_s=now_s,
+            jobs=jobs,
+        )
+
+    def _report_missing(
+        self,
+        rows: Sequence[ClaimRow],
+        helds: Mapping[int, Held],
+        bodies: Sequence[Body],
+    ) -> None:
+        for row, missing in missing_bodies(rows, bodies):
+            _log.error(
+                "lane %d: the bodies of claimed entries %s are missing; they are released",
+                row.lane,
+                missing,
+            )
+            for seq in missing:
+                self._settler.give_back(helds[row.part], seq)
+
+    # The flags -------------------------------------------------------------------------------
+
+    def _raise_flags(self, wanted: FlagsWanted) -> None:
+        calls: list[Any] = []
+        if wanted.raised:
+            calls.append(self._storage.sleep_on(wanted.raised, wait_ms=SLEEP_LOCK_WAIT_MS))
+        calls.append(self._storage.inflight(wanted.tested))
+
+        def answered(answers: list[Any] | BaseException) -> None:
+            if isinstance(answers, list):
+                got = answers[0] if wanted.raised else ()
+                self._sleeping.flags_answered(asked=wanted.tested, got=got, in_flight=answers[-1])
+            self._changed.set()
+
+        self._post(calls, answered)
+
+    def _drop_flags(self) -> None:
+        self._post([self._storage.wake_up()], _nothing)
+
+    def _hand_over_sleep(self, names: Sequence[str]) -> None:
+        handover = self._sleeping.without_permits(names)
+        calls = [self._storage.wake_up()] if handover.drop_flags else []
+        if handover.pass_on:
+            calls.append(self._storage.pass_on(handover.pass_on))
+        if calls:
+            self._post(calls, _nothing)
+
+    def _post(self, calls: Sequence[Any], then: Any) -> None:
+        if self.listener is not None:
+            self.listener.post(calls, then)
+
+
+def missing_bodies(
+    rows: Sequence[ClaimRow], bodies: Sequence[Body]
+) -> list[tuple[ClaimRow, Ranges]]:
+    """What was claimed and has no body, by claims row."""
+    found: dict[int, list[int]] = {row.part: [] for row in rows}
+    for body in bodies:
+        found[body.part].append(body.seq)
+    missing = [(row, row.seqs.minus(Ranges.from_sorted(sorted(found[row.part])))) for row in rows]
+    return [(row, seqs) for row, seqs in missing if seqs]
+
+
+def _nothing(_answers: list[Any] | BaseException) -> None:
+    """A flag that could not be given up is gone with its connection."""

@@ -1,0 +1,60 @@
+"""Which handler runs which kind, and how its arguments are decoded and its results encoded."""
+
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from awa._core.arguments import decoder_for, encode_json
+from awa._runtime.limits import RESULT_BYTES_MAX
+from awa.errors import InvalidInput
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handler:
+    """How jobs of one kind run. Exactly one of `run` and `run_in_thread` is set."""
+
+    kind: str
+    args_type: Any
+    queue: str
+    decode: Callable[[bytes], Any]
+    run: Callable[[Any], Awaitable[Any]] | None
+    run_in_thread: Callable[[Any], Any] | None
+
+
+@dataclass(slots=True)
+class Handlers:
+    """The handlers of one client, by kind and by the type of their arguments."""
+
+    by_kind: dict[str, Handler] = field(default_factory=dict)
+    by_type: dict[Any, Handler] = field(default_factory=dict)
+
+    def add(
+        self, function: Callable[[Any], Any], *, kind: str, args_type: Any, queue: str
+    ) -> Handler:
+        """Register a function; async functions run on trio, others in worker threads."""
+        if kind in self.by_kind:
+            raise InvalidInput("kind", f"{kind!r} already has a handler")
+        is_async = inspect.iscoroutinefunction(inspect.unwrap(function)) or (
+            inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
+        )
+        handler = Handler(
+            kind=kind,
+            args_type=args_type,
+            queue=queue,
+            decode=decoder_for(args_type),
+            run=function if is_async else None,
+            run_in_thread=None if is_async else function,
+        )
+        self.by_kind[kind] = handler
+        self.by_type.setdefault(args_type, handler)
+        return handler
+
+
+def encode_result(value: object) -> bytes:
+    """A handler's value as JSON text. Raises InvalidInput (field `result`)."""
+    text = encode_json("result", value)
+    if len(text) > RESULT_BYTES_MAX:
+        problem = f"takes {len(text)} bytes as JSON; the limit is {RESULT_BYTES_MAX}"
+        raise InvalidInput("result", problem)
+    return text

@@ -1,0 +1,83 @@
+"""The beat: every few seconds the worker says that it lives and which claim calls are its own.
+
+What a beat does not name, of the calls up to the last one sent, is released by the database as a
+loss: entries of a claim whose reply this worker never processed. So the list is built at the moment
+the beat is sent, and a call is noted before it is sent (see `ledger`).
+"""
+
+import logging
+from typing import Final
+
+import trio
+
+from awa._core.entries import BeatAnswer
+from awa._runtime.clock import ServerClock, clock_call
+from awa._runtime.ledger import Ledger
+from awa._runtime.limits import HEARTBEAT_INTERVAL_S, RECONNECT_MIN_S
+from awa._runtime.listening import Deaf, Listener
+from awa._runtime.statistics import Statistics
+from awa._storage.functions import Storage
+
+_log: Final = logging.getLogger("awa.worker")
+
+
+class Heart:
+    """Beats for one incarnation of a worker, over the listener's connection."""
+
+    def __init__(
+        self,
+        *,
+        worker: int,
+        storage: Storage,
+        listener: Listener,
+        ledger: Ledger,
+        clock: ServerClock,
+        statistics: Statistics,
+        interval_s: float = HEARTBEAT_INTERVAL_S,
+    ) -> None:
+        self._worker = worker
+        self._storage = storage
+        self._listener = listener
+        self._ledger = ledger
+        self._clock = clock
+        self._statistics = statistics
+        self._interval_s = interval_s
+        self.beat_s = trio.current_time()
+        """When the last beat was answered, by trio's clock."""
+
+    async def run(self) -> None:
+        """Beat until the answer is `gone`; then return."""
+        beat = 0
+        while True:
+            beat += 1
+            if await self._beat(beat) is BeatAnswer.GONE:
+                return
+            await self._look_at_the_clock()
+            await trio.sleep(self._interval_s)
+
+    async def _beat(self, beat: int) -> BeatAnswer:
+        while True:
+            call = self._storage.heartbeat(
+                self._worker,
+                beat=beat,
+                upto=self._ledger.last_call,
+                open_calls=self._ledger.open_calls(),
+            )
+            try:
+                answer = await self._listener.ask(call)
+            except Deaf:
+                await trio.sleep(RECONNECT_MIN_S)
+                continue
+            self.beat_s = trio.current_time()
+            self._statistics.beats += 1
+            if answer.released:
+                _log.warning("%d claimed entries nobody knew of were released", answer.released)
+            return answer.answer
+
+    async def _look_at_the_clock(self) -> None:
+        asked_s = trio.current_time()
+        try:
+            server_s = await self._listener.ask(clock_call())
+        except Deaf:
+            return
+        self._clock.looked(asked_s=asked_s, answered_s=trio.current_time(), server_s=server_s)

@@ -1,0 +1,215 @@
+"""One life of a worker under one number: from `worker_start` to `worker_stop`, or to `gone`."""
+
+import logging
+from collections.abc import Mapping
+from typing import Final
+
+import trio
+
+from awa._core.ranges import EMPTY
+from awa._runtime.claiming import Claimer
+from awa._runtime.clock import ServerClock
+from awa._runtime.handlers import Handler
+from awa._runtime.heartbeat import Heart
+from awa._runtime.ledger import Ledger
+from awa._runtime.limits import (
+    LAST_CLAIM_S,
+    LAST_FLUSH_S,
+    LAST_WORDS_S,
+    PATROL_INTERVAL_S,
+    PREFETCH_WAIT_MAX_S,
+    THREAD_GRACE_S,
+)
+from awa._runtime.listening import Listener, listen_call
+from awa._runtime.permits import Permits
+from awa._runtime.reconnecting import Session
+from awa._runtime.reporting import Reporter
+from awa._runtime.running import QueueRun
+from awa._runtime.settings import WorkerSettings
+from awa._runtime.settling import Settler
+from awa._runtime.signals import Signal
+from awa._runtime.sleeping import Sleeping
+from awa._runtime.statistics import Statistics
+from awa._storage.functions import Storage
+from awa.errors import UnknownWorker
+
+_log: Final = logging.getLogger("awa.worker")
+
+# The last beat takes a full look: the database looks at all calls on every twelfth one.
+_LAST_BEAT: Final = 12 * 2**40
+
+
+class Incarnation:
+    """See the module. Everything a worker knows dies with it, but its statistics."""
+
+    def __init__(
+        self,
+        *,
+        worker: int,
+        settings: WorkerSettings,
+        storage: Storage,
+        handlers: Mapping[str, Handler],
+        statistics: Statistics,
+    ) -> None:
+        self._worker = worker
+        self._settings = settings
+        self._storage = storage
+        self._handlers = handlers
+        self._statistics = statistics
+        self._ledger = Ledger()
+        self._clock = ServerClock()
+        self._changed = Signal()
+        self._deadline_changed = Signal()
+        self._deadline_s = float("inf")
+        self._flush_s = LAST_FLUSH_S
+        self._claiming: trio.CancelScope | None = None
+        self._running: trio.CancelScope | None = None
+        self._permits = {name: Permits(workers=workers) for name, workers in settings.queues}
+        self.gone = False
+        self.queues: Final[dict[str, QueueRun]] = {}
+        self.settler: Final = Settler(
+            worker=worker,
+            storage=storage,
+            session=self._session("settle"),
+            ledger=self._ledger,
+            permits=self._permits,
+            statistics=statistics,
+            changed=self._changed,
+        )
+        self.reporter: Final = Reporter(self.settler, statistics)
+        self._claimer = Claimer(
+            worker=worker,
+            storage=storage,
+            session=self._session("claim"),
+            ledger=self._ledger,
+            queues=self.queues,
+            settler=self.settler,
+            clock=self._clock,
+            sleeping=Sleeping.of(self._permits, poll_s=settings.poll_s),
+            statistics=statistics,
+            changed=self._changed,
+        )
+        self.listener: Final = Listener(
+            self._session("listen", listens=True),
+            on_heard=self._claimer.heard,
+            on_up=self._claimer.listener_up,
+            on_down=self._claimer.listener_down,
+        )
+        self._claimer.listener = self.listener
+        self.heart: Final = Heart(
+            worker=worker,
+            storage=storage,
+            listener=self.listener,
+            ledger=self._ledger,
+            clock=self._clock,
+            statistics=statistics,
+            interval_s=settings.heartbeat_s,
+        )
+
+    async def run(self) -> None:
+        """Live until stopped or gone."""
+        async with trio.open_nursery() as services:
+            services.start_soon(self.listener.run)
+            services.start_soon(self._beat)
+            services.start_soon(self._watch_deadline)
+            async with trio.open_nursery() as settling:
+                settling.start_soon(self.settler.run)
+                await self._work()
+                self.settler.close()
+                settling.cancel_scope.deadline = trio.current_time() + self._flush_s
+            if self.settler.unsettled():
+                _log.error(
+                    "%d outcomes could not be settled in time; their jobs will run again",
+                    self.settler.unsettled(),
+                )
+            await self._leave()
+            services.cancel_scope.cancel()
+
+    def stop(self, *, deadline_s: float, flush_s: float) -> None:
+        """Claim no more; at that time of trio's clock cancel what still runs."""
+        self._deadline_s = deadline_s
+        self._flush_s = flush_s
+        self._deadline_changed.set()
+        self._claimer.stop()
+        if self._claiming is not None:
+            last_s = trio.current_time() + min(LAST_CLAIM_S, flush_s)
+            self._claiming.deadline = min(self._claiming.deadline, last_s)
+
+    async def _work(self) -> None:
+        async with trio.open_nursery() as running:
+            self._running = running.cancel_scope
+            for name, permits in self._permits.items():
+                self.queues[name] = QueueRun(
+                    name=name,
+                    permits=permits,
+                    handlers=self._handlers,
+                    settler=self.settler,
+                    reporter=self.reporter,
+                    nursery=running,
+                )
+            async with trio.open_nursery() as claiming:
+                self._claiming = claiming.cancel_scope
+                claiming.start_soon(self._patrol)
+                await self._claim()
+                claiming.cancel_scope.cancel()
+            self._claimer.rest()
+            for queue in self.queues.values():
+                queue.close()
+
+    async def _claim(self) -> None:
+        try:
+            await self._claimer.run()
+        except UnknownWorker:
+            self._is_gone()
+
+    async def _beat(self) -> None:
+        await self.heart.run()
+        self._is_gone()
+
+    def _is_gone(self) -> None:
+        # All its attempts belong to others by now, or soon will.
+        self.gone = True
+        self.stop(deadline_s=trio.current_time(), flush_s=self._flush_s)
+
+    async def _watch_deadline(self) -> None:
+        while trio.current_time() < self._deadline_s:
+            await self._deadline_changed.wait(until_s=self._deadline_s)
+        for queue in self.queues.values():
+            queue.tell_cancelled()
+            queue.threads.abandon_at(trio.current_time() + THREAD_GRACE_S)
+        if self._running is not None:
+            self._running.cancel()
+
+    async def _patrol(self) -> None:
+        """Give back jobs that were claimed ahead and turned out to wait behind long ones."""
+        while True:
+            await trio.sleep(PATROL_INTERVAL_S)
+            late_s = trio.current_time() - PREFETCH_WAIT_MAX_S
+            for queue in self.queues.values():
+                if queue.waiting and queue.waiting[0][0].taken_s < late_s:
+                    queue.give_back_waiting()
+
+    async def _leave(self) -> None:
+        """Name no call as open any more, and take leave."""
+        session = self._session("leave")
+        with trio.move_on_after(min(LAST_WORDS_S, self._flush_s)):
+            try:
+                beat = self._storage.heartbeat(
+                    self._worker, beat=_LAST_BEAT, upto=self._ledger.last_call, open_calls=EMPTY
+                )
+                await session.ask(beat)
+                await session.ask(self._storage.worker_stop(self._worker))
+            finally:
+                await session.aclose()
+
+    def _session(self, name: str, *, listens: bool = False) -> Session:
+        settings = self._settings
+        hello = [self._storage.hold_alive(self._worker)]
+        if listens:
+            hello.append(listen_call(settings.schema))
+        return Session(
+            name=name,
+            conninfo=settings.conninfo,
+            hello=hello,
+            settings=settings.listener_settings() if listens else settings.session_settings(),
+        )

@@ -1,0 +1,116 @@
+"""The bounds and intervals only the worker has; `awa._core.limits` has those it shares."""
+
+from typing import Final
+
+from awa._core.limits import CLAIM_ENTRIES_MAX
+
+CLAIM_BATCH_MAX: Final = 500
+"""Jobs asked for at once, per queue: one claims row costs the same for 1 and for 500."""
+
+PREFETCH_JOBS_MAX: Final = 2000
+"""Jobs claimed beyond the permits of one queue, however short they are."""
+
+PREFETCH_HORIZON_S: Final = 0.05
+"""Jobs are claimed ahead only as many as should start within this time."""
+
+PREFETCH_WAIT_MAX_S: Final = 1.0
+"""A job claimed ahead that did not start within this time is given back."""
+
+PATROL_INTERVAL_S: Final = 0.25
+"""How often jobs claimed ahead are looked at."""
+
+FLUSH_JOBS: Final = 500
+"""Outcomes that are worth a call at once."""
+
+FLUSH_AGE_S: Final = 0.01
+"""An outcome waits at most this long for company."""
+
+SETTLE_JOBS_MAX: Final = 2000
+"""Jobs named in one settle call."""
+
+RESULT_BYTES_MAX: Final = 1024 * 1024
+"""A larger result counts as a failure of the handler."""
+
+SETTLE_RESULT_BYTES_MAX: Final = 4 * RESULT_BYTES_MAX
+"""Results sent in one settle call."""
+
+YIELD_AFTER_S: Final = 0.001
+"""A runner whose handlers never wait lets other tasks run this often."""
+
+HEARTBEAT_INTERVAL_S: Final = 5.0
+"""Between two beats."""
+
+HEARTBEAT_TIMEOUT_S: Final = 15.0
+"""A worker that is silent for so long may be presumed dead."""
+
+IDLE_SESSION_TIMEOUT_S: Final = 15.0
+"""The server ends a listener's session that does not even beat, and its locks with it."""
+
+CALL_TIMEOUT_S: Final = 30.0
+"""A call not answered by then is asked again on a new connection."""
+
+POLL_LISTENING_S: Final = 5.0
+"""A sleeping worker with a healthy listener looks anyway this often."""
+
+POLL_DEAF_S: Final = 0.2
+"""A worker without a listener asks this often (`poll_interval_ms`)."""
+
+SLEEP_LOCK_WAIT_MS: Final = 50
+"""A producer's momentary test makes a plain try for the sleeping flag fail, so wait this long."""
+
+INFLIGHT_POLL_MIN_S: Final = 0.005
+"""While a producer's transaction is open its commit wakes nobody: look, backing off from here."""
+
+INFLIGHT_POLL_MAX_S: Final = 0.2
+"""... up to here: the longest a job waits that was in flight when its worker went to sleep."""
+
+BUSY_RETRY_MIN_S: Final = 0.002
+BUSY_RETRY_MAX_S: Final = 0.1
+"""Another claimer holds the lane, or another transaction a claim: try again soon."""
+
+RECONNECT_MIN_S: Final = 0.05
+RECONNECT_MAX_S: Final = 5.0
+"""Pauses between attempts to reach the server."""
+
+FAILURE_PAUSE_MIN_S: Final = 1.0
+FAILURE_PAUSE_MAX_S: Final = 60.0
+"""A job whose handler failed is released after this pause, doubling with each failure."""
+
+PAUSED_JOBS_MAX: Final = 10_000
+"""Jobs in their pause that hold no permit; one more and claiming waits."""
+
+FAILURE_COUNTS_MAX: Final = 10_000
+"""Jobs whose consecutive failures are remembered; the oldest is forgotten first."""
+
+SHUTDOWN_TIMEOUT_S: Final = 30.0
+"""How long running handlers may finish, unless told otherwise."""
+
+LAST_CLAIM_S: Final = 5.0
+"""At shutdown, how long the reply of the claim under way is waited for."""
+
+LAST_FLUSH_S: Final = 10.0
+"""At shutdown, how long the last outcomes may take; then they are reported as not settled."""
+
+LAST_WORDS_S: Final = 5.0
+"""At shutdown, how long taking leave of the database may take."""
+
+THREAD_GRACE_S: Final = 1.0
+"""After a cancelled shutdown, how long threads may still notice `is_cancelled()`."""
+
+# One queue alone may ask for a full batch.
+assert CLAIM_BATCH_MAX <= CLAIM_ENTRIES_MAX
+# What is claimed ahead should long have started when the patrol calls it late.
+assert PREFETCH_HORIZON_S < PATROL_INTERVAL_S < PREFETCH_WAIT_MAX_S
+# Two beats in a row may be lost before a living worker can be presumed dead.
+assert 3 * HEARTBEAT_INTERVAL_S <= HEARTBEAT_TIMEOUT_S
+# Beats keep the session that the server would end for being idle.
+assert 2 * HEARTBEAT_INTERVAL_S < IDLE_SESSION_TIMEOUT_S
+assert INFLIGHT_POLL_MAX_S <= POLL_DEAF_S <= POLL_LISTENING_S
+# Waiting for a flag must not use up the delay that polling promises.
+assert SLEEP_LOCK_WAIT_MS / 1000 < POLL_DEAF_S
+assert INFLIGHT_POLL_MIN_S < INFLIGHT_POLL_MAX_S
+# A slow call is no reason to drop a connection while beats still come through it.
+assert CALL_TIMEOUT_S > 2 * HEARTBEAT_INTERVAL_S
+assert FLUSH_JOBS <= SETTLE_JOBS_MAX
+# The last words are short beside the time that handlers get.
+assert LAST_CLAIM_S + LAST_FLUSH_S + LAST_WORDS_S < SHUTDOWN_TIMEOUT_S

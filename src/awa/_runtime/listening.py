@@ -1,0 +1,146 @@
+"""The listener: one connection that hears NOTIFY, holds the sleeping flags and carries the beats.
+
+One task owns the connection. Others hand it requests, which it carries out in their order; between
+them it waits for the socket. When the connection breaks, open requests end with `Deaf`, the flags
+are gone, and the worker polls until the listener is back.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import trio
+
+from awa._runtime.reconnecting import ANSWERS, TROUBLE, Session
+from awa._storage.calls import Call
+from awa._storage.driver import TrioConnection
+from awa._storage.executors import run_trio
+from awa._storage.names import quoted
+
+T = TypeVar("T")
+
+
+class Deaf(Exception):
+    """There is no listener's connection just now; the request may or may not have been done."""
+
+
+@dataclass(slots=True)
+class _Request:
+    calls: Sequence[Call[Any]]
+    then: Callable[[list[Any] | BaseException], None]
+
+
+def listen_call(schema: str) -> Call[None]:
+    """LISTEN on the schema's channel."""
+    return Call(
+        action="listen", sql=f"listen {quoted(schema).replace('%', '%%')}", params=(), decode=_done
+    )
+
+
+def _done(_rows: object) -> None:
+    return None
+
+
+class Listener:
+    """See the module. `session` says LISTEN and takes the liveness lock in its hello.
+
+    `on_heard(queue)`, `on_up()` and `on_down()` are called in this task; they must not block.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        on_heard: Callable[[str], None],
+        on_up: Callable[[], None],
+        on_down: Callable[[], None],
+    ) -> None:
+        self._session: Final = session
+        self._on_heard = on_heard
+        self._on_up = on_up
+        self._on_down = on_down
+        self._requests: deque[_Request] = deque()
+        self._waiting: trio.CancelScope | None = None
+        self.is_up = False
+
+    def post(
+        self, calls: Sequence[Call[Any]], then: Callable[[list[Any] | BaseException], None]
+    ) -> None:
+        """Carry out these calls one after the other, later; `then` gets the answers or the error.
+
+        Without a connection `then` gets Deaf at once.
+        """
+        if not self.is_up:
+            then(Deaf())
+            return
+        self._requests.append(_Request(calls, then))
+        if self._waiting is not None:
+            self._waiting.cancel()
+
+    async def ask(self, call: Call[T]) -> T:
+        """Carry out one call and wait for its answer. Raises Deaf, and what the call raises."""
+        answered = trio.Event()
+        box: list[Any] = []
+
+        def then(answer: list[Any] | BaseException) -> None:
+            box.append(answer)
+            answered.set()
+
+        self.post([call], then)
+        await answered.wait()
+        if isinstance(box[0], BaseException):
+            raise box[0]
+        answer: T = box[0][0]
+        return answer
+
+    async def run(self) -> None:
+        """Hold the connection, and get it back when it breaks, until cancelled."""
+        try:
+            while True:
+                try:
+                    conn = await self._session.connected()
+                    self._session.is_fine()
+                    self.is_up = True
+                    self._on_up()
+                    await self._serve(conn)
+                except TROUBLE as error:
+                    self._lost()
+                    await self._session.had_trouble("listen", error)
+        finally:
+            self._lost()
+            await self._session.aclose()
+
+    async def _serve(self, conn: TrioConnection[Any]) -> None:
+        while True:
+            while self._requests:
+                await self._carry_out(conn, self._requests[0])
+                self._requests.popleft()
+            await self._take_notifications(conn)
+            if not self._requests:
+                with trio.CancelScope() as self._waiting:
+                    await trio.lowlevel.wait_readable(conn.fileno())
+                self._waiting = None
+
+    async def _carry_out(self, conn: TrioConnection[Any], request: _Request) -> None:
+        answers: list[Any] | BaseException
+        try:
+            answers = [await run_trio(conn, call) for call in request.calls]
+        except ANSWERS as error:
+            answers = error
+        request.then(answers)
+
+    async def _take_notifications(self, conn: TrioConnection[Any]) -> None:
+        # With no time to wait this only takes what has arrived, in answers or on its own.
+        async with aclosing(conn.notifies(timeout=0)) as heard:
+            async for notification in heard:
+                self._on_heard(notification.payload)
+
+    def _lost(self) -> None:
+        if self.is_up:
+            self.is_up = False
+            self._on_down()
+        self._waiting = None
+        while self._requests:
+            self._requests.popleft().then(Deaf())

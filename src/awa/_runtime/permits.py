@@ -1,0 +1,95 @@
+"""How many jobs to ask for: permits, and jobs claimed ahead when jobs are short.
+
+A permit is held from the claim until the outcome is durable. Nothing here waits or reads a clock.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from awa._core.limits import CLAIM_ENTRIES_MAX
+from awa._runtime.limits import (
+    CLAIM_BATCH_MAX,
+    PAUSED_JOBS_MAX,
+    PREFETCH_HORIZON_S,
+    PREFETCH_JOBS_MAX,
+)
+
+# A long job must end prefetching soon; many short ones may earn it back slowly.
+_WEIGHT_LONGER: Final = 0.2
+_WEIGHT_SHORTER: Final = 0.02
+_DURATION_MIN_S: Final = 1e-6
+
+
+@dataclass(slots=True, kw_only=True)
+class Permits:
+    """The permits of one queue.
+
+    `workers`: handlers that may run at once. `held`: jobs claimed whose outcome is not durable
+    (jobs in their pause after a failure hold none). `mean_s`: the recent duration of a handler.
+    """
+
+    workers: int
+    held: int = 0
+    mean_s: float | None = None
+
+    def took(self, jobs: int) -> None:
+        """So many jobs were claimed."""
+        self.held += jobs
+
+    def returned(self, jobs: int) -> None:
+        """So many outcomes became durable (or went into their pause)."""
+        assert 0 <= jobs <= self.held
+        self.held -= jobs
+
+    def measured(self, duration_s: float) -> None:
+        """A handler ran for so long."""
+        mean_s = self.mean_s
+        if mean_s is None:
+            self.mean_s = duration_s
+            return
+        weight = _WEIGHT_LONGER if duration_s > mean_s else _WEIGHT_SHORTER
+        self.mean_s = mean_s + (duration_s - mean_s) * weight
+
+    def limit(self, *, oldest_running_s: float, paused: int) -> int:
+        """How many jobs to ask for now; 0 for none."""
+        if paused >= PAUSED_JOBS_MAX:
+            return 0
+        prefetch = prefetch_limit(
+            workers=self.workers, mean_s=self.mean_s, oldest_running_s=oldest_running_s
+        )
+        return claim_limit(workers=self.workers, prefetch=prefetch, held=self.held)
+
+
+def prefetch_limit(*, workers: int, mean_s: float | None, oldest_running_s: float) -> int:
+    """How many jobs may wait behind the running ones: as many as start within the horizon.
+
+    None behind a handler that has already run longer than that, and none before one was measured.
+    """
+    if mean_s is None or oldest_running_s > PREFETCH_HORIZON_S:
+        return 0
+    jobs = int(workers * PREFETCH_HORIZON_S / max(mean_s, _DURATION_MIN_S))
+    return min(jobs, PREFETCH_JOBS_MAX)
+
+
+def claim_limit(*, workers: int, prefetch: int, held: int) -> int:
+    """How many jobs to ask for with so many held.
+
+    Short jobs are worth waiting for a batch: a claim costs the same for 1 and for 500.
+    """
+    free = workers + prefetch - held
+    batch = min(workers + prefetch, CLAIM_BATCH_MAX)
+    worthwhile = batch // 2 if prefetch > 0 else 1
+    if free < max(1, worthwhile):
+        return 0
+    return min(free, CLAIM_BATCH_MAX)
+
+
+def share_out(limits: dict[str, int]) -> dict[str, int]:
+    """Cut the wanted numbers to what one call may ask for, in proportion; nobody gets none."""
+    wanted = {queue: limit for queue, limit in limits.items() if limit > 0}
+    total = sum(wanted.values())
+    if total <= CLAIM_ENTRIES_MAX:
+        return wanted
+    assert len(wanted) <= CLAIM_ENTRIES_MAX
+    scale = (CLAIM_ENTRIES_MAX - len(wanted)) / total
+    return {queue: 1 + int(limit * scale) for queue, limit in wanted.items()}

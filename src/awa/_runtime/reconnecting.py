@@ -1,0 +1,140 @@
+"""A connection that comes back: a call is asked until it is answered.
+
+Every call of the worker may be repeated: a claim carries its token, a settle its settle id, a beat
+its number. So whatever trouble there is with the database or on the way to it, the same call is
+sent again after a pause, on a new connection if need be. The worker never exits for such trouble.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from typing import Any, Final, TypeVar
+
+import psycopg
+import trio
+
+from awa._runtime.backoff import pause_s
+from awa._runtime.chance import jitter
+from awa._runtime.limits import CALL_TIMEOUT_S, RECONNECT_MAX_S, RECONNECT_MIN_S
+from awa._storage.calls import Call
+from awa._storage.connecting import open_connection
+from awa._storage.driver import TrioConnection
+from awa._storage.executors import run_trio, run_trio_pipeline
+from awa.errors import AwaError, InvalidInput, LimitExceeded, ServerBusy, UnknownWorker
+
+T = TypeVar("T")
+A = TypeVar("A")
+B = TypeVar("B")
+
+_log: Final = logging.getLogger("awa.worker")
+
+TROUBLE: Final = (AwaError, psycopg.Error, OSError, trio.TooSlowError)
+"""What may happen to a call; all of it is retried but what is in ANSWERS."""
+
+ANSWERS: Final = (UnknownWorker, InvalidInput, LimitExceeded)
+"""Errors that asking again does not change."""
+
+
+class Session:
+    """One connection, used by one task. `hello` is said first on every new connection.
+
+    `final` are the errors that end the asking.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        conninfo: str,
+        hello: Sequence[Call[Any]] = (),
+        settings: Mapping[str, str] | None = None,
+        final: tuple[type[Exception], ...] = ANSWERS,
+    ) -> None:
+        self.name: Final = name
+        self._conninfo = conninfo
+        self._hello = hello
+        self._settings = settings
+        self._final = final
+        self._conn: TrioConnection[Any] | None = None
+        self._stack = AsyncExitStack()
+        self._troubles = 0
+
+    async def ask(self, call: Call[T]) -> T:
+        """Ask until answered. Raises UnknownWorker, InvalidInput, LimitExceeded."""
+
+        async def send(conn: TrioConnection[Any]) -> T:
+            return await run_trio(conn, call)
+
+        return await self._until_answered(call.action, send)
+
+    async def ask_both(self, first: Call[A], second: Call[B]) -> tuple[A, B]:
+        """Ask two calls in one round trip, the first commits before the second runs."""
+
+        async def send(conn: TrioConnection[Any]) -> tuple[A, B]:
+            return await run_trio_pipeline(conn, first, second)
+
+        return await self._until_answered(first.action, send)
+
+    async def aclose(self) -> None:
+        """Close the connection, if there is one."""
+        self._conn = None
+        stack, self._stack = self._stack, AsyncExitStack()
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + 1.0):
+            await stack.aclose()
+
+    async def connected(self) -> TrioConnection[Any]:
+        """The connection, made if there is none. Raises what the attempt raises."""
+        if self._conn is None:
+            conn = await self._stack.enter_async_context(
+                open_connection(self._conninfo, settings=self._settings)
+            )
+            for call in self._hello:
+                await run_trio(conn, call)
+            self._conn = conn
+        return self._conn
+
+    async def _until_answered(
+        self, action: str, send: Callable[[TrioConnection[Any]], Awaitable[T]]
+    ) -> T:
+        while True:
+            try:
+                with trio.fail_after(CALL_TIMEOUT_S):
+                    answer = await send(await self.connected())
+            except self._final:
+                raise
+            except TROUBLE as error:
+                await self.had_trouble(action, error)
+            except BaseException:
+                # Cancelled in the middle: the connection may owe an answer to somebody else.
+                await self.aclose()
+                raise
+            else:
+                self.is_fine()
+                return answer
+
+    def is_fine(self) -> None:
+        """The connection works (again)."""
+        if self._troubles:
+            _log.info("the %s connection works again", self.name)
+        self._troubles = 0
+
+    async def had_trouble(self, action: str, error: BaseException) -> None:
+        """Report it, drop what may be broken, and pause before the next attempt."""
+        self._troubles += 1
+        retry_s = pause_s(
+            tries=self._troubles,
+            least_s=RECONNECT_MIN_S,
+            most_s=RECONNECT_MAX_S,
+            jitter=jitter(),
+        )
+        _log.warning(
+            "%s: %s failed, trying again in %.2f s: %s", self.name, action, retry_s, _brief(error)
+        )
+        if not isinstance(error, ServerBusy):
+            await self.aclose()
+        await trio.sleep(retry_s)
+
+
+def _brief(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

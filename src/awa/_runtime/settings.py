@@ -1,0 +1,46 @@
+"""What a worker is told before it starts."""
+
+import os
+import platform
+from dataclasses import dataclass, field
+
+from awa._core.entries import WorkerInfo
+from awa._runtime.limits import HEARTBEAT_INTERVAL_S, IDLE_SESSION_TIMEOUT_S, POLL_DEAF_S
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSettings:
+    """Where a worker works, on which queues, and how many handlers of each may run at once."""
+
+    conninfo: str
+    schema: str
+    queues: tuple[tuple[str, int], ...]
+    version: str
+    name: str = field(default_factory=lambda: f"{platform.node()}:{os.getpid()}")
+    poll_s: float = POLL_DEAF_S
+    """How often an empty queue is asked for while there is no listener."""
+    heartbeat_s: float = HEARTBEAT_INTERVAL_S
+
+    def info(self) -> WorkerInfo:
+        """How the worker introduces itself to operators."""
+        return WorkerInfo(
+            name=self.name,
+            host=platform.node(),
+            pid=os.getpid(),
+            queues=tuple(queue for queue, _ in self.queues),
+            version=self.version,
+        )
+
+    def session_settings(self) -> dict[str, str]:
+        """What every connection of the worker sets, whatever its role's defaults are."""
+        return {
+            "application_name": f"awa worker {self.name}"[:63],
+            "default_transaction_isolation": "read committed",
+            "statement_timeout": "0",
+            "idle_in_transaction_session_timeout": "0",
+        }
+
+    def listener_settings(self) -> dict[str, str]:
+        """A listener that was cut off must not keep its locks: it pings, or the server ends it."""
+        timeout = {"idle_session_timeout": f"{IDLE_SESSION_TIMEOUT_S:g}s"}
+        return {**self.session_settings(), **timeout}

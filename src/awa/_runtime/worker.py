@@ -1,0 +1,140 @@
+"""One worker process, as nested nurseries; the nesting is the order of its shutdown.
+
+::
+
+    services      listener, heartbeat
+      settling    outcomes become durable
+        running   handlers
+          claiming
+
+An inner block ends before its outer one: claiming stops, handlers finish (or are cancelled when
+the time is up), what did not finish is released, everything is flushed, the worker takes its
+leave, and only then the services stop that kept its attempts alive meanwhile.
+
+A worker whose row is gone was presumed dead: it cancels what it runs and starts anew, under a
+new number. What it was running has been given to others.
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import Final
+
+import trio
+
+from awa._runtime.handlers import Handler
+from awa._runtime.health import WorkerHealth
+from awa._runtime.incarnation import Incarnation
+from awa._runtime.limits import LAST_FLUSH_S
+from awa._runtime.reconnecting import ANSWERS, Session
+from awa._runtime.settings import WorkerSettings
+from awa._runtime.statistics import Statistics
+from awa._storage.functions import Storage
+from awa._storage.install import require_version
+from awa._storage.tokens import draw_token
+from awa.errors import AccessDenied, ConfigurationError, SchemaMissing, SchemaNewer, SchemaOlder
+
+_log: Final = logging.getLogger("awa.worker")
+
+_FATAL_AT_START: Final = (
+    *ANSWERS,
+    AccessDenied,
+    ConfigurationError,
+    SchemaMissing,
+    SchemaNewer,
+    SchemaOlder,
+)
+"""What waiting does not cure. An unreachable server is waited for."""
+
+
+class Worker:
+    """Claims, runs and settles jobs until it is stopped.
+
+    Made by `AsyncClient.start`. `run` is its whole life; `stop` and `abort` may be called from any
+    task of the same loop.
+    """
+
+    def __init__(self, settings: WorkerSettings, handlers: Mapping[str, Handler]) -> None:
+        self._settings = settings
+        self._handlers = handlers
+        self._storage = Storage(settings.schema)
+        self._statistics = Statistics()
+        self._incarnation: Incarnation | None = None
+        self._deadline_s: float | None = None
+        self._flush_s = LAST_FLUSH_S
+        self._starting: trio.CancelScope | None = None
+        self.ended: Final = trio.Event()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Work until stopped; `started` once the database knows the worker.
+
+        Raises SchemaMissing, SchemaNewer, SchemaOlder, AccessDenied and ConfigurationError at the
+        start; later trouble with the database is waited out.
+        """
+        try:
+            first = True
+            while self._deadline_s is None:
+                worker = draw_token()
+                with trio.CancelScope() as self._starting:
+                    await self._start(worker)
+                self._starting = None
+                if self._stopping():
+                    return
+                if first:
+                    task_status.started()
+                    first = False
+                await self._live(worker)
+        finally:
+            self.ended.set()
+
+    def stop(self, *, timeout_s: float) -> None:
+        """Claim no more, let handlers finish for so long, then cancel and release them."""
+        assert timeout_s >= 0
+        self._deadline_s = trio.current_time() + timeout_s
+        if self._starting is not None:
+            self._starting.cancel()
+        if self._incarnation is not None:
+            self._incarnation.stop(deadline_s=self._deadline_s, flush_s=self._flush_s)
+
+    def abort(self) -> None:
+        """Cancel handlers now, and give the last flush one second."""
+        self._flush_s = 1.0
+        self.stop(timeout_s=0.0)
+
+    def health(self) -> WorkerHealth:
+        """What the worker is doing now."""
+        return WorkerHealth.of(self._incarnation, self._statistics, stopping=self._stopping())
+
+    def _stopping(self) -> bool:
+        return self._deadline_s is not None
+
+    async def _start(self, worker: int) -> None:
+        session = Session(
+            name="start",
+            conninfo=self._settings.conninfo,
+            settings=self._settings.session_settings(),
+            final=_FATAL_AT_START,
+        )
+        try:
+            found = await session.ask(self._storage.schema_version())
+            require_version(found, self._settings.schema)
+            for queue, _ in self._settings.queues:
+                await session.ask(self._storage.ensure_lane(queue))
+            await session.ask(self._storage.worker_start(worker, self._settings.info()))
+        finally:
+            await session.aclose()
+
+    async def _live(self, worker: int) -> None:
+        incarnation = Incarnation(
+            worker=worker,
+            settings=self._settings,
+            storage=self._storage,
+            handlers=self._handlers,
+            statistics=self._statistics,
+        )
+        self._incarnation = incarnation
+        try:
+            await incarnation.run()
+        finally:
+            self._incarnation = None
+        if incarnation.gone and not self._stopping():
+            _log.error("this worker was presumed dead and removed; it starts anew")

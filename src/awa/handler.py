@@ -1,0 +1,116 @@
+"""What a handler gets: the job it runs."""
+
+import logging
+from collections.abc import Mapping, MutableMapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+import msgspec
+
+if TYPE_CHECKING:
+    from awa._core.entries import Body
+
+ArgsT = TypeVar("ArgsT")
+
+_log: Final = logging.getLogger("awa.job")
+
+
+class JobLog(logging.LoggerAdapter[logging.Logger]):
+    """Logs under `awa.job`; each record carries `job_id`, `attempt`, `kind` and `queue`."""
+
+    def process(
+        self, msg: Any, kwargs: MutableMapping[str, Any]
+    ) -> tuple[Any, MutableMapping[str, Any]]:
+        """Add the job's fields; fields the caller gives are kept."""
+        kwargs["extra"] = {**(self.extra or {}), **(kwargs.get("extra") or {})}
+        return msg, kwargs
+
+
+class Job(Generic[ArgsT]):
+    """One attempt at a job, as its handler sees it.
+
+    `args` is the decoded value of the type the handler was registered with. Everything else is
+    read-only. An attempt may run more than once if a worker dies: make handlers idempotent.
+    """
+
+    __slots__ = ("_body", "_cancelled", "_extra", "args", "priority", "queue")
+
+    args: ArgsT
+    queue: str
+    priority: int
+    """1 (first) to 4."""
+
+    def __init__(self, body: "Body", args: ArgsT, queue: str, priority: int) -> None:
+        self._body = body
+        self._cancelled = False
+        self._extra: Mapping[str, Any] | None = None
+        self.args = args
+        self.queue = queue
+        self.priority = priority
+
+    @property
+    def id(self) -> int:
+        """The job's id; the same in every attempt."""
+        return self._body.job_id
+
+    @property
+    def kind(self) -> str:
+        """The stable string that selected this handler."""
+        return self._body.kind
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt this is, from 1. An attempt that was given back keeps its number."""
+        return self._body.attempt
+
+    @property
+    def run_lease(self) -> int:
+        """Grows with every run of this job: a fencing number for writes to other systems."""
+        return self._body.run_lease
+
+    @property
+    def max_attempts(self) -> int:
+        """How many attempts the job has."""
+        return self._body.max_attempts
+
+    @property
+    def enqueued_at(self) -> datetime:
+        """When this entry was appended, by the database's clock."""
+        return self._body.enqueued_at
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """What the producer attached; empty without."""
+        return self._read_extra().get("metadata", {})
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The producer's labels."""
+        return tuple(self._read_extra().get("tags", ()))
+
+    @property
+    def log(self) -> JobLog:
+        """A logger whose records carry this job's id and attempt."""
+        fields = {
+            "job_id": self.id,
+            "attempt": self.attempt,
+            "kind": self.kind,
+            "queue": self.queue,
+        }
+        return JobLog(_log, fields)
+
+    def is_cancelled(self) -> bool:
+        """Whether this attempt should end: its deadline passed or the worker is shutting down.
+
+        Asynchronous handlers are cancelled as well; handlers in threads have only this flag.
+        """
+        return self._cancelled
+
+    def _read_extra(self) -> Mapping[str, Any]:
+        if self._extra is None:
+            extra: Mapping[str, Any] = msgspec.json.decode(self._body.extra)
+            self._extra = extra
+        return self._extra
+
+    def __repr__(self) -> str:
+        return f"<Job {self.id} {self.kind!r} attempt {self.attempt} of {self.max_attempts}>"
