@@ -201,6 +201,13 @@ def test_a_place_that_others_may_write_to_is_refused(tmp_path: Path) -> None:
         own_directory(tmp_path, server_account())
 
 
+def test_a_place_that_cannot_be_made_says_how_to_choose_another(tmp_path: Path) -> None:
+    """Guards the error of a read-only or crowded machine: it names the setting."""
+    (tmp_path / "file").touch()
+    with pytest.raises(UnfitPlace, match="AWA_EMBEDDED_HOME"):
+        own_directory(tmp_path / "file" / "home", server_account())
+
+
 def test_data_of_another_major_version_is_refused_before_it_is_touched(home: Path) -> None:
     """Guards an upgrade of the wheel: the error names both versions, the data stay as they are."""
     with server("old"):

@@ -126,9 +126,14 @@ def own_directory(path: Path, account: Account) -> None:
     Its subdirectories stay reachable for a switched account. Raises UnfitPlace when `path`
     belongs to somebody else or others may write to it: they could swap what is inside.
     """
-    if not path.exists():
-        path.mkdir(parents=True, exist_ok=True)
-        path.chmod(0o711 if account.switched else 0o700)  # whatever the umask says
+    try:
+        if not path.exists():
+            path.mkdir(parents=True, exist_ok=True)
+            path.chmod(0o711 if account.switched else 0o700)  # whatever the umask says
+    except OSError as error:
+        raise UnfitPlace(
+            f"cannot make {path} ({error.strerror}): set AWA_EMBEDDED_HOME to a directory of yours"
+        ) from error
     found = path.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
         raise UnfitPlace(f"{path} is not a directory of uid {os.geteuid()}: choose another")
