@@ -5,6 +5,7 @@ Pydantic is recognised by its methods and never imported.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -51,6 +52,9 @@ def encode_json(field: str, value: object) -> bytes:
         raise InvalidInput(field, f"has no JSON form: {error}") from error
     if _NUL.search(data):
         raise InvalidInput(field, "holds a NUL character, which PostgreSQL cannot store")
+    # The encoder writes null for what JSON has no number for: a silent change of the data.
+    if b"null" in data and _holds_no_number(msgspec.to_builtins(value)):
+        raise InvalidInput(field, "holds a float that is not finite, which JSON cannot carry")
     return data
 
 
@@ -89,6 +93,18 @@ def _pydantic_decoder(args_type: type[T], model: Any) -> Callable[[bytes], T]:
             raise InvalidInput("args", f"does not fit {args_type.__name__}: {error}") from error
 
     return read
+
+
+def _holds_no_number(value: object) -> bool:
+    match value:
+        case float():
+            return not math.isfinite(value)
+        case dict():
+            return any(map(_holds_no_number, value.values()))
+        case list() | tuple():
+            return any(map(_holds_no_number, value))
+        case _:
+            return False
 
 
 def _plain(args: object) -> object:
