@@ -4,7 +4,8 @@
 --             it built the list; open_calls: of the calls up to that one, those still open or unanswered
 --   outcome   'alive' with how many entries were released, or 'gone': the row is not there any more, the
 --             worker cancels what it runs and starts anew
---   touches   update workers (1, HOT); for calls up to upto that are not named: insert closures, ready
+--   touches   update workers (1, HOT); for calls up to upto that are not named: insert closures, ready,
+--             or finals for a job lost more often than losses_max
 --   one step  the row's update comes first; claims are looked up after it and closed under their locks.
 --             Only calls up to upto: one sent later may be executing while an older list arrives. A
 --             release counts as a loss: the worker lost the reply or the bodies.
@@ -37,5 +38,5 @@ begin
         perform emit(jsonb_build_object('a', 'heartbeat', 'worker', heartbeat.worker, 'beat', heartbeat.beat, 'upto', heartbeat.upto,
             'open', heartbeat.open_calls::text, 'answer', 'alive', 'items', closing_items(v_closings), 'entries', v_entries));
     end if;
-    return query select 'alive', jsonb_array_length(v_entries);
+    return query select 'alive', (select coalesce(sum(upper(g) - lower(g)), 0)::int from unnest(v_closings) c, unnest(c.settled) g);
 end $$;

@@ -31,7 +31,7 @@ create function lock_tokens(p_tokens bigint[]) returns int[]
 language sql volatile as $$
     select coalesce(array_agg(t.item), '{}')
     from (select u.item, u.token from unnest(p_tokens) with ordinality u (token, item)
-          order by hashint8(u.token), u.item) t
+          order by hashint8(u.token), u.item offset 0) t
     where pg_try_advisory_xact_lock(lk_claim(), hashint8(t.token))
 $$;
 
@@ -108,8 +108,12 @@ language sql immutable as $$
     from unnest(p_closings) c where c.answer = 'found'
 $$;
 
+-- A job whose worker lost it more often than this ends: it may be what kills the workers.
+create function losses_max() returns int language sql immutable as $$ select 5 $$;
+
 -- requeue: the settled entries of these closings, appended again through begin_append; a loss is counted
--- when their worker lost them. The answer is for the event: [lane, slot, seq, job, run_lease, attempt, from].
+-- when their worker lost them, and past the bound the job ends. The answer is for the event: of the
+-- appended ones [lane, slot, seq, job, run_lease, attempt, from].
 create function requeue(p_closings closing[], p_losses int) returns jsonb
 language plpgsql as $$
 declare
@@ -121,8 +125,8 @@ begin
     for v_slot in select distinct c.slot from unnest(p_closings) c where not isempty(c.settled) order by 1 loop
         execute format($q$
             with again as materialized (
-                select b.*, nextval(b.lane_seq) as number from (
-                    select r.*, l.seq as lane_seq
+                select b.*, case when b.losses + $2 <= losses_max() then nextval(b.lane_seq) end as number from (
+                    select r.*, l.seq as lane_seq, l.queue, l.priority
                     from (select x.lane, unnest(x.settled) as g from unnest($1) x where x.slot = %1$s offset 0) c
                     join lanes l on l.lane = c.lane
                     cross join lateral (select * from ready_%1$s e where e.lane = c.lane
@@ -132,7 +136,14 @@ begin
                 insert into ready (slot, lane, seq, job_id, run_lease, attempt, max_attempts, losses, kind, args, extra, enqueued_at)
                 select (select last_value from ring_seq), a.lane, a.number, a.job_id, a.run_lease + 1, a.attempt,
                        a.max_attempts, a.losses + $2, a.kind, a.args, a.extra, a.enqueued_at from again a
+                where a.number is not null
                 returning slot, lane, seq
+            ), ended as (
+                insert into finals (job_id, state, reason, finished_at, queue, priority, run_lease, attempt, max_attempts,
+                                    losses, kind, args, extra, enqueued_at)
+                select a.job_id, 'failed', 'crash_loop', clock_timestamp(), a.queue, a.priority, a.run_lease, a.attempt,
+                       a.max_attempts, a.losses + $2, a.kind, a.args, a.extra, a.enqueued_at from again a
+                where a.number is null
             )
             select jsonb_agg(jsonb_build_array(w.lane, w.slot, w.seq, a.job_id, a.run_lease + 1, a.attempt, a.seq) order by w.lane, w.seq)
             from written w join again a on a.lane = w.lane and a.number = w.seq
