@@ -50,7 +50,8 @@ def encode_json(field: str, value: object) -> bytes:
         data = msgspec.json.encode(value)
     except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
         raise InvalidInput(field, f"has no JSON form: {error}") from error
-    if _NUL.search(data):
+    # The plain search first: it takes a hundredth of the pattern's time, for every job.
+    if b"\\u0000" in data and _NUL.search(data):
         raise InvalidInput(field, "holds a NUL character, which PostgreSQL cannot store")
     # The encoder writes null for what JSON has no number for: a silent change of the data.
     if b"null" in data and _holds_no_number(msgspec.to_builtins(value)):

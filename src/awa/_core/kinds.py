@@ -5,7 +5,10 @@ The derivation is part of the public contract; `awa` in any other language must 
 
 from __future__ import annotations
 
+from functools import lru_cache
 
+
+@lru_cache(maxsize=1024)
 def kind_of(class_name: str) -> str:
     """CamelCase to snake_case: `ProcessV2Import` is `process_v2_import`.
 
