@@ -12,7 +12,6 @@ of the test opens) and `on_database_finished` (called when all of them are close
 """
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import count
@@ -25,6 +24,7 @@ from psycopg.conninfo import make_conninfo
 
 from awa._storage.install import migrate_sync
 from awa.embedded import Cluster
+from tests.facts import WAIT_S_MAX, wait_until
 
 Session = psycopg.Connection[tuple[Any, ...]]
 NewSession = Callable[..., Session]
@@ -34,9 +34,6 @@ on_database_created: Final[list[DatabaseHook]] = []
 on_database_finished: Final[list[DatabaseHook]] = []
 
 SCHEMA: Final = "awa"
-# A fact that has not come true by then will not: the test has found something.
-WAIT_S_MAX: Final = 10.0
-LOOK_INTERVAL_S: Final = 0.002
 _numbers: Final = count(1)
 
 
@@ -90,10 +87,10 @@ def blocked(watcher: Session) -> Callable[[int], None]:
 
     def wait_until_blocked(pid: int) -> None:
         looked = "select exists (select from pg_locks where pid = %s and not granted)"
-        deadline = time.monotonic() + WAIT_S_MAX
-        while watcher.execute(looked, [pid]).fetchone() != (True,):
-            assert time.monotonic() < deadline, f"backend {pid} does not wait for any lock"
-            time.sleep(LOOK_INTERVAL_S)
+        wait_until(
+            lambda: watcher.execute(looked, [pid]).fetchone() == (True,),
+            what=f"waiting of backend {pid} for a lock",
+        )
 
     return wait_until_blocked
 

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
@@ -22,9 +21,9 @@ from awa._embedded.accounts import Account, reads, server_account
 from awa._embedded.binaries import find_binaries
 from awa._embedded.places import embedded_home
 from awa.embedded import Cluster, ServerFailed, UnfitPlace
+from tests.facts import wait_until
 from tests.fix_cluster import NewCluster, chosen_bindir
 
-WAIT_S_MAX: Final = 20.0
 NOBODY: Final = 65534
 STRANGE: Final = """it's "$(id)" `id` \\ ; %m"""
 SYSTEM_PYTHON: Final = "/usr/bin/python3"
@@ -36,14 +35,6 @@ with Cluster() as own:
     print(own.directory, flush=True)
     sys.stdin.read()
 """
-
-
-def wait_until(fact: Callable[[], bool]) -> None:
-    """Wait for what another process does; fail when it does not happen."""
-    deadline = time.monotonic() + WAIT_S_MAX
-    while not fact():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")

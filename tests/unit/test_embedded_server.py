@@ -6,8 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -18,8 +17,8 @@ from awa._embedded import binaries
 from awa._embedded.accounts import Account, own_directory, server_account
 from awa._embedded.postmaster import Postmaster, State
 from awa.embedded import BadServerName, EmbeddedMissing, UnfitPlace, name_in, server
+from tests.facts import wait_until
 
-WAIT_S_MAX: Final = 20.0
 NOBODY: Final = 65534
 # A user of the server in another process: says where it is, then stays until its input ends.
 HOLDER: Final = """
@@ -29,14 +28,6 @@ with server(sys.argv[1]) as used:
     print(used.conninfo, flush=True)
     sys.stdin.read()
 """
-
-
-def wait_until(fact: Callable[[], bool]) -> None:
-    """Wait for what another process does; fail when it does not happen."""
-    deadline = time.monotonic() + WAIT_S_MAX
-    while not fact():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")
