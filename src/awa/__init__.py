@@ -1,3 +1,63 @@
 """Awa: a job queue that lives in PostgreSQL and runs on trio."""
 
-__all__: list[str] = []
+from awa._client.health import Health
+from awa._client.producing import JobHandle
+from awa._client.transactions import Transaction
+from awa._core.entries import JobState
+from awa._runtime.health import QueueHealth, WorkerHealth
+from awa._storage.views import JobRecord, QueueStats
+from awa._version import VERSION
+from awa.client import AsyncClient
+from awa.errors import (
+    AccessDenied,
+    AwaError,
+    CallerError,
+    ConfigurationError,
+    InternalError,
+    InvalidInput,
+    LimitExceeded,
+    OutcomeUnknown,
+    SchemaMissing,
+    SchemaNewer,
+    SchemaOlder,
+    ServerBusy,
+    ServerUnreachable,
+    UnknownWorker,
+    WorldError,
+    WrongIsolation,
+)
+from awa.handler import Job
+from awa.sync import Client
+
+__version__ = VERSION
+
+__all__ = [
+    "AccessDenied",
+    "AsyncClient",
+    "AwaError",
+    "CallerError",
+    "Client",
+    "ConfigurationError",
+    "Health",
+    "InternalError",
+    "InvalidInput",
+    "Job",
+    "JobHandle",
+    "JobRecord",
+    "JobState",
+    "LimitExceeded",
+    "OutcomeUnknown",
+    "QueueHealth",
+    "QueueStats",
+    "SchemaMissing",
+    "SchemaNewer",
+    "SchemaOlder",
+    "ServerBusy",
+    "ServerUnreachable",
+    "Transaction",
+    "UnknownWorker",
+    "WorkerHealth",
+    "WorldError",
+    "WrongIsolation",
+    "__version__",
+]

@@ -81,7 +81,8 @@ class Job(Generic[ArgsT]):
     @property
     def metadata(self) -> Mapping[str, Any]:
         """What the producer attached; empty without."""
-        return self._read_extra().get("metadata", {})
+        metadata: Mapping[str, Any] = self._read_extra().get("metadata", {})
+        return metadata
 
     @property
     def tags(self) -> tuple[str, ...]:

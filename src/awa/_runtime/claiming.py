@@ -141,9 +141,8 @@ class Claimer:
         """A job's priority is its lane's; lanes are few and never change."""
         new = {row.lane for row in rows if row.lane not in self._priorities}
         if new:
-            self._priorities.update(
-                await self._session.ask(priorities(sorted(new), schema=self._storage.schema))
-            )
+            learnt = await self._session.ask(priorities(sorted(new), schema=self._storage.schema))
+            self._priorities.update(learnt)
 
     def _take_over(
         self, call: int, token: int, answer: ClaimAnswer, bodies: list[Body], now_s: float

@@ -78,11 +78,14 @@ class Worker:
                     await self._start(worker)
                 self._starting = None
                 if self._stopping():
-                    return
+                    break
                 if first:
                     task_status.started()
                     first = False
                 await self._live(worker)
+            if first:
+                # Stopped before it was known: whoever waits for the start learns of the end.
+                task_status.started()
         finally:
             self.ended.set()
 

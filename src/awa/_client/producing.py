@@ -1,0 +1,79 @@
+"""What asynchronous and synchronous clients share about enqueuing: all of it but the I/O."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from awa._core.entries import Enqueued, JobState
+from awa._core.limits import PRIORITY_DEFAULT, QUEUE_DEFAULT
+from awa._core.options import NewJob, new_job
+from awa._runtime.handlers import Handlers
+from awa._storage.calls import Call
+from awa._storage.functions import Storage
+
+Lane = tuple[str, int]
+"""Queue and priority."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobHandle:
+    """A job that was inserted. `duplicate`: an older job stands for it, whose id this is."""
+
+    id: int
+    state: JobState
+    duplicate: bool
+
+    def __getitem__(self, name: str) -> Any:
+        """The same by name, for callers who expect a mapping."""
+        if name not in self.__slots__:
+            raise KeyError(name)
+        return getattr(self, name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A checked job, and the lane it will go to."""
+
+    job: NewJob
+    lane: Lane
+
+
+@dataclass(slots=True)
+class Producing:
+    """Checks jobs, and knows which lanes exist.
+
+    Lanes are made in a short transaction of their own before their first use: a business
+    transaction that made one would let the lane's other producers wait for its end.
+    """
+
+    storage: Storage
+    handlers: Handlers
+    _known: set[Lane] = field(default_factory=set)
+
+    def prepare(self, args: object, options: Mapping[str, object]) -> Prepared:
+        """Check one job; kind and queue default to its handler's. Raises InvalidInput."""
+        chosen = {name: value for name, value in options.items() if value is not None}
+        handler = self.handlers.by_type.get(type(args))
+        if handler is not None:
+            chosen.setdefault("kind", handler.kind)
+            chosen.setdefault("queue", handler.queue)
+        job = new_job(args, chosen)
+        # Both were checked just now.
+        queue, priority = chosen.get("queue", QUEUE_DEFAULT), chosen.get("priority")
+        assert isinstance(queue, str)
+        assert priority is None or isinstance(priority, int)
+        return Prepared(job=job, lane=(queue, PRIORITY_DEFAULT if priority is None else priority))
+
+    def missing_lanes(self, lanes: Iterable[Lane]) -> list[tuple[Lane, Call[int]]]:
+        """Of these lanes, those to make before jobs are stored in them."""
+        new = set(lanes) - self._known
+        return [(lane, self.storage.ensure_lane(lane[0], priority=lane[1])) for lane in sorted(new)]
+
+    def made(self, lane: Lane) -> None:
+        """This lane exists."""
+        self._known.add(lane)
+
+
+def handle_of(answer: Enqueued) -> JobHandle:
+    """The database's answer as users see it."""
+    return JobHandle(id=answer.id, state=answer.state, duplicate=answer.duplicate)

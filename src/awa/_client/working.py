@@ -1,0 +1,58 @@
+"""Working until a signal comes: what `awa worker` and `Client.run_worker` do."""
+
+import logging
+import signal
+from collections.abc import AsyncIterator, Iterable
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from awa._client.queues import QueueChoice
+from awa.errors import AwaError
+
+if TYPE_CHECKING:
+    from awa.client import AsyncClient
+
+_log: Final = logging.getLogger("awa.worker")
+SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+
+async def work(
+    client: "AsyncClient",
+    queues: Iterable[QueueChoice],
+    *,
+    timeout_ms: int,
+    poll_interval_ms: int,
+) -> bool:
+    """Run the opened client's worker until the first signal, then shut it down.
+
+    A second signal cancels the handlers and leaves as fast as possible; the answer is whether that
+    happened. Runs in the main thread.
+    """
+    failure: AwaError | None = None
+    hurried = trio.Event()
+    with trio.open_signal_receiver(*SIGNALS) as signals:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_obey, client, signals, timeout_ms, hurried)
+            try:
+                await client.start(queues, poll_interval_ms=poll_interval_ms)
+                await client.stopped()
+            except AwaError as error:
+                # Raised below: out of a nursery it would come wrapped in a group.
+                failure = error
+            nursery.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+    return hurried.is_set()
+
+
+async def _obey(
+    client: "AsyncClient", signals: AsyncIterator[int], timeout_ms: int, hurried: trio.Event
+) -> None:
+    first = signal.Signals(await anext(signals))
+    _log.info("%s: no new jobs; running handlers have %d ms", first.name, timeout_ms)
+    client.stop(timeout_ms=timeout_ms)
+    second = signal.Signals(await anext(signals))
+    _log.warning("%s again: handlers are cancelled now", second.name)
+    hurried.set()
+    client.abort()

@@ -1,0 +1,357 @@
+"""The asynchronous client: enqueues, administers, and under trio holds a worker.
+
+Producing and administering work under trio and under asyncio; the worker needs trio. The
+synchronous twin is `awa.Client`.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import sniffio
+import trio
+
+from awa._client.health import Health, health_of
+from awa._client.producing import JobHandle, Producing, handle_of
+from awa._client.queues import QueueChoice, checked_queues
+from awa._client.tasks import Tasks
+from awa._client.transactions import Transaction
+from awa._client.urls import target_of
+from awa._core.batches import batches
+from awa._core.options import checked_duration_s, checked_int
+from awa._runtime.limits import POLL_DEAF_S, SHUTDOWN_TIMEOUT_S
+from awa._runtime.settings import WorkerSettings
+from awa._runtime.worker import Worker
+from awa._storage import views
+from awa._storage.connecting import close_now, connect
+from awa._storage.executors import run_asyncio
+from awa._storage.functions import Storage
+from awa._storage.install import install_roles, migrate, require_version
+from awa._storage.pool import Pool
+from awa._version import VERSION
+from awa.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+    from datetime import timedelta
+    from types import TracebackType
+
+    from awa._client.producing import Lane
+    from awa._core.options import NewJob
+    from awa._storage.calls import Call
+    from awa.embedded import Server
+
+T = TypeVar("T")
+SHUTDOWN_TIMEOUT_MS = int(SHUTDOWN_TIMEOUT_S * 1000)
+POLL_INTERVAL_MS = int(POLL_DEAF_S * 1000)
+SCHEMA_DEFAULT = "awa"
+POOL_SIZE_DEFAULT = 4
+TIMEOUT_MS_MAX = 86_400_000
+LIST_LIMIT = 100
+LIST_LIMIT_MAX = 10_000
+
+
+class AsyncClient(Tasks):
+    """A database with Awa in it; use it as `async with awa.AsyncClient(url) as client:`.
+
+    `url`: a PostgreSQL URL or connection string, or `embedded://NAME` for a server of your own;
+    without it `DATABASE_URL` counts. `schema`: where Awa lives. `pool_size`: connections for
+    producing and administering; a worker has four of its own.
+    Raises ConfigurationError when no database is named.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        schema: str = SCHEMA_DEFAULT,
+        pool_size: int = POOL_SIZE_DEFAULT,
+    ) -> None:
+        super().__init__()
+        self._target = target_of(url)
+        self._storage = Storage(schema)
+        self._pool_size = checked_int("pool_size", pool_size, low=1, high=1000)
+        self._producing = Producing(self._storage, self._handlers)
+        self._conninfo = ""
+        self._server: Server | None = None
+        self._pool: Pool | None = None
+        self._worker: Worker | None = None
+        self._nursery: trio.Nursery | None = None
+        self._nursery_manager: Any = None
+
+    @property
+    def schema(self) -> str:
+        """The schema Awa lives in."""
+        return self._storage.schema
+
+    # Lifetime ------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        if self._pool is not None:
+            raise ConfigurationError("the client is open already")
+        if self._target.embedded is None:
+            self._conninfo, self._server = self._target.open()
+        elif sniffio.current_async_library() == "trio":
+            self._conninfo, self._server = await trio.to_thread.run_sync(self._target.open)
+        else:
+            import asyncio  # noqa: PLC0415  # only where it runs already
+
+            self._conninfo, self._server = await asyncio.to_thread(self._target.open)
+        self._pool = Pool(self._conninfo, size=self._pool_size)
+        if sniffio.current_async_library() == "trio":
+            self._nursery_manager = trio.open_nursery()
+            self._nursery = await self._nursery_manager.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> None:
+        try:
+            if self._nursery is not None:
+                await self._end_worker(failed=exc_val is not None)
+        finally:
+            self._nursery = None
+            assert self._pool is not None
+            self._pool.close()
+            self._pool = None
+            if self._server is not None:
+                self._server.close()
+                self._server = None
+
+    async def _end_worker(self, *, failed: bool) -> None:
+        # The nursery is not told of the block's error: it would come out wrapped in a group.
+        if self._worker is not None:
+            if failed:
+                self._worker.abort()
+            else:
+                self._worker.stop(timeout_s=SHUTDOWN_TIMEOUT_S)
+        try:
+            await self._nursery_manager.__aexit__(None, None, None)
+        except BaseExceptionGroup as group:
+            # The worker's own error; a block that it cancelled has nothing else to say.
+            if len(group.exceptions) == 1:
+                raise group.exceptions[0] from None
+            raise
+
+    # The worker ----------------------------------------------------------------------------------
+
+    async def start(
+        self,
+        queues: Iterable[QueueChoice],
+        *,
+        poll_interval_ms: int = POLL_INTERVAL_MS,
+    ) -> None:
+        """Start a worker; returns once the database knows it. It runs until `shutdown`.
+
+        `queues`: pairs of queue and number of handlers that may run at once, or dictionaries with
+        `name` and `max_workers`. `poll_interval_ms`: how often an empty queue is asked for while
+        the worker cannot be woken.
+        An unreachable server is waited for. Raises InvalidInput, ConfigurationError (no trio, a
+        worker runs already), SchemaMissing, SchemaNewer, SchemaOlder, AccessDenied.
+        """
+        chosen = checked_queues(queues)
+        poll_ms = checked_int("poll_interval_ms", poll_interval_ms, low=1, high=TIMEOUT_MS_MAX)
+        self._opened()
+        if self._nursery is None:
+            raise ConfigurationError("a worker runs on trio: start the program with trio.run")
+        if self._worker is not None and not self._worker.ended.is_set():
+            raise ConfigurationError("this client's worker runs already")
+        settings = WorkerSettings(
+            conninfo=self._conninfo,
+            schema=self.schema,
+            queues=chosen,
+            version=VERSION,
+            poll_s=poll_ms / 1000,
+        )
+        self._worker = Worker(settings, self._handlers.by_kind)
+        try:
+            await self._nursery.start(self._worker.run)
+        except BaseException:
+            self._worker = None
+            raise
+
+    async def shutdown(self, *, timeout_ms: int = SHUTDOWN_TIMEOUT_MS) -> None:
+        """Stop the worker: claim no more, let handlers finish for `timeout_ms`, then cancel them.
+
+        What did not finish is released, so another worker has it at once. Returns when everything
+        is settled; without a worker at once.
+        """
+        self.stop(timeout_ms=timeout_ms)
+        await self.stopped()
+
+    def stop(self, *, timeout_ms: int = SHUTDOWN_TIMEOUT_MS) -> None:
+        """Begin what `shutdown` does, and return at once."""
+        timeout = checked_int("timeout_ms", timeout_ms, low=0, high=TIMEOUT_MS_MAX)
+        if self._worker is not None:
+            self._worker.stop(timeout_s=timeout / 1000)
+
+    async def stopped(self) -> None:
+        """Return when the worker has ended; without one at once."""
+        if self._worker is not None:
+            await self._worker.ended.wait()
+
+    def abort(self) -> None:
+        """Stop the worker as fast as possible: handlers are cancelled now and released."""
+        if self._worker is not None:
+            self._worker.abort()
+
+    # Producing -----------------------------------------------------------------------------------
+
+    async def insert(
+        self,
+        args: object,
+        *,
+        kind: str | None = None,
+        queue: str | None = None,
+        priority: int | None = None,
+        max_attempts: int | None = None,
+        deadline: timedelta | float | None = None,
+        tags: Iterable[str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> JobHandle:
+        """Store one job, in a transaction of its own.
+
+        `args`: a dataclass, Struct or model, or a mapping with `kind`. `queue` defaults to its
+        handler's, else "default"; `priority`: 1 (first) to 4, default 2; `max_attempts`: default
+        25; `deadline`: how long one attempt may take, default the queue's, 0 for none.
+        Raises InvalidInput with nothing written, ServerUnreachable, SchemaMissing.
+        """
+        options = {
+            "kind": kind,
+            "queue": queue,
+            "priority": priority,
+            "max_attempts": max_attempts,
+            "deadline": deadline,
+            "tags": tags,
+            "metadata": metadata,
+        }
+        prepared = self._producing.prepare(args, options)
+        async with self._opened().connection() as conn:
+            await self._make_lanes([prepared.lane], conn)
+            return handle_of(await run_asyncio(conn, self._storage.enqueue(prepared.job)))
+
+    async def insert_many(self, jobs: Iterable[object], **options: Any) -> list[JobHandle]:
+        """Store jobs in one transaction, all or none; options as in `insert`, the same for all.
+
+        Raises InvalidInput with nothing written.
+        """
+        prepared = [self._producing.prepare(args, options) for args in jobs]
+        handles: list[JobHandle] = []
+        async with self._opened().connection() as conn:
+            await self._make_lanes((one.lane for one in prepared), conn)
+            async with conn.transaction():
+                for batch in batches(one.job for one in prepared):
+                    answers = await run_asyncio(conn, self._storage.enqueue_many(batch))
+                    handles += [handle_of(answer) for answer in answers]
+        return handles
+
+    async def enqueue_many_copy(self, jobs: Iterable[object], **options: Any) -> int:
+        """Store very many jobs, a few thousand to a transaction; answers how many.
+
+        Jobs are taken from the iterable as they are sent, so a generator needs little memory. What
+        was sent before an error stays. Options as in `insert`, the same for all.
+        """
+        count = 0
+        lanes: set[Lane] = set()
+
+        def prepared() -> Iterator[NewJob]:
+            for args in jobs:
+                one = self._producing.prepare(args, options)
+                lanes.add(one.lane)
+                yield one.job
+
+        async with self._opened().connection() as conn:
+            for batch in batches(prepared()):
+                await self._make_lanes(lanes, conn)
+                answers = await run_asyncio(conn, self._storage.enqueue_many(batch))
+                count += len(answers)
+        return count
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """A transaction for your own statements and jobs: both commit together, or neither.
+
+        It borrows one of the client's connections for the length of the block.
+        """
+        async with self._opened().connection() as conn, conn.transaction():
+            yield Transaction(conn, self._storage, self._producing, self._make_lanes)
+
+    async def _make_lanes(self, lanes: Iterable[Lane], conn: Any = None) -> None:
+        for lane, call in self._producing.missing_lanes(lanes):
+            if conn is None:
+                # A business transaction is open: not on its connection, and not on another of the
+                # pool, where transactions could wait for each other.
+                own = await connect(self._conninfo)
+                try:
+                    await run_asyncio(own, call)
+                finally:
+                    close_now(own)
+            else:
+                await run_asyncio(conn, call)
+            self._producing.made(lane)
+
+    # Administering -------------------------------------------------------------------------------
+
+    async def migrate(self, *, roles: bool = False) -> None:
+        """Create or upgrade the schema, in one transaction; `roles`: make the roles as well.
+
+        Raises SchemaNewer before anything is touched.
+        """
+        await self._run(migrate(self.schema))
+        if roles:
+            await self._run(install_roles(self.schema))
+
+    async def get_job(self, job_id: int) -> views.JobRecord | None:
+        """One job, or None when there is none of this id."""
+        checked_int("job_id", job_id, low=1, high=2**63 - 1)
+        return await self._run(views.get_job(job_id, schema=self.schema))
+
+    async def list_jobs(
+        self,
+        *,
+        state: str | None = None,
+        queue: str | None = None,
+        kind: str | None = None,
+        limit: int = LIST_LIMIT,
+    ) -> tuple[views.JobRecord, ...]:
+        """Jobs, newest first; each filter narrows. `limit`: at most 10,000."""
+        return await self._run(
+            views.list_jobs(
+                state=state,
+                queue=queue,
+                kind=kind,
+                limit=checked_int("limit", limit, low=1, high=LIST_LIMIT_MAX),
+                schema=self.schema,
+            )
+        )
+
+    async def queue_stats(self) -> tuple[views.QueueStats, ...]:
+        """All queues with their counts, by name."""
+        return await self._run(views.queue_stats(schema=self.schema))
+
+    async def health_check(self, *, timeout_seconds: float = 5.0) -> Health:
+        """Whether the database answers and the worker, if there is one, lives."""
+        limit_s = checked_duration_s("timeout_seconds", timeout_seconds)
+        worker = None if self._worker is None else self._worker.health()
+        return await health_of(self._opened(), self._storage, worker, timeout_s=limit_s)
+
+    async def server_facts(self) -> tuple[str, str]:
+        """The version of PostgreSQL, and the name of the database. Refuses another schema version.
+
+        Raises SchemaMissing, SchemaNewer, SchemaOlder, ServerUnreachable.
+        """
+        require_version(await self._run(self._storage.schema_version()), self.schema)
+        return await self._run(views.server_facts())
+
+    async def _run(self, call: Call[T]) -> T:
+        async with self._opened().connection() as conn:
+            return await run_asyncio(conn, call)
+
+    def _opened(self) -> Pool:
+        if self._pool is None:
+            raise ConfigurationError("the client is not open: use it as `async with client:`")
+        return self._pool

@@ -1,0 +1,216 @@
+"""The synchronous client, for Django, Flask and scripts; the twin of `awa.AsyncClient`."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import psycopg
+import trio
+
+from awa._client.producing import JobHandle, Lane, Producing, handle_of
+from awa._client.tasks import Tasks
+from awa._client.urls import target_of
+from awa._client.working import work
+from awa._core.batches import batches
+from awa._core.options import checked_int
+from awa._storage import views
+from awa._storage.executors import run_sync
+from awa._storage.functions import Storage
+from awa._storage.install import install_roles, migrate
+from awa.client import (
+    LIST_LIMIT,
+    LIST_LIMIT_MAX,
+    POLL_INTERVAL_MS,
+    SCHEMA_DEFAULT,
+    SHUTDOWN_TIMEOUT_MS,
+    AsyncClient,
+)
+from awa.errors import ServerUnreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from datetime import timedelta
+    from types import TracebackType
+
+    from awa._client.queues import QueueChoice
+    from awa._core.options import NewJob
+    from awa._storage.calls import Call
+    from awa.embedded import Server
+
+T = TypeVar("T")
+
+
+class Client(Tasks):
+    """A database with Awa in it, for synchronous programs. May be shared by threads.
+
+    It opens one connection when it is first used and keeps it; `close`, or the end of a `with`
+    block, closes it. Arguments and errors as in `AsyncClient`.
+    """
+
+    def __init__(self, url: str | None = None, *, schema: str = SCHEMA_DEFAULT) -> None:
+        super().__init__()
+        self._url = url
+        self._target = target_of(url)
+        self._storage = Storage(schema)
+        self._producing = Producing(self._storage, self._handlers)
+        self._turn = threading.RLock()
+        self._conn: psycopg.Connection[Any] | None = None
+        self._server: Server | None = None
+
+    @property
+    def schema(self) -> str:
+        """The schema Awa lives in."""
+        return self._storage.schema
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; the next call opens another one."""
+        with self._turn:
+            if self._conn is not None:
+                self._conn.close()
+                self._conn = None
+            if self._server is not None:
+                self._server.close()
+                self._server = None
+
+    def migrate(self, *, roles: bool = False) -> None:
+        """Create or upgrade the schema, in one transaction; `roles`: make the roles as well."""
+        self._run(migrate(self.schema))
+        if roles:
+            self._run(install_roles(self.schema))
+
+    def insert(
+        self,
+        args: object,
+        *,
+        kind: str | None = None,
+        queue: str | None = None,
+        priority: int | None = None,
+        max_attempts: int | None = None,
+        deadline: timedelta | float | None = None,
+        tags: Iterable[str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> JobHandle:
+        """Store one job, in a transaction of its own; see `AsyncClient.insert`."""
+        options = {
+            "kind": kind,
+            "queue": queue,
+            "priority": priority,
+            "max_attempts": max_attempts,
+            "deadline": deadline,
+            "tags": tags,
+            "metadata": metadata,
+        }
+        prepared = self._producing.prepare(args, options)
+        with self._connection() as conn:
+            self._make_lanes(conn, [prepared.lane])
+            return handle_of(run_sync(conn, self._storage.enqueue(prepared.job)))
+
+    def insert_many(self, jobs: Iterable[object], **options: Any) -> list[JobHandle]:
+        """Store jobs in one transaction, all or none; see `AsyncClient.insert_many`."""
+        prepared = [self._producing.prepare(args, options) for args in jobs]
+        handles: list[JobHandle] = []
+        with self._connection() as conn:
+            self._make_lanes(conn, (one.lane for one in prepared))
+            with conn.transaction():
+                for batch in batches(one.job for one in prepared):
+                    answers = run_sync(conn, self._storage.enqueue_many(batch))
+                    handles += [handle_of(answer) for answer in answers]
+        return handles
+
+    def enqueue_many_copy(self, jobs: Iterable[object], **options: Any) -> int:
+        """Store very many jobs, a few thousand to a transaction; answers how many."""
+        count = 0
+        lanes: set[Lane] = set()
+
+        def prepared() -> Iterator[NewJob]:
+            for args in jobs:
+                one = self._producing.prepare(args, options)
+                lanes.add(one.lane)
+                yield one.job
+
+        with self._connection() as conn:
+            for batch in batches(prepared()):
+                self._make_lanes(conn, lanes)
+                count += len(run_sync(conn, self._storage.enqueue_many(batch)))
+        return count
+
+    def get_job(self, job_id: int) -> views.JobRecord | None:
+        """One job, or None when there is none of this id."""
+        checked_int("job_id", job_id, low=1, high=2**63 - 1)
+        return self._run(views.get_job(job_id, schema=self.schema))
+
+    def list_jobs(
+        self,
+        *,
+        state: str | None = None,
+        queue: str | None = None,
+        kind: str | None = None,
+        limit: int = LIST_LIMIT,
+    ) -> tuple[views.JobRecord, ...]:
+        """Jobs, newest first; each filter narrows. `limit`: at most 10,000."""
+        checked_int("limit", limit, low=1, high=LIST_LIMIT_MAX)
+        call = views.list_jobs(state=state, queue=queue, kind=kind, limit=limit, schema=self.schema)
+        return self._run(call)
+
+    def queue_stats(self) -> tuple[views.QueueStats, ...]:
+        """All queues with their counts, by name."""
+        return self._run(views.queue_stats(schema=self.schema))
+
+    def run_worker(
+        self,
+        queues: Iterable[QueueChoice],
+        *,
+        timeout_ms: int = SHUTDOWN_TIMEOUT_MS,
+        poll_interval_ms: int = POLL_INTERVAL_MS,
+    ) -> bool:
+        """Run a worker in this thread, the main one, until SIGTERM or SIGINT; see `awa worker`.
+
+        Answers whether a second signal cut it short. Raises as `AsyncClient.start`.
+        """
+
+        async def run() -> bool:
+            client = AsyncClient(self._url, schema=self.schema)
+            client._handlers = self._handlers  # noqa: SLF001  # its twin
+            async with client:
+                return await work(
+                    client, queues, timeout_ms=timeout_ms, poll_interval_ms=poll_interval_ms
+                )
+
+        return trio.run(run)
+
+    def _make_lanes(self, conn: psycopg.Connection[Any], lanes: Iterable[Lane]) -> None:
+        for lane, call in self._producing.missing_lanes(lanes):
+            run_sync(conn, call)
+            self._producing.made(lane)
+
+    def _run(self, call: Call[T]) -> T:
+        with self._connection() as conn:
+            return run_sync(conn, call)
+
+    @contextmanager
+    def _connection(self) -> Iterator[psycopg.Connection[Any]]:
+        with self._turn:
+            if self._conn is None or self._conn.closed:
+                self._conn = self._connect()
+            yield self._conn
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        if self._server is None:
+            self._conninfo, self._server = self._target.open()
+        try:
+            return psycopg.connect(self._conninfo, autocommit=True)
+        except psycopg.OperationalError as error:
+            raise ServerUnreachable(str(error)) from error
