@@ -15,7 +15,36 @@ LEFT_OUT: Final = re.compile(r"pytest\.(skip|xfail|importorskip)|mark\.(skip|ski
 MACHINE: Final = re.compile(r"(?<![\w.])/(wo" + r"rk|ro" + r"ot|ho" + r"me/\w|Us" + r"ers/\w)")
 ITSELF: Final = "tests/tidy/test_names.py"
 
-PUBLIC_NAMES: Final[list[str]] = []
+PUBLIC_NAMES: Final = [
+    "AccessDenied",
+    "AsyncClient",
+    "AwaError",
+    "CallerError",
+    "Client",
+    "ConfigurationError",
+    "Health",
+    "InternalError",
+    "InvalidInput",
+    "Job",
+    "JobHandle",
+    "JobRecord",
+    "JobState",
+    "LimitExceeded",
+    "OutcomeUnknown",
+    "QueueHealth",
+    "QueueStats",
+    "SchemaMissing",
+    "SchemaNewer",
+    "SchemaOlder",
+    "ServerBusy",
+    "ServerUnreachable",
+    "Transaction",
+    "UnknownWorker",
+    "WorkerHealth",
+    "WorldError",
+    "WrongIsolation",
+    "__version__",
+]
 
 
 def test_a_module_is_named_by_its_subject() -> None:

@@ -57,7 +57,6 @@ class QueueStats:
     completed: int
     deferred: int
     final: int
-    paused: bool
     deadline_s: float
 
 
@@ -94,7 +93,7 @@ def list_jobs(
 def queue_stats(*, schema: str = SCHEMA_DEFAULT) -> Call[tuple[QueueStats, ...]]:
     """All queues, by name."""
     sql = (
-        "select queue, available, running, completed, deferred, final, paused, deadline_s"
+        "select queue, available, running, completed, deferred, final, deadline_s"
         f" from {_prefix(schema)}.queues order by queue"
     )
     return Call(action="queues", sql=sql, params=(), decode=_queues, schema=schema)
