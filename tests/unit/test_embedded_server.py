@@ -51,14 +51,19 @@ def state(home: Path, name: str) -> State:
     return Postmaster(place=home / name, account=account, binaries=found).state()
 
 
-def hold(name: str) -> "subprocess.Popen[str]":
-    """Start a process that uses the server, and wait until it does."""
-    process = subprocess.Popen(
+def begin_to_hold(name: str) -> "subprocess.Popen[str]":
+    """Start a process that will use the server."""
+    return subprocess.Popen(
         [sys.executable, "-c", HOLDER, name],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
+
+
+def hold(name: str) -> "subprocess.Popen[str]":
+    """Start a process that uses the server, and wait until it does."""
+    process = begin_to_hold(name)
     assert process.stdout is not None
     assert "host=" in process.stdout.readline()
     return process
@@ -78,6 +83,15 @@ def test_the_last_one_out_stops_the_server_and_the_data_stays(home: Path) -> Non
 
     with server("shared") as again, psycopg.connect(again.url) as session:
         assert (42,) == session.execute("select answer from kept").fetchone()
+
+
+def test_those_who_come_first_together_share_what_one_of_them_made() -> None:
+    """Guards making: one runs initdb and starts the server, the others wait for it."""
+    with begin_to_hold("rush") as first, begin_to_hold("rush") as second:
+        with server("rush") as used, psycopg.connect(used.conninfo) as session:
+            assert (1,) == session.execute("select 1").fetchone()
+        said = {holder.communicate()[0].strip() for holder in (first, second)}
+    assert {used.conninfo} == said
 
 
 def test_a_server_whose_only_user_is_killed_is_stopped(home: Path) -> None:
