@@ -1,0 +1,30 @@
+"""The jobs of the benchmark: a number and a hundred characters each."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Final
+
+JOBS_DEFAULT: Final = 100_000
+TEXT: Final = "x" * 100
+REPORT_FD: Final = "AWA_BENCH_REPORT_FD"
+"""The environment variable that names the pipe to the harness."""
+
+
+@dataclass(frozen=True, slots=True)
+class BenchJob:
+    """The arguments; the kind is `bench_job`."""
+
+    n: int
+    s: str
+
+
+def bench_jobs(count: int) -> list[BenchJob]:
+    """Arguments for so many jobs."""
+    return [BenchJob(n, TEXT) for n in range(count)]
+
+
+def bench_rows(count: int) -> list[tuple[int, str]]:
+    """The same as plain rows: a key and a JSON text."""
+    return [(n, json.dumps({"n": n, "s": TEXT})) for n in range(count)]

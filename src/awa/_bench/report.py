@@ -1,0 +1,97 @@
+"""The report: one JSON object, or a table for people."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from awa._bench.figures import FIGURES, Figure, Samples
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_SIGNIFICANT_BELOW = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Everything one run of the benchmark found."""
+
+    jobs: int
+    repeat: int
+    server: str
+    samples: Samples
+    settings: dict[str, str]
+    versions: dict[str, str]
+    machine: dict[str, str | int]
+    calibration_ms: tuple[float, ...]
+    """A fixed loop before each repetition: an idle machine gives the same number each time."""
+
+    def to_json(self) -> str:
+        """One object, keys in the order of the report."""
+        measured = [figure for figure in FIGURES if figure.name in self.samples.values]
+        document = {
+            "figures": {name: round(v, 6) for name, v in self.samples.medians().items()},
+            "units": {figure.name: figure.unit for figure in measured},
+            "samples": {
+                f.name: [round(v, 6) for v in self.samples.values[f.name]] for f in measured
+            },
+            "jobs": self.jobs,
+            "repeat": self.repeat,
+            "server": self.server,
+            "settings": self.settings,
+            "versions": self.versions,
+            "machine": self.machine,
+            "calibration_ms": [round(ms, 2) for ms in self.calibration_ms],
+        }
+        return json.dumps(document, indent=2)
+
+
+def show(report: Report, console: Console) -> None:
+    """Print the report for people."""
+    medians = report.samples.medians()
+    many = report.repeat > 1
+    table = Table(title=f"{report.jobs:,} jobs, {report.server}", title_justify="left")
+    table.add_column("figure", no_wrap=True)
+    table.add_column("median" if many else "value", justify="right")
+    if many:
+        table.add_column("range", justify="right")
+    table.add_column("unit")
+    table.add_column("target", justify="right")
+    for figure in FIGURES:
+        if figure.name in medians:
+            table.add_row(*_row(figure, medians[figure.name], report, many=many))
+    console.print(table)
+    console.print(_circumstances(report), highlight=False)
+
+
+def _row(figure: Figure, median: float, report: Report, *, many: bool) -> list[str]:
+    values = report.samples.values[figure.name]
+    spread = [f"{number(min(values))} - {number(max(values))}"] if many else []
+    return [figure.name, number(median), *spread, figure.unit, _target(figure, median)]
+
+
+def _target(figure: Figure, value: float) -> str:
+    if figure.target is None:
+        return ""
+    sign = ">=" if figure.target.at_least else "<="
+    word = "[green]reached" if figure.target.is_reached(value) else "[yellow]missed"
+    return f"{sign} {number(figure.target.bound)} {word}"
+
+
+def number(value: float) -> str:
+    """A figure as people read it: three significant digits for small ones, separators for big."""
+    if value == 0 or abs(value) >= _SIGNIFICANT_BELOW:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def _circumstances(report: Report) -> str:
+    calibration = " ".join(f"{ms:.0f}" for ms in report.calibration_ms)
+    settings = " ".join(f"{name}={value}" for name, value in report.settings.items())
+    versions = " ".join(f"{name} {value}" for name, value in report.versions.items())
+    machine = " ".join(f"{name} {value}" for name, value in report.machine.items())
+    return f"{machine}; calibration loop {calibration} ms\n{versions}\n{settings}"

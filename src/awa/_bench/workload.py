@@ -1,0 +1,38 @@
+"""What the workers of a drain run: `awa worker awa._bench.workload:client`.
+
+The handler does nothing. What it tells the harness goes through the pipe that REPORT_FD names: a
+line when the first job starts, and one at the end with the number of handler runs.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import time
+from typing import Final
+
+import awa
+from awa._bench.jobs import REPORT_FD, BenchJob
+
+client: Final = awa.AsyncClient()
+_runs: Final = [0]
+
+
+@client.task(BenchJob)
+async def bench_job(_job: awa.Job[BenchJob]) -> None:
+    """Do nothing, and be counted."""
+    _runs[0] += 1
+    if _runs[0] == 1:
+        _tell({"first_s": time.monotonic(), "cpu_s": time.process_time()})
+
+
+def _tell(fact: dict[str, float]) -> None:
+    pipe = os.environ.get(REPORT_FD)
+    if pipe is not None:
+        os.write(int(pipe), json.dumps(fact).encode() + b"\n")
+
+
+@atexit.register
+def _tell_runs() -> None:
+    _tell({"runs": _runs[0]})
