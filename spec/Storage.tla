@@ -74,9 +74,14 @@ ClosuresTypeInv == closures \subseteq Closure
 VARIABLE workers
 WorkersTypeInv == workers \subseteq Workers
 
+\* Workers that have stopped. A claim that was running then may still commit: its entries are open
+\* and belong to nobody.
+VARIABLE stopped
+StoppedTypeInv == stopped \subseteq Workers
+
 laneVars  == <<no, next, holes, late>>
 drawVars  == <<last, fly>>
-vars      == <<born, drawVars, entries, laneVars, claims, closures, workers>>
+vars      == <<born, drawVars, entries, laneVars, claims, closures, workers, stopped>>
 
 (* ------------------------------ derived state ---------------------------- *)
 
@@ -87,8 +92,9 @@ Takeable     == {s \in Written : s >= next \/ s \in holes}     \* what a claim l
 RowsOf(t, p) == {r \in claims : r.token = t /\ r.part = p}
 Claimed      == UNION {r.seqs : r \in claims}
 ClosedBy(t, p)  == UNION {c.seqs : c \in {d \in closures : d.token = t /\ d.part = p}}
-ClosedAs(t, p, id) ==
-    UNION {c.seqs : c \in {d \in closures : d.token = t /\ d.part = p /\ d.settle = id}}
+ClosedAs(t, p, id, outcome) ==
+    UNION {c.seqs : c \in {d \in closures : /\ d.token = t /\ d.part = p
+                                             /\ d.settle = id /\ d.outcome = outcome}}
 OpenOf(r)    == r.seqs \ ClosedBy(r.token, r.part)
 Open(t, p)   == UNION {OpenOf(r) : r \in RowsOf(t, p)}
 ClosedWith(outcome) == UNION {c.seqs : c \in {d \in closures : d.outcome = outcome}}
@@ -106,7 +112,7 @@ EndedSeqs(j)   == {e.seq : e \in {f \in entries :
 
 \* Guards of every action that appends entries. New entries carry `from`: the entry they follow, or 0.
 AppendG(new) ==
-    [lane_exists |-> born,                                        \* an entry of no lane
+    [lane_exists |-> new # {} => born,                            \* an entry of no lane
      drawn    |-> \A n \in new : n.seq \in fly,                    \* a number used twice, or made up
      distinct |-> \A m, n \in new : m.seq = n.seq => m = n]        \* two entries under one number
 
@@ -118,7 +124,7 @@ FollowG(new, again) ==
      lease_up  |-> \A n \in new : n.lease = EntryOf(n.from).lease + 1,   \* a fence that stands still
      attempt_back |-> \A n \in new : n.attempt = EntryOf(n.from).attempt]   \* an attempt charged
 
-Append(new, loss) ==
+Appending(new, loss) ==
     /\ entries' = entries \cup
          {[seq |-> n.seq, slot |-> n.slot, job |-> n.job, lease |-> n.lease, attempt |-> n.attempt,
            losses |-> IF n.from = 0 THEN 0 ELSE EntryOf(n.from).losses + loss] : n \in new}
@@ -148,7 +154,7 @@ Closing(items, outcome, id) ==
 EnsureLaneG == [new |-> ~born]                           \* a lane created twice: two sequences
 EnsureLane  == /\ All(EnsureLaneG)
                /\ born' = TRUE
-               /\ UNCHANGED <<drawVars, entries, laneVars, claims, closures, workers>>
+               /\ UNCHANGED <<drawVars, entries, laneVars, claims, closures, workers, stopped>>
 
 \* enqueue.sql. An entry may land in any slot: the current slot is only a hint.
 EnqueueManyG(new) ==
@@ -158,8 +164,8 @@ EnqueueManyG(new) ==
 EnqueueMany(new) ==
     /\ All(AppendG(new))
     /\ All(EnqueueManyG(new))
-    /\ Append(new, 0)
-    /\ UNCHANGED <<born, last, no, next, holes, claims, closures, workers>>
+    /\ Appending(new, 0)
+    /\ UNCHANGED <<born, last, no, next, holes, claims, closures, workers, stopped>>
 
 EnqueueG(new) == [single |-> Cardinality(new) = 1]       \* a second entry for one insert
 Enqueue(new)  == All(EnqueueG(new)) /\ EnqueueMany(new)
@@ -170,6 +176,7 @@ WorkerStartG(w, answer) ==
 WorkerStart(w, answer) ==
     /\ All(WorkerStartG(w, answer))
     /\ workers' = workers \cup {w}
+    /\ stopped' = stopped \ {w}
     /\ UNCHANGED <<born, drawVars, entries, laneVars, claims, closures>>
 
 \* worker_stop.sql
@@ -178,16 +185,17 @@ WorkerStopG(w, answer) ==
 WorkerStop(w, answer) ==
     /\ All(WorkerStopG(w, answer))
     /\ workers' = workers \ {w}
+    /\ stopped' = stopped \cup (workers \cap {w})
     /\ UNCHANGED <<born, drawVars, entries, laneVars, claims, closures>>
 
 \* claim.sql, first time this token is seen. rows: the claims rows of this lane, [part, slot, seqs];
 \* after: the lane's state as written with them, [no, next, holes].
 Got(rows) == UNION {r.seqs : r \in rows}
-Passed(rows) == (next..Max(Got(rows))) \cup holes        \* numbers the claim must account for
+Passed(after) == (next..after.next - 1) \cup holes        \* numbers the claim must account for
 ClaimG(w, t, rows, after) ==
     LET got == Got(rows)
     IN [some      |-> got # {},                                   \* an event for nothing
-        started   |-> w \in workers,                              \* a worker nobody will ever miss
+        started   |-> w \in workers \cup stopped,                   \* a worker nobody ever heard of
         new_token |-> \A r \in claims : r.token # t,              \* one call executed twice
         visible   |-> got \subseteq Takeable,                     \* work another claim has
         in_order  |-> \A s \in Takeable \ got :                   \* an earlier entry passed over
@@ -195,10 +203,11 @@ ClaimG(w, t, rows, after) ==
         parted    |-> \A q, r \in rows : q # r => q.part # r.part /\ q.seqs \cap r.seqs = {},  \* two receipts
         in_slot   |-> \A r \in rows : \A s \in r.seqs \cap Written : EntryOf(s).slot = r.slot, \* a wrong receipt
         serial    |-> after.no = no + 1,                          \* a claim that read a stale state
-        cursor    |-> got # {} => after.next = Max({next, Max(got) + 1}),   \* a cursor going back
-        noted     |-> got # {} => after.holes \subseteq Passed(rows) \ got, \* a hole made up: work twice
-        forgotten |-> got # {} =>                                 \* a number forgotten that may appear
-                        (Passed(rows) \ (got \cup after.holes)) \cap (Written \cup fly) = {}]
+        cursor    |-> got # {} => /\ after.next >= Max({next, Max(got) + 1})           \* going back
+                                  /\ after.next <= Max({next, Max(Written) + 1}),     \* running ahead
+        noted     |-> after.holes \subseteq Passed(after) \ got,   \* a hole made up: work twice
+        forgotten |-> (Passed(after) \ (got \cup after.holes))    \* a number forgotten that may appear
+                        \cap (Written \cup fly) = {}]
 
 \* The same token again: the answer is what is still open of it, and nothing is taken.
 ClaimAgainG(t, rows) ==
@@ -216,34 +225,34 @@ Claim(w, call, t, rows, after, again) ==
                                     call |-> call, no |-> after.no, seqs |-> r.seqs] : r \in rows}
          /\ no' = after.no /\ next' = after.next /\ holes' = after.holes
          /\ late' = LateAfterClaim
-         /\ UNCHANGED <<born, drawVars, entries, closures, workers>>
+         /\ UNCHANGED <<born, drawVars, entries, closures, workers, stopped>>
 
 \* What a settle answers for one item [token, part, asked, settled, already, stale].
-SettleG(id, items) ==
+SettleG(id, items, outcome) ==
     [asked   |-> \A it \in items : it.settled \subseteq it.asked,           \* more ended than asked
      whole   |-> \A it \in items :                                          \* an open attempt refused
                    it.asked \cap Open(it.token, it.part) \subseteq UNION
                      {i.settled : i \in {j \in items : j.token = it.token /\ j.part = it.part}},
      told    |-> \A it \in items :                                          \* a wrong answer
-                   /\ it.already = it.asked \cap ClosedAs(it.token, it.part, id)
+                   /\ it.already = it.asked \cap ClosedAs(it.token, it.part, id, outcome)
                    /\ it.stale = it.asked \ (it.settled \cup it.already)]
 
 \* complete.sql
 Complete(id, items) ==
     /\ All(CloseG(items))
-    /\ All(SettleG(id, items))
+    /\ All(SettleG(id, items, "completed"))
     /\ Closing(items, "completed", id)
-    /\ UNCHANGED <<born, drawVars, entries, laneVars, claims, workers>>
+    /\ UNCHANGED <<born, drawVars, entries, laneVars, claims, workers, stopped>>
 
 \* release.sql. The entries are available again at once, under new numbers.
 Release(id, items, new) ==
     /\ All(CloseG(items))
-    /\ All(SettleG(id, items))
+    /\ All(SettleG(id, items, "released"))
     /\ All(AppendG(new))
     /\ All(FollowG(new, UNION {it.settled : it \in items}))
     /\ Closing(items, "released", id)
-    /\ Append(new, 0)
-    /\ UNCHANGED <<born, last, no, next, holes, claims, workers>>
+    /\ Appending(new, 0)
+    /\ UNCHANGED <<born, last, no, next, holes, claims, workers, stopped>>
 
 \* heartbeat.sql. The worker names, of its calls up to `upto`, those open or unanswered; claims of
 \* calls it does not name are released as a loss. It may leave some for the next beat (their lock
@@ -262,8 +271,8 @@ Heartbeat(w, upto, named, answer, items, new) ==
        /\ All(AppendG(new))
        /\ All(FollowG(new, {s \in lost : ~Spent(s)}))              \* past the bound the job ends
        /\ Closing(items, "lost", 0)
-       /\ Append(new, 1)
-       /\ UNCHANGED <<born, last, no, next, holes, claims, workers>>
+       /\ Appending(new, 1)
+       /\ UNCHANGED <<born, last, no, next, holes, claims, workers, stopped>>
 
 (* ------------------------------- the world ------------------------------- *)
 
@@ -271,12 +280,12 @@ Heartbeat(w, upto, named, answer, items, new) ==
 EnvDraw == /\ born /\ last < SeqMax
            /\ last' = last + 1
            /\ fly' = fly \cup {last + 1}
-           /\ UNCHANGED <<born, entries, laneVars, claims, closures, workers>>
+           /\ UNCHANGED <<born, entries, laneVars, claims, closures, workers, stopped>>
 
 \* Its transaction rolls back: the number will never appear.
 EnvRollback(n) == /\ n \in fly
                   /\ fly' = fly \ {n}
-                  /\ UNCHANGED <<born, last, entries, laneVars, claims, closures, workers>>
+                  /\ UNCHANGED <<born, last, entries, laneVars, claims, closures, workers, stopped>>
 
 (* ----------------- arguments the bounded models try ---------------------- *)
 
@@ -300,8 +309,7 @@ Follow(S, R, k, d) ==          \* entries that follow the numbers S under the nu
       attempt |-> EntryOf(s).attempt, from |-> s] : s \in S}
 Follows(S) ==
     {Follow(T, R, k, d) : T \in (IF Loose("followed") THEN SUBSET S ELSE {S}),
-                          R \in {Q \in SUBSET Draws : Cardinality(Q) >= Cardinality(S)
-                                                      /\ Cardinality(Q) <= Cardinality(S)},
+                          R \in {Q \in SUBSET Draws : Cardinality(Q) = Cardinality(S)},
                           k \in Slots, d \in LeaseSteps}
 
 RowsFor(G) ==                  \* one claims row per slot
@@ -309,20 +317,21 @@ RowsFor(G) ==                  \* one claims row per slot
     IN {[part |-> Cardinality({j \in used : j <= k}), slot |-> k,
          seqs |-> {s \in G : EntryOf(s).slot = k}] : k \in used}
 States(G) ==                   \* states of the lane a claim of G may write
-    {[no |-> n, next |-> c, holes |-> H] :
-       n \in {no + 1}, c \in (IF Loose("cursor") THEN {Max(G) + 1} ELSE {Max({next, Max(G) + 1})}),
-       H \in SUBSET (((next..Max(G)) \cup holes \cup (IF Loose("noted") THEN Claimed ELSE {})) \ G)}
+    UNION {{[no |-> no + 1, next |-> c, holes |-> H] :
+              H \in SUBSET (((next..c - 1) \cup holes \cup (IF Loose("noted") THEN Claimed ELSE {})) \ G)} :
+           c \in (IF Loose("cursor") THEN {Max(G) + 1}
+                  ELSE Max({next, Max(G) + 1})..Max({next, Max(Written) + 1}))}
 Takes == (SUBSET (IF Loose("visible") THEN Written ELSE Takeable)) \ {{}}
 
 Receipts == {<<r.token, r.part>> : r \in claims} \cup (IF Loose("claimed") THEN Tokens \X {1} ELSE {})
-Item(r, id, asked, settled) ==
-    LET already == asked \cap ClosedAs(r[1], r[2], id)
+Item(r, id, asked, settled, outcome) ==
+    LET already == asked \cap ClosedAs(r[1], r[2], id, outcome)
     IN [token |-> r[1], part |-> r[2], asked |-> asked, settled |-> settled, already |-> already,
         stale |-> asked \ (settled \cup already)]
-Settles(r, id, asked) ==       \* answers a settle may try to give
-    IF Loose("open") \/ Loose("claimed") THEN {Item(r, id, asked, asked)}
-    ELSE IF Loose("whole") THEN {Item(r, id, asked, S) : S \in SUBSET (asked \cap Open(r[1], r[2]))}
-    ELSE {Item(r, id, asked, asked \cap Open(r[1], r[2]))}
+Settles(r, id, asked, outcome) ==     \* answers a settle may try to give
+    IF Loose("open") \/ Loose("claimed") THEN {Item(r, id, asked, asked, outcome)}
+    ELSE IF Loose("whole") THEN {Item(r, id, asked, S, outcome) : S \in SUBSET (asked \cap Open(r[1], r[2]))}
+    ELSE {Item(r, id, asked, asked \cap Open(r[1], r[2]), outcome)}
 Asked(r) == IF Loose("claimed") THEN (SUBSET Claimed) \ {{}}
             ELSE (SUBSET UNION {q.seqs : q \in RowsOf(r[1], r[2])}) \ {{}}
 
@@ -330,7 +339,7 @@ Asked(r) == IF Loose("claimed") THEN (SUBSET Claimed) \ {{}}
 
 Init == /\ born = FALSE /\ last = 0 /\ fly = {}
         /\ entries = {} /\ no = 0 /\ next = 1 /\ holes = {} /\ late = {}
-        /\ claims = {} /\ closures = {} /\ workers = {}
+        /\ claims = {} /\ closures = {} /\ workers = {} /\ stopped = {}
 
 Next ==
     \/ EnsureLane
@@ -342,9 +351,10 @@ Next ==
                           \/ \E a \in {"stopped", "gone"} : WorkerStop(w, a)
     \/ \E w \in Workers, t \in Tokens : \E G \in Takes : \E after \in States(G) :
          Claim(w, t, t, RowsFor(G), after, FALSE)
-    \/ \E r \in Receipts : \E id \in Ids, asked \in Asked(r) : \E it \in Settles(r, id, asked) :
-         \/ Complete(id, {it})
-         \/ \E new \in Follows(it.settled) : Release(id, {it}, new)
+    \/ \E r \in Receipts : \E id \in Ids, asked \in Asked(r) :
+         \/ \E it \in Settles(r, id, asked, "completed") : Complete(id, {it})
+         \/ \E it \in Settles(r, id, asked, "released") :
+              \E new \in Follows(it.settled) : Release(id, {it}, new)
     \/ \E w \in Workers, upto \in Tokens \cup {0}, r \in Receipts :
          LET S == Open(r[1], r[2])
          IN /\ S # {}
@@ -356,6 +366,7 @@ Spec == Init /\ [][Next]_vars
 
 TypeInv == /\ BornTypeInv /\ LastTypeInv /\ FlyTypeInv /\ EntriesTypeInv /\ StateTypeInv
            /\ LateTypeInv /\ ClaimsTypeInv /\ ClosuresTypeInv /\ WorkersTypeInv
+           /\ StoppedTypeInv
 
 \* No number is in two claims rows: nothing is handed out twice.
 EntryClaimedOnce == /\ \A q, r \in claims : q # r => q.seqs \cap r.seqs = {}
