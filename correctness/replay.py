@@ -193,7 +193,8 @@ def _check(texts: Sequence[str]) -> list[Refusal | None]:
 def _refusals(output: str, count: int, expected: int) -> list[Refusal | None]:
     found: list[Refusal | None] = [None] * count
     for trace, event, why, state in _REJECTED.findall(output):
-        found[int(trace) - 1] = Refusal(event=int(event), why=why, state=state)
+        plain = (text.replace('\\"', '"') for text in (why, state))
+        found[int(trace) - 1] = Refusal(event=int(event), why=next(plain), state=next(plain))
     assert expected == sum(refusal is not None for refusal in found), "a refusal was not understood"
     return found
 
