@@ -1,11 +1,12 @@
 -- The parts of claim: the lanes it may touch, their order, what it writes, what a repeat answers.
 
 -- Of these queues' lanes, those whose lock we got, in lane order; the others belong to a claim that has
--- not committed yet. Claims of a lane are serial until commit.
+-- not committed yet. Claims of a lane are serial until commit. Without offset 0 the planner tries the
+-- locks of every lane there is before it looks whose they are.
 create function lock_lanes(p_queues text[]) returns int[]
 language sql volatile as $$
     select coalesce(array_agg(l.lane), '{}')
-    from (select x.lane from lanes x where x.queue = any (p_queues) order by x.lane) l
+    from (select x.lane from lanes x where x.queue = any (p_queues) order by x.lane offset 0) l
     where pg_try_advisory_xact_lock(lk_lane(), l.lane)
 $$;
 

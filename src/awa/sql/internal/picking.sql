@@ -84,16 +84,23 @@ language sql volatile as $$
                 else false end
 $$;
 
+-- pg_locks shows 32 bits of an xid: of all xids with these, the one nearest to a full one of now.
+create function nearest_xid(p_now numeric, p_xid xid) returns numeric
+language sql immutable as $$
+    select p_now - 2147483648 + mod(p_xid::text::numeric - mod(p_now, 4294967296) + 6442450944, 4294967296)
+$$;
+
 -- The least xid among the transactions in flight in this lane, prepared ones included; null if none.
 -- Unlike a snapshot's xmin it does not wait for strangers. Sound because a holder has its xid before
--- it draws a number. pg_locks shows 32 bits: the rest is that of the nearest full xid.
+-- it draws a number. A holder whose xid does not show has just come, or is being prepared (its locks
+-- change hands one by one): it counts as older than all. Exclusive holders are testers, not producers.
 create function lane_xmin(p_lane int) returns xid8
 language sql volatile as $$
-    select (min(now_.full_xid + mod(x.transactionid::text::numeric - now_.full_xid + 6442450944, 4294967296) - 2147483648)
-           )::text::xid8
+    select min(coalesce(nearest_xid(now_.full_xid, x.transactionid), 0))::text::xid8
     from (select pg_snapshot_xmax(pg_current_snapshot())::text::numeric as full_xid) now_,
-         pg_locks i join pg_locks x on x.virtualtransaction = i.virtualtransaction
+         pg_locks i left join pg_locks x on x.virtualtransaction = i.virtualtransaction
+                                        and x.locktype = 'transactionid' and x.mode = 'ExclusiveLock' and x.granted
     where i.locktype = 'advisory' and i.classid = lk_inflight()::oid and i.objid = p_lane::oid and i.objsubid = 2
+      and i.mode = 'ShareLock' and i.granted
       and i.database = (select d.oid from pg_database d where d.datname = current_database())
-      and x.locktype = 'transactionid' and x.mode = 'ExclusiveLock' and x.granted
 $$;

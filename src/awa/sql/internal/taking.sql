@@ -64,6 +64,11 @@ begin
         v_forgotten := numbers_passed(s, v_top) * numbers_up_to(v_top) - v.seen;
     else
         v_forgotten := passed_over(s, v.xmin, case when v.n = p_limit then numbers_up_to(v_top) else '{(,)}' end, v.seen);
+        -- What the snapshot showed was written before it, so the file it is in is not empty any more. If one
+        -- filled since the slots were listed, the pick did not look there.
+        if not isempty(v_forgotten) and not lock_live_slots() <@ p_slots then
+            v_forgotten := '{}';
+        end if;
     end if;
     v_take := after_take(s, v, v_top, v_forgotten);
     if (select count(*) from unnest(v_take.holes + v_take.young)) > holes_max() then
@@ -78,10 +83,11 @@ create function relieve(p_state lane_state, p_top bigint, p_limit int) returns l
 language plpgsql as $$
 declare
     s lane_state := p_state;
-    v_xmin xid8 := lane_xmin(s.lane);     -- before the look: who ended since then is visible to it
+    -- before the slots and the look: what ended by then shows in both. Nobody in flight: all of it ended.
+    v_xmin xid8 := coalesce(lane_xmin(s.lane), '18446744073709551615');
     v picked := pick(s.lane, s.next, p_top + 1, s.holes + s.young, lock_live_slots(), 2147483647, p_limit);
     v_take lane_take := after_take(s, v, p_top,
-        passed_over(s, coalesce(v_xmin, v.xmin), numbers_up_to(p_top), v.seen));
+        passed_over(s, v_xmin, numbers_up_to(p_top), v.seen));
 begin
     if (select count(*) from unnest(v_take.holes + v_take.young)) <= holes_max() then
         return v_take;
