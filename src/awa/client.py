@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from awa._client.producing import Lane
+    from awa._core.entries import Violation
     from awa._core.options import NewJob
     from awa._storage.calls import Call
     from awa.embedded import Server
@@ -189,6 +190,10 @@ class AsyncClient(Tasks):
         if self._worker is not None:
             self._worker.stop(timeout_s=timeout / 1000)
 
+    def is_working(self) -> bool:
+        """Whether a worker was started and not told to stop."""
+        return self._worker is not None and self._worker.health().state == "running"
+
     async def stopped(self) -> None:
         """Return when the worker has ended; without one at once."""
         if self._worker is not None:
@@ -332,6 +337,10 @@ class AsyncClient(Tasks):
     async def queue_stats(self) -> tuple[views.QueueStats, ...]:
         """All queues with their counts, by name."""
         return await self._run(views.queue_stats(schema=self.schema))
+
+    async def check(self) -> tuple[Violation, ...]:
+        """Every property that does not hold in the database as it is; empty when all is well."""
+        return await self._run(self._storage.check())
 
     async def health_check(self, *, timeout_seconds: float = 5.0) -> Health:
         """Whether the database answers and the worker, if there is one, lives."""

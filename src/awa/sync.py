@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from awa._client.queues import QueueChoice
+    from awa._core.entries import Violation
     from awa._core.options import NewJob
     from awa._storage.calls import Call
     from awa.embedded import Server
@@ -169,6 +170,16 @@ class Client(Tasks):
         """All queues with their counts, by name."""
         return self._run(views.queue_stats(schema=self.schema))
 
+    def check(self) -> tuple[Violation, ...]:
+        """Every property that does not hold in the database as it is; empty when all is well."""
+        return self._run(self._storage.check())
+
+    def asynchronous(self) -> AsyncClient:
+        """An asynchronous client of the same database, schema and handlers."""
+        client = AsyncClient(self._url, schema=self.schema)
+        client._handlers = self._handlers  # noqa: SLF001  # its twin
+        return client
+
     def run_worker(
         self,
         queues: Iterable[QueueChoice],
@@ -182,9 +193,7 @@ class Client(Tasks):
         """
 
         async def run() -> bool:
-            client = AsyncClient(self._url, schema=self.schema)
-            client._handlers = self._handlers  # noqa: SLF001  # its twin
-            async with client:
+            async with self.asynchronous() as client:
                 return await work(
                     client, queues, timeout_ms=timeout_ms, poll_interval_ms=poll_interval_ms
                 )

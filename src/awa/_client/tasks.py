@@ -47,6 +47,10 @@ class Tasks:
 
         return register
 
+    def handled_kinds(self) -> tuple[str, ...]:
+        """The kinds with a registered handler, sorted."""
+        return tuple(sorted(self._handlers.by_kind))
+
     def handled_queues(self) -> tuple[str, ...]:
         """The queues named by the registered handlers, sorted."""
         return tuple(sorted({handler.queue for handler in self._handlers.by_kind.values()}))

@@ -2,7 +2,7 @@
 
 import logging
 import signal
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -23,11 +23,12 @@ async def work(
     *,
     timeout_ms: int,
     poll_interval_ms: int,
+    started: Callable[[], Awaitable[None]] | None = None,
 ) -> bool:
     """Run the opened client's worker until the first signal, then shut it down.
 
     A second signal cancels the handlers and leaves as fast as possible; the answer is whether that
-    happened. Runs in the main thread.
+    happened. Runs in the main thread. `started` is called once the database knows the worker.
     """
     failure: AwaError | None = None
     hurried = trio.Event()
@@ -36,6 +37,8 @@ async def work(
             nursery.start_soon(_obey, client, signals, timeout_ms, hurried)
             try:
                 await client.start(queues, poll_interval_ms=poll_interval_ms)
+                if started is not None and client.is_working():
+                    await started()
                 await client.stopped()
             except AwaError as error:
                 # Raised below: out of a nursery it would come wrapped in a group.

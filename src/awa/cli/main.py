@@ -1,0 +1,55 @@
+"""The group of all commands, and what becomes of errors."""
+
+import sys
+from typing import Any
+
+import click
+import psycopg
+
+from awa._version import VERSION
+from awa.cli.bench import bench
+from awa.cli.check import check
+from awa.cli.dev import dev
+from awa.cli.job import job
+from awa.cli.migrate import migrate
+from awa.cli.place import Place, place_options
+from awa.cli.queue import queue
+from awa.cli.trace import trace
+from awa.cli.worker import worker
+from awa.errors import AwaError, CallerError
+
+CALLER = 2
+WORLD = 1
+
+
+class _Group(click.Group):
+    """Errors end as one line that says what to do: exit code 2 for the caller's, 1 for others."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (AwaError, psycopg.Error) as error:
+            message = " ".join(str(error).split())
+            click.echo(f"awa: {message}", err=True)
+            sys.exit(CALLER if isinstance(error, CallerError) else WORLD)
+
+
+@click.group(
+    cls=_Group,
+    context_settings={"auto_envvar_prefix": "AWA", "help_option_names": ["-h", "--help"]},
+)
+@click.version_option(VERSION, prog_name="awa")
+@place_options
+@click.pass_context
+def main(ctx: click.Context, database_url: str | None, schema: str | None) -> None:
+    """Awa: a job queue that lives in PostgreSQL.
+
+    The database comes from --database-url or DATABASE_URL; embedded://NAME means a server of
+    your own. Every option may be given as an environment variable, for example
+    AWA_WORKER_LOG_FORMAT=json for `awa worker --log-format json`.
+    """
+    ctx.obj = Place(url=database_url, schema=schema)
+
+
+for command in (bench, check, dev, job, migrate, queue, trace, worker):
+    main.add_command(command)

@@ -1,0 +1,172 @@
+"""`awa worker`: run the handlers of a client."""
+
+import importlib
+import logging
+import os
+import sys
+import traceback
+from functools import partial
+
+import click
+import trio
+
+from awa._client.queues import QueueChoice, checked_queues
+from awa._client.working import work
+from awa._storage.install import SCHEMA_VERSION
+from awa._version import VERSION
+from awa.cli.logs import configure_logs
+from awa.client import POLL_INTERVAL_MS, SHUTDOWN_TIMEOUT_MS, AsyncClient
+from awa.errors import ConfigurationError, InvalidInput
+from awa.sync import Client
+
+_log = logging.getLogger("awa.worker")
+MAX_WORKERS_DEFAULT = 10
+HURRIED = 1
+
+
+@click.command()
+@click.argument("target", metavar="MODULE:CLIENT")
+@click.option(
+    "--queue",
+    "queues",
+    multiple=True,
+    metavar="NAME[=WORKERS]",
+    help="Work on this queue; may be repeated. Default: the queues of the handlers.",
+)
+@click.option(
+    "--max-workers",
+    type=click.IntRange(1),
+    default=MAX_WORKERS_DEFAULT,
+    show_default=True,
+    help="Handlers of one queue that may run at once, where --queue does not say it.",
+)
+@click.option(
+    "--timeout-ms",
+    type=click.IntRange(0),
+    default=SHUTDOWN_TIMEOUT_MS,
+    show_default=True,
+    help="How long running handlers may finish after the first signal.",
+)
+@click.option(
+    "--poll-interval-ms",
+    type=click.IntRange(1),
+    default=POLL_INTERVAL_MS,
+    show_default=True,
+    help="How often an empty queue is asked for while the worker cannot be woken.",
+)
+@click.option("--log-format", type=click.Choice(["text", "json"]), default="text")
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_default=True,
+)
+def worker(
+    target: str,
+    *,
+    queues: tuple[str, ...],
+    max_workers: int,
+    timeout_ms: int,
+    poll_interval_ms: int,
+    log_format: str,
+    log_level: str,
+) -> None:
+    """Run the handlers registered with a client, named as in `package.module:client`.
+
+    SIGTERM or SIGINT: no new jobs, running handlers may finish, the rest is given back. A second
+    signal cancels the handlers at once.
+    """
+    configure_logs(log_format=log_format, level=log_level)
+    client = load_client(target)
+    chosen = checked_queues(chosen_queues(queues, client.handled_queues(), max_workers))
+    run = partial(_work, client, chosen, timeout_ms=timeout_ms, poll_interval_ms=poll_interval_ms)
+    if trio.run(run):
+        sys.exit(HURRIED)
+
+
+def chosen_queues(
+    given: tuple[str, ...], handled: tuple[str, ...], max_workers: int
+) -> list[QueueChoice]:
+    """The queues of the command line, else those of the handlers. Raises InvalidInput."""
+    if not given and not handled:
+        raise ConfigurationError("the client has no handlers; register one, or give --queue NAME")
+    chosen: list[QueueChoice] = []
+    for text in given or handled:
+        name, equals, workers = text.rpartition("=") if given else (text, "", "")
+        if not equals:
+            chosen.append((text, max_workers))
+        elif workers.isdecimal():
+            chosen.append((name, int(workers)))
+        else:
+            raise InvalidInput("queue", f"{text!r} is not NAME or NAME=WORKERS")
+    return chosen
+
+
+def load_client(target: str) -> AsyncClient:
+    """Import `module:client`. Raises ConfigurationError, with a line that says where and why."""
+    module_name, _, attribute = target.partition(":")
+    if not module_name or not attribute:
+        raise ConfigurationError(f"{target!r} is not of the form package.module:client")
+    sys.path.insert(0, os.getcwd())  # noqa: PTH109  # import paths are strings
+    try:
+        module = importlib.import_module(module_name)
+    except ConfigurationError:
+        raise
+    except Exception as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        raise ConfigurationError(
+            f"cannot import {module_name}: {type(error).__name__}: {error}"
+            f" ({last.filename}:{last.lineno})"
+        ) from error
+    found = getattr(module, attribute, None)
+    if isinstance(found, Client):
+        return found.asynchronous()
+    if not isinstance(found, AsyncClient):
+        what = "nothing" if found is None else f"a {type(found).__name__}"
+        raise ConfigurationError(f"{target} is {what}, not an awa.AsyncClient or awa.Client")
+    return found
+
+
+async def _work(
+    client: AsyncClient,
+    queues: tuple[tuple[str, int], ...],
+    *,
+    timeout_ms: int,
+    poll_interval_ms: int,
+) -> bool:
+    async with client:
+        return await work(
+            client,
+            queues,
+            timeout_ms=timeout_ms,
+            poll_interval_ms=poll_interval_ms,
+            started=partial(_banner, client, queues),
+        )
+
+
+async def _banner(client: AsyncClient, queues: tuple[tuple[str, int], ...]) -> None:
+    server, database = await client.server_facts()
+    named = ", ".join(f"{name}={workers}" for name, workers in queues)
+    _log.info(
+        "awa %s: worker %d on schema %s (version %d), queues %s, kinds %s, PostgreSQL %s,"
+        " database %s",
+        VERSION,
+        os.getpid(),
+        client.schema,
+        SCHEMA_VERSION,
+        named,
+        ", ".join(client.handled_kinds()) or "none",
+        server,
+        database,
+        extra={
+            "event": "started",
+            "version": VERSION,
+            "pid": os.getpid(),
+            "schema": client.schema,
+            "schema_version": SCHEMA_VERSION,
+            "queues": dict(queues),
+            "kinds": client.handled_kinds(),
+            "server_version": server,
+            "database": database,
+        },
+    )
