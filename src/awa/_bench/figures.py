@@ -43,8 +43,8 @@ def _drain(measurement: str, workers: str, target: Target | None) -> tuple[Figur
         "wal_bytes_per_job": ("B/job", "WAL written meanwhile"),
         "commits_per_job": ("1/job", "transactions, reads included; the harness's own taken off"),
         "updated_deleted_rows": ("rows", "rows updated or deleted in all, for all jobs"),
-        "worker_cpu_s_per_1k": ("s/1000 jobs", "processor time of the workers"),
-        "postgres_cpu_s_per_1k": ("s/1000 jobs", "processor time of every server process"),
+        "worker_cpu_s_per_1k": ("s/1k jobs", "processor time of the workers"),
+        "postgres_cpu_s_per_1k": ("s/1k jobs", "processor time of every server process"),
     }
     return tuple(
         Figure(

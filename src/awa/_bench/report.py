@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from awa._bench.figures import FIGURES, Figure, Samples
@@ -13,7 +14,7 @@ from awa._bench.figures import FIGURES, Figure, Samples
 if TYPE_CHECKING:
     from rich.console import Console
 
-_SIGNIFICANT_BELOW = 10
+_SIGNIFICANT_BELOW: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,13 +55,15 @@ def show(report: Report, console: Console) -> None:
     """Print the report for people."""
     medians = report.samples.medians()
     many = report.repeat > 1
-    table = Table(title=f"{report.jobs:,} jobs, {report.server}", title_justify="left")
+    table = Table(
+        box=SIMPLE_HEAD, title=f"{report.jobs:,} jobs, {report.server}", title_justify="left"
+    )
     table.add_column("figure", no_wrap=True)
-    table.add_column("median" if many else "value", justify="right")
+    table.add_column("median" if many else "value", justify="right", no_wrap=True)
     if many:
-        table.add_column("range", justify="right")
-    table.add_column("unit")
-    table.add_column("target", justify="right")
+        table.add_column("range", justify="right", no_wrap=True)
+    table.add_column("unit", no_wrap=True)
+    table.add_column("target", no_wrap=True)
     for figure in FIGURES:
         if figure.name in medians:
             table.add_row(*_row(figure, medians[figure.name], report, many=many))
@@ -70,7 +73,7 @@ def show(report: Report, console: Console) -> None:
 
 def _row(figure: Figure, median: float, report: Report, *, many: bool) -> list[str]:
     values = report.samples.values[figure.name]
-    spread = [f"{number(min(values))} - {number(max(values))}"] if many else []
+    spread = [f"{number(min(values))}..{number(max(values))}"] if many else []
     return [figure.name, number(median), *spread, figure.unit, _target(figure, median)]
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import IO
 
+MAX_WORKERS: Final = 1000
 START_TIMEOUT_S: Final = 30.0
 STOP_TIMEOUT_S: Final = 30.0
 _LOG_BYTES_SHOWN: Final = 4000
@@ -121,7 +122,7 @@ def _worker(conninfo: str) -> Iterator[WorkerProcess]:
     reading, writing = os.pipe()
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
-            [*_AWA, "worker", "awa._bench.workload:client"],
+            [*_AWA, "worker", "awa._bench.workload:client", "--max-workers", str(MAX_WORKERS)],
             env={**os.environ, "DATABASE_URL": conninfo, REPORT_FD: str(writing)},
             stdin=subprocess.DEVNULL,
             stdout=log,

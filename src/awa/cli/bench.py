@@ -1,0 +1,67 @@
+"""`awa bench`: throughput and cost per job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from awa._bench.figures import chosen_measurements
+from awa._bench.jobs import JOBS_DEFAULT
+from awa._bench.report import show
+from awa._bench.running import run_bench
+from awa._bench.server import bench_server
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="NAME",
+    help="Only what gives this figure, or group of figures (drain); may be repeated.",
+)
+@click.option(
+    "--url",
+    help="Measure this server, in databases made for it. Default: a throw-away cluster.",
+)
+@click.option(
+    "--pg-bin",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The directory of PostgreSQL's programs for the throw-away cluster.",
+)
+@click.option("--jobs", type=click.IntRange(1), default=JOBS_DEFAULT, show_default=True)
+@click.option(
+    "--repeat", type=click.IntRange(1), default=1, show_default=True, help="Report medians."
+)
+def bench(
+    *,
+    as_json: bool,
+    only: tuple[str, ...],
+    url: str | None,
+    pg_bin: Path | None,
+    jobs: int,
+    repeat: int,
+) -> None:
+    """Measure throughput and cost per job.
+
+    Without --url a throw-away PostgreSQL is started, with durable settings, and removed
+    afterwards. DATABASE_URL is not looked at: a benchmark is no guest for a server in use.
+    Ends with an error when a job is lost, left or run twice.
+    """
+    measurements = chosen_measurements(only)
+    notes = Console(stderr=True)
+    with bench_server(url, bindir=pg_bin) as server:
+        notes.print(f"measuring on {server.what}", highlight=False)
+        report = run_bench(
+            server,
+            measurements=measurements,
+            jobs=jobs,
+            repeat=repeat,
+            progress=lambda what: notes.print(f"  {what}", highlight=False),
+        )
+    if as_json:
+        click.echo(report.to_json())
+    else:
+        show(report, Console())
