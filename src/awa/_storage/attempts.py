@@ -18,7 +18,7 @@ from awa._core.limits import CONNECT_TIMEOUT_MIN_S, CONNECT_TIMEOUT_S
 from awa.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncGenerator, Mapping
 
 Params: TypeAlias = dict[str, Any]
 """Connection parameters by libpq's names."""
@@ -47,7 +47,7 @@ def connect_timeout_s(params: Mapping[str, Any]) -> float:
     return max(CONNECT_TIMEOUT_MIN_S, given) if given > 0 else CONNECT_TIMEOUT_S
 
 
-async def attempts_of(params: Params, failures: list[str]) -> AsyncIterator[Params]:
+async def attempts_of(params: Params, failures: list[str]) -> AsyncGenerator[Params]:
     """Every attempt to make, in order; names are resolved one by one as they are needed.
 
     What cannot be resolved is noted in `failures` and skipped.
@@ -98,8 +98,9 @@ async def _addresses(host: Params, failures: list[str]) -> list[Params]:
     try:
         # In a thread that is left behind when the attempt is cancelled.
         found = await trio.socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
-    except OSError as error:
-        failures.append(f"{name}: the name cannot be resolved: {error.strerror or error}")
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        failures.append(f"{name}: the name cannot be resolved: {reason}")
         return []
     return [{"hostaddr": address[4][0]} for address in found]
 

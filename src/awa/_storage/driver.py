@@ -30,7 +30,7 @@ again: `closed` tells.
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import psycopg
@@ -179,16 +179,17 @@ class TrioConnection(psycopg.AsyncConnection[Row]):
         """
         params = await cls._get_connection_params(conninfo, **kwargs)
         failures: list[str] = []
-        async for attempt in attempts_of(params, failures):
-            made = await cls._attempt(attempt, connect_timeout_s(params), failures)
-            if made is not None:
-                made._autocommit = autocommit
-                made.prepare_threshold = prepare_threshold
-                made.row_factory = row_factory or made.row_factory
-                made.cursor_factory = cursor_factory or made.cursor_factory
-                if context is not None:
-                    made._adapters = psycopg.adapt.AdaptersMap(context.adapters)
-                return made
+        async with aclosing(attempts_of(params, failures)) as attempts:
+            async for attempt in attempts:
+                made = await cls._attempt(attempt, connect_timeout_s(params), failures)
+                if made is not None:
+                    made._autocommit = autocommit
+                    made.prepare_threshold = prepare_threshold
+                    made.row_factory = row_factory or made.row_factory
+                    made.cursor_factory = cursor_factory or made.cursor_factory
+                    if context is not None:
+                        made._adapters = psycopg.adapt.AdaptersMap(context.adapters)
+                    return made
         raise psycopg.OperationalError("no host accepted the connection: " + "; ".join(failures))
 
     @classmethod

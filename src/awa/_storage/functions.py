@@ -24,9 +24,11 @@ T = TypeVar("T")
 
 _SETTLED = "item, answer, numbers::text"
 _CLAIMED = "queue, answer, slot, part, lane, seqs::text, deadline"
+# bytea, not json: a cast to json reads the whole text again to see whether it is JSON.
 _BODY = (
     "slot, part, lane, seq, job_id, run_lease, attempt, max_attempts, losses, kind, "
-    "args::json, extra::json, extract(epoch from enqueued_at)::float8"
+    "convert_to(args::text, 'UTF8'), convert_to(extra::text, 'UTF8'), "
+    "extract(epoch from enqueued_at)::float8"
 )
 _ITEMS = "%s::smallint[], %s::bigint[], %s::smallint[], %s::text[]::int8multirange[]"
 _RESULTS = "%s::int[], %s::bigint[], %s::text[]::jsonb[]"
