@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from awa._bench.figures import FIGURES, Figure, Samples
+from awa._bench.figures import FIGURES, Samples
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -53,36 +53,41 @@ class Report:
 
 def show(report: Report, console: Console) -> None:
     """Print the report for people."""
+    console.print(_table(report))
+    for line in _targets(report.samples.medians()):
+        console.print(line, highlight=False)
+    console.print(_circumstances(report), highlight=False)
+
+
+def _table(report: Report) -> Table:
     medians = report.samples.medians()
     many = report.repeat > 1
-    table = Table(
-        box=SIMPLE_HEAD, title=f"{report.jobs:,} jobs, {report.server}", title_justify="left"
-    )
+    title = f"{report.jobs:,} jobs, {report.server}"
+    table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", padding=(0, 1, 0, 0))
     table.add_column("figure", no_wrap=True)
     table.add_column("median" if many else "value", justify="right", no_wrap=True)
     if many:
         table.add_column("range", justify="right", no_wrap=True)
     table.add_column("unit", no_wrap=True)
-    table.add_column("target", no_wrap=True)
     for figure in FIGURES:
         if figure.name in medians:
-            table.add_row(*_row(figure, medians[figure.name], report, many=many))
-    console.print(table)
-    console.print(_circumstances(report), highlight=False)
+            values = report.samples.values[figure.name]
+            spread = [f"{number(min(values))}..{number(max(values))}"] if many else []
+            table.add_row(figure.name, number(medians[figure.name]), *spread, figure.unit)
+    return table
 
 
-def _row(figure: Figure, median: float, report: Report, *, many: bool) -> list[str]:
-    values = report.samples.values[figure.name]
-    spread = [f"{number(min(values))}..{number(max(values))}"] if many else []
-    return [figure.name, number(median), *spread, figure.unit, _target(figure, median)]
-
-
-def _target(figure: Figure, value: float) -> str:
-    if figure.target is None:
-        return ""
-    sign = ">=" if figure.target.at_least else "<="
-    word = "[green]reached" if figure.target.is_reached(value) else "[yellow]missed"
-    return f"{sign} {number(figure.target.bound)} {word}"
+def _targets(medians: dict[str, float]) -> list[str]:
+    """What we want of each figure that has a bound, and whether it was so."""
+    lines: list[str] = []
+    for figure in FIGURES:
+        target = figure.target
+        if target is not None and figure.name in medians:
+            value = medians[figure.name]
+            word = "[green]reached[/]" if target.is_reached(value) else "[yellow]missed[/]"
+            bound = f"{'at least' if target.at_least else 'at most'} {number(target.bound)}"
+            lines.append(f"{word}: {figure.name} {number(value)}, wanted {bound}")
+    return lines
 
 
 def number(value: float) -> str:
