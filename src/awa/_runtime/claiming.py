@@ -197,6 +197,7 @@ class Claimer:
         calls.append(self._storage.inflight(wanted.tested))
 
         def answered(answers: list[Any] | BaseException) -> None:
+            # Without an answer the listener is down, which the sleeping knows already.
             if isinstance(answers, list):
                 got = answers[0] if wanted.raised else ()
                 self._sleeping.flags_answered(asked=wanted.tested, got=got, in_flight=answers[-1])

@@ -77,6 +77,10 @@ class Sleeping:
     poll_s: float
     listening: bool = False
     flags: set[str] = field(default_factory=set)
+    asking: bool = False
+    """A request for flags is under way."""
+    unwanted: bool = False
+    """... and what it brings is to be given up again."""
     owed: set[str] = field(default_factory=set)
     """Queues whose flag was given up since somebody was woken: the wake-up may have to be passed
     on, for all of them, when this worker has no permit left."""
@@ -109,11 +113,12 @@ class Sleeping:
 
         One request at a time: the next is made when the last was answered.
         """
-        if not self.listening or any(q.phase is Phase.FLAGGING for q in self.queues.values()):
+        if not self.listening or self.asking:
             return None
         tested = [name for name, queue in self.queues.items() if self._wants_sleep(queue, now_s)]
         if not tested:
             return None
+        self.asking, self.unwanted = True, False
         for name in tested:
             self.queues[name].phase = Phase.FLAGGING
             self.owed.discard(name)
@@ -135,14 +140,18 @@ class Sleeping:
 
     def flags_answered(self, *, asked: Iterable[str], got: Iterable[str], in_flight: bool) -> None:
         """These flags are up (the others are another worker's); whether a producer is in flight."""
+        self.asking = False
+        if self.unwanted:
+            # Woken meanwhile: a request to give all flags up is behind this one.
+            self.owed.update(got)
+            return
         self.flags.update(got)
         for name in asked:
             queue = self.queues[name]
-            # Otherwise it was woken meanwhile, and the flag is being given up again.
-            if queue.phase is Phase.FLAGGING:
-                queue.phase = Phase.LOOKING
-                queue.in_flight = in_flight
-                queue.not_before_s = 0.0
+            assert queue.phase is Phase.FLAGGING
+            queue.phase = Phase.LOOKING
+            queue.in_flight = in_flight
+            queue.not_before_s = 0.0
 
     def claimed(
         self,
@@ -183,8 +192,9 @@ class Sleeping:
                 queue.not_before_s = 0.0
                 queue.tries = 0
         self.owed |= self.flags
-        had = bool(self.flags)
+        had = bool(self.flags) or self.asking
         self.flags.clear()
+        self.unwanted = True
         return had
 
     def listener_up(self) -> None:
@@ -196,6 +206,7 @@ class Sleeping:
     def listener_down(self, now_s: float) -> None:
         """The listener is gone, its flags with it: poll."""
         self.listening = False
+        self.asking = False
         self.flags.clear()
         self.owed.clear()
         for queue in self.queues.values():

@@ -1,0 +1,92 @@
+"""What clients are told: database, queues, handlers."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+import awa
+from awa._client.queues import checked_queues
+from awa._client.urls import target_of
+from awa.errors import ConfigurationError, InvalidInput
+
+
+def test_without_a_url_the_error_names_both_ways_to_give_one() -> None:
+    """Guards production: an embedded server is never started because a variable is missing."""
+    with pytest.raises(ConfigurationError, match=r"URL.*embedded://NAME.*DATABASE_URL"):
+        target_of(None, {})
+
+
+def test_an_explicit_url_wins_over_the_environment() -> None:
+    """Guards scripts: what is written in the code is meant."""
+    environment = {"DATABASE_URL": "postgresql://elsewhere/db"}
+    assert "postgresql://here/db" == target_of("postgresql://here/db", environment).conninfo
+    assert "postgresql://elsewhere/db" == target_of(None, environment).conninfo
+    assert "demo" == target_of("embedded://demo", environment).embedded
+
+
+def test_a_url_of_another_database_is_refused() -> None:
+    """Guards typing errors: the message says how a URL begins."""
+    with pytest.raises(ConfigurationError, match=r"mysql://.*postgresql://"):
+        target_of("mysql://localhost/db")
+
+
+@pytest.mark.parametrize(
+    "queues",
+    [
+        [],
+        "email",
+        ["email"],
+        [("email",)],
+        [("email", 0)],
+        [("email", 1.5)],
+        [("email", True)],
+        [("", 1)],
+        [("x" * 201, 1)],
+        [("a\0b", 1)],
+        [("email", 1), ("email", 2)],
+        [{"name": "email"}],
+        [{"name": "email", "max_workers": 1, "typo": 2}],
+        [(f"q{n}", 1) for n in range(501)],
+    ],
+)
+def test_a_bad_choice_of_queues_is_refused(queues: Any) -> None:
+    """Guards start: each mistake has a message that names the field."""
+    with pytest.raises(InvalidInput, match=r"^(queues|queue|max_workers):"):
+        checked_queues(queues)
+
+
+def test_queues_are_pairs_or_dictionaries() -> None:
+    """Guards both forms users know."""
+    chosen = checked_queues([("a", 2), {"name": "b", "max_workers": 3}])
+    assert (("a", 2), ("b", 3)) == chosen
+
+
+@dataclass
+class SMTPEmail:
+    """Arguments with a name of two words."""
+
+    to: str
+
+
+def test_a_kind_has_one_handler() -> None:
+    """Guards surprises: the second registration is the mistake, not the one that counts."""
+    client = awa.AsyncClient("postgresql://nowhere/db")
+    client.task(SMTPEmail)(print)
+    with pytest.raises(InvalidInput, match=r"kind: 'smtp_email' already has a handler"):
+        client.task(SMTPEmail)(print)
+
+
+def test_a_mapping_needs_a_kind() -> None:
+    """Guards against a kind named dict."""
+    client = awa.AsyncClient("postgresql://nowhere/db")
+    with pytest.raises(InvalidInput, match="kind: is needed"):
+        client.task(dict)
+    client.task(dict, kind="anything", queue="q")(print)
+    assert ("q",) == client.handled_queues()
+
+
+async def test_a_client_that_is_not_open_says_how_to_open_it() -> None:
+    """Guards the first minute."""
+    with pytest.raises(ConfigurationError, match="async with client"):
+        await awa.AsyncClient("postgresql://nowhere/db").queue_stats()

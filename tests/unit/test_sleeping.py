@@ -1,0 +1,157 @@
+"""When a worker sleeps, and who is woken: the order of flag, test and look."""
+
+import pytest
+
+from awa._runtime.sleeping import FlagsWanted, Handover, Phase, Sleeping
+
+
+@pytest.fixture
+def listening() -> Sleeping:
+    """Return two queues awake, with a listener."""
+    sleeping = Sleeping.of(["a", "b"], poll_s=0.2)
+    sleeping.listener_up()
+    return sleeping
+
+
+def claimed(
+    sleeping: Sleeping, now_s: float = 0.0, *, got: str = "", empty: str = "", busy: str = ""
+) -> bool:
+    """Answer a claim; each letter is a queue."""
+    return sleeping.claimed(now_s=now_s, jitter=0.5, got=[*got], empty=[*empty], busy=[*busy])
+
+
+def go_to_sleep(sleeping: Sleeping, *, in_flight: bool = False) -> None:
+    """Take both queues to their last look, and answer it with empty."""
+    claimed(sleeping, empty="ab")
+    wanted = sleeping.ask_flags(0.0)
+    assert wanted is not None
+    sleeping.flags_answered(asked=wanted.tested, got=wanted.raised, in_flight=in_flight)
+    claimed(sleeping, empty="ab")
+
+
+def test_a_queue_is_looked_at_again_after_the_flag_and_the_test(listening: Sleeping) -> None:
+    """Guards NoLostWakeup: who committed before the flag was up notifies nobody."""
+    claimed(listening, empty="ab")
+    assert [] == listening.to_claim(0.0)
+    assert FlagsWanted(raised=("a", "b"), tested=("a", "b")) == listening.ask_flags(0.0)
+    assert [] == listening.to_claim(0.0)
+    listening.flags_answered(asked=["a", "b"], got=["a"], in_flight=False)
+    assert ["a", "b"] == listening.to_claim(0.0)
+    claimed(listening, empty="ab")
+    assert [] == listening.to_claim(1.0)
+    assert {Phase.QUIET} == {queue.phase for queue in listening.queues.values()}
+
+
+def test_one_request_for_flags_at_a_time(listening: Sleeping) -> None:
+    """Guards the count of session locks: a flag asked for twice would need two releases."""
+    claimed(listening, empty="a")
+    assert listening.ask_flags(0.0) is not None
+    claimed(listening, empty="b")
+    assert None is listening.ask_flags(0.0)
+
+
+def test_a_producer_in_flight_is_polled_with_back_off(listening: Sleeping) -> None:
+    """Guards its job: its commit notifies nobody, because it tested before the flag was up."""
+    go_to_sleep(listening, in_flight=True)
+    first_s = listening.next_s()
+    assert 0.0025 <= first_s <= 0.005
+    pauses = []
+    for _ in range(12):
+        now_s = listening.next_s()
+        wanted = listening.ask_flags(now_s)
+        assert wanted is not None
+        assert () == wanted.raised, "the flags are up already"
+        listening.flags_answered(asked=wanted.tested, got=(), in_flight=True)
+        claimed(listening, now_s, empty="ab")
+        pauses.append(listening.next_s() - now_s)
+    assert pauses == pytest.approx(sorted(pauses))
+    assert pytest.approx(0.15) == pauses[-1]
+
+
+def test_what_is_heard_wakes_every_queue_and_gives_up_every_flag(listening: Sleeping) -> None:
+    """Guards the others: a worker that goes to work must not stay the one who is notified."""
+    go_to_sleep(listening)
+    assert listening.heard("a")
+    assert ["a", "b"] == listening.to_claim(0.0)
+    assert set() == listening.flags
+
+
+def test_what_is_heard_while_awake_changes_nothing(listening: Sleeping) -> None:
+    """Guards against flapping: an awake queue is looked at before it sleeps anyway."""
+    assert not listening.heard("a")
+    assert not listening.heard("somebody else's queue")
+
+
+def test_a_worker_without_permits_passes_the_wake_up_on_for_all_its_queues(
+    listening: Sleeping,
+) -> None:
+    """Guards NoLostWakeup: for one queue only, a wake-up was lost."""
+    go_to_sleep(listening)
+    listening.heard("a")
+    assert Handover(drop_flags=False, pass_on=("a", "b")) == listening.without_permits(["a"])
+    assert Handover(drop_flags=False, pass_on=()) == listening.without_permits(["a"]), "once"
+
+
+def test_a_worker_that_cannot_take_its_last_look_gives_the_flag_up(listening: Sleeping) -> None:
+    """Guards NoLostWakeup: a sleeper without permits would be notified in vain."""
+    claimed(listening, empty="a")
+    assert listening.ask_flags(0.0) is not None
+    listening.flags_answered(asked=["a"], got=["a"], in_flight=False)
+    assert Handover(drop_flags=True, pass_on=("a",)) == listening.without_permits(["a"])
+
+
+def test_jobs_found_by_the_last_look_wake_the_worker(listening: Sleeping) -> None:
+    """Guards work that came between: the flags are given up and claiming goes on."""
+    claimed(listening, empty="ab")
+    listening.ask_flags(0.0)
+    listening.flags_answered(asked=["a", "b"], got=["a", "b"], in_flight=False)
+    assert claimed(listening, got="a", empty="b")
+    assert Phase.AWAKE is listening.queues["b"].phase
+
+
+def test_busy_is_asked_again_soon_and_is_not_idleness(listening: Sleeping) -> None:
+    """Guards contended lanes: another claimer's lane is no reason to sleep."""
+    claimed(listening, busy="a", empty="b")
+    assert [] == listening.to_claim(0.0)
+    assert ["a"] == listening.to_claim(0.002)
+
+
+def test_a_quiet_queue_is_looked_at_anyway_after_a_while(listening: Sleeping) -> None:
+    """Guards against a sleeper that died without passing on: the fallback poll, 5 s."""
+    go_to_sleep(listening)
+    assert 5.0 == listening.next_s()
+    assert None is listening.ask_flags(4.9)
+    assert FlagsWanted(raised=(), tested=("a", "b")) == listening.ask_flags(5.0)
+
+
+def test_without_a_listener_an_empty_queue_is_polled() -> None:
+    """Guards pick-up behind a broken listener: at the poll interval, without flags."""
+    sleeping = Sleeping.of(["a"], poll_s=0.2)
+    claimed(sleeping, 1.0, empty="a")
+    assert None is sleeping.ask_flags(1.0)
+    assert [] == sleeping.to_claim(1.1)
+    assert ["a"] == sleeping.to_claim(1.2)
+
+
+def test_a_lost_listener_takes_the_flags_with_it(listening: Sleeping) -> None:
+    """Guards sleepers: session locks end with the session, so nobody will be notified."""
+    go_to_sleep(listening)
+    listening.listener_down(1.0)
+    assert set() == listening.flags
+    assert ["a", "b"] == listening.to_claim(1.2)
+    listening.listener_up()
+    assert {Phase.AWAKE} == {queue.phase for queue in listening.queues.values()}
+
+
+def test_flags_that_come_after_the_worker_was_woken_are_given_up_with_the_next(
+    listening: Sleeping,
+) -> None:
+    """Guards the order of requests: flags asked for, woken, then answered."""
+    claimed(listening, empty="a")
+    listening.ask_flags(0.0)
+    assert listening.heard("a"), "a request under way may still bring a flag"
+    claimed(listening, empty="a")
+    assert None is listening.ask_flags(0.0), "its answer would be taken for the next one's"
+    listening.flags_answered(asked=["a"], got=["a"], in_flight=False)
+    assert set() == listening.flags
+    assert FlagsWanted(raised=("a",), tested=("a",)) == listening.ask_flags(0.0)
