@@ -21,11 +21,13 @@ declare
     v_fresh boolean := pg_current_xact_id_if_assigned() is null;
 begin
     perform require_read_committed('claim');
+    perform check_call(claim.worker, claim.call, claim.token);
     perform check_asks(claim.queues, claim.limits);
     perform require_worker(claim.worker);
     perform pg_advisory_xact_lock(lk_claim(), hashint8(claim.token));
     v_mine := lock_lanes(claim.queues);
-    v_slots := lock_live_slots();
+    v_slots := live_slots();    -- a pick looks again for slots that filled meanwhile
+    perform lock_slots(v_slots);
     if token_known(claim.token, v_slots) then
         return query select * from repeat_claim(claim.worker, claim.call, claim.token, claim.queues, v_slots);
         return;

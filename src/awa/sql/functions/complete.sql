@@ -17,7 +17,8 @@ declare
     v_closings closing[];
 begin
     perform require_read_committed('complete');
-    perform check_items(complete.slots, complete.tokens, complete.parts, complete.seqs);
+    perform check_items(complete.settle_id, complete.slots, complete.tokens, complete.parts, complete.seqs);
+    perform check_results(complete.result_items, complete.result_seqs, complete.results);
     v_closings := close_entries(complete.slots, complete.tokens, complete.parts, complete.seqs, 'completed', complete.settle_id);
     if cardinality(complete.result_items) > 0 then
         insert into results (slot, lane, seq, result)

@@ -20,9 +20,15 @@ declare
     v_entries jsonb;
 begin
     perform require_read_committed('heartbeat');
+    perform require_number('worker', heartbeat.worker);
+    perform require_number('beat', heartbeat.beat);
+    perform require_number('upto', heartbeat.upto);
+    if heartbeat.open_calls is null or lower_inf(heartbeat.open_calls) then
+        perform refuse_input('open_calls', 'must be a set of call numbers');
+    end if;
     update workers w
     set beat = greatest(w.beat, heartbeat.beat), beat_at = clock_timestamp(),
-        reconciled = greatest(w.reconciled, coalesce(lower(heartbeat.open_calls) - 1, heartbeat.upto))
+        reconciled = greatest(w.reconciled, least(heartbeat.upto, lower(heartbeat.open_calls) - 1))
     where w.worker = heartbeat.worker
     -- what earlier beats have dealt with is looked at again every twelfth time: a call whose reply said
     -- "empty" may yet be executed by a connection that was stuck

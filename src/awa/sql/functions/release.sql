@@ -15,7 +15,7 @@ declare
     v_entries jsonb;
 begin
     perform require_read_committed('release');
-    perform check_items(release.slots, release.tokens, release.parts, release.seqs);
+    perform check_items(release.settle_id, release.slots, release.tokens, release.parts, release.seqs);
     v_closings := close_entries(release.slots, release.tokens, release.parts, release.seqs, 'released', release.settle_id);
     v_entries := requeue(v_closings, 0);
     if tracing() then

@@ -11,6 +11,7 @@ declare
     v_answer text;
 begin
     perform require_read_committed('worker_start');
+    perform require_number('worker', worker_start.worker);
     if worker_start.info is null or jsonb_typeof(worker_start.info) <> 'object' then
         perform refuse_input('info', 'must be an object');
     end if;

@@ -12,6 +12,7 @@ declare
     v_answer text;
 begin
     perform require_read_committed('worker_stop');
+    perform require_number('worker', worker_stop.worker);
     delete from workers w where w.worker = worker_stop.worker;
     v_answer := case when found then 'stopped' else 'gone' end;
     if tracing() then

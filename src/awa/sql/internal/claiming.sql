@@ -146,16 +146,31 @@ begin
     from unnest(p_queues) q where q <> all (v_got);
 end $$;
 
+-- A plain list, numbered from 1: what our loops and unnest agree about.
+create function is_list(p_array anyarray) returns boolean
+language sql immutable as $$ select coalesce(array_ndims(p_array) = 1 and array_lower(p_array, 1) = 1, false) $$;
+
 create function check_asks(p_queues text[], p_limits int[]) returns void
 language plpgsql as $$
 begin
-    if cardinality(p_queues) is distinct from cardinality(p_limits) or cardinality(p_queues) = 0
-       or array_position(p_queues, null) is not null or array_position(p_limits, null) is not null
+    if not is_list(p_queues) or not is_list(p_limits) or cardinality(p_queues) <> cardinality(p_limits) then
+        perform refuse_input('queues', 'must be distinct names, with one limit of 1 or more for each');
+    elsif array_position(p_queues, null) is not null or array_position(p_limits, null) is not null
        or exists (select from unnest(p_limits) l where l < 1)
        or (select count(distinct q) from unnest(p_queues) q) <> cardinality(p_queues) then
         perform refuse_input('queues', 'must be distinct names, with one limit of 1 or more for each');
     elsif (select sum(l) from unnest(p_limits) l) > 1000 then
         raise exception 'awa: a claim takes at most 1000 entries, % were asked for', (select sum(l) from unnest(p_limits) l)
             using errcode = 'AW004';
+    end if;
+end $$;
+
+create function check_call(p_worker bigint, p_call bigint, p_token bigint) returns void
+language plpgsql as $$
+begin
+    perform require_number('worker', p_worker);
+    perform require_number('token', p_token);
+    if p_call is null or p_call < 1 then
+        perform refuse_input('call', 'must be a number from 1, one more with each claim call');
     end if;
 end $$;

@@ -6,11 +6,13 @@ create type closing as (
     asked int8multirange, settled int8multirange, already int8multirange, stale int8multirange
 );
 
-create function check_items(p_slots smallint[], p_tokens bigint[], p_parts smallint[], p_seqs int8multirange[]) returns void
+create function check_items(p_settle_id bigint, p_slots smallint[], p_tokens bigint[], p_parts smallint[],
+                            p_seqs int8multirange[]) returns void
 language plpgsql as $$
 declare
     n int := cardinality(p_tokens);
 begin
+    perform require_number('settle_id', p_settle_id);
     if n is null or cardinality(p_slots) is distinct from n or cardinality(p_parts) is distinct from n
        or cardinality(p_seqs) is distinct from n then
         perform refuse_input('tokens', 'slots, tokens, parts and seqs must be arrays of one length');
@@ -22,6 +24,18 @@ begin
     elsif (select count(distinct (u.t, u.p)) from unnest(p_tokens, p_parts) u (t, p)) <> n then
         -- two items for one claim would be judged by one look, and both accepted
         perform refuse_input('tokens', 'a (token, part) may be named once in a call');
+    end if;
+end $$;
+
+create function check_results(p_items int[], p_seqs bigint[], p_results jsonb[]) returns void
+language plpgsql as $$
+declare
+    n int := cardinality(p_items);
+begin
+    if n is null or cardinality(p_seqs) is distinct from n or cardinality(p_results) is distinct from n then
+        perform refuse_input('result_items', 'result_items, result_seqs and results must be arrays of one length');
+    elsif (select count(distinct (u.i, u.s)) from unnest(p_items, p_seqs) u (i, s)) <> n then
+        perform refuse_input('result_seqs', 'an attempt has one result');
     end if;
 end $$;
 

@@ -16,6 +16,14 @@ begin
     raise exception 'awa: %: %', p_field, p_problem using errcode = 'AW001', detail = p_field;
 end $$;
 
+create function require_number(p_field text, p_number bigint) returns void
+language plpgsql as $$
+begin
+    if p_number is null then
+        perform refuse_input(p_field, 'must be a number, not null');
+    end if;
+end $$;
+
 create function require_worker(p_worker bigint) returns void
 language plpgsql as $$
 begin

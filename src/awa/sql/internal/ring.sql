@@ -1,28 +1,40 @@
--- The ring's hint and its live slots.
+-- The ring's live slots: those that may hold an entry, and with it its claim and its closure.
 
--- lock_live_slots: every slot that may hold an entry or a claim, locked ACCESS SHARE in rank order.
---   Sizes, not ledgers, say which are live: a late producer may write to a slot that every table
---   calls empty, and the size of a file needs no snapshot. Looks again until the set stops growing,
---   because a slot may fill while we wait for the lock of another.
+-- live_slots: sizes, not ledgers, say which are live. A late producer may write to a slot that every
+--   table calls empty, and the size of a file needs no snapshot: what a snapshot shows was written
+--   before it, so its file is not empty any more. The log is enough: claims and closures are in their
+--   entry's slot, and all of a slot is truncated at once.
+create function live_slots() returns smallint[]
+language plpgsql as $$
+declare
+    v_current smallint;
+begin
+    select last_value into v_current from ring_seq;
+    return array(select s.slot from ring_slots s
+                 where s.slot = v_current or pg_relation_size(s.ready, 'main') > 0 order by s.slot);
+end $$;
+
+create function lock_slots(p_slots smallint[]) returns void
+language plpgsql as $$
+begin
+    execute (
+        select format('lock table %s in access share mode',
+                      string_agg(format('ready_%1$s, claims_%1$s, closures_%1$s', s), ', ' order by s))
+        from unnest(p_slots) s);
+end $$;
+
+-- lock_live_slots: the live slots, locked ACCESS SHARE in rank order. Looks again until the set stops
+--   growing, because a slot may fill while we wait for the lock of another.
 create function lock_live_slots() returns smallint[]
 language plpgsql as $$
 declare
     v_locked smallint[] := '{}';
-    v_live smallint[];
-    v_current smallint;
+    v_live smallint[] := live_slots();
 begin
-    loop
-        select last_value into v_current from ring_seq;
-        select array_agg(s.slot order by s.slot) into v_live
-        from ring_slots s
-        where s.slot = v_current or s.slot = any (v_locked)
-           or pg_relation_size(s.ready, 'main') > 0 or pg_relation_size(s.claims, 'main') > 0;
-        exit when v_live <@ v_locked;
-        execute (
-            select format('lock table %s in access share mode',
-                          string_agg(format('ready_%1$s, claims_%1$s, closures_%1$s', s), ', ' order by s))
-            from unnest(v_live) s);
-        v_locked := v_live;
+    while not v_live <@ v_locked loop
+        perform lock_slots(v_live);
+        v_locked := array(select distinct s from unnest(v_locked || v_live) s order by s);
+        v_live := live_slots();
     end loop;
     return v_locked;
 end $$;

@@ -43,13 +43,30 @@ language sql immutable as $$
          + case when p_state.young_xid < p_xmin then p_state.young * p_looked - p_seen else '{}' end
 $$;
 
+-- pick_everywhere: a pick whose snapshot shows nothing outside the slots it looked at. A slot may fill
+-- between the listing and the snapshot; its rows would be passed over, though they committed before others
+-- that are taken, and their numbers forgotten, though they can be seen.
+create function pick_everywhere(p_state lane_state, p_slots smallint[], p_limit int) returns picked
+language plpgsql as $$
+declare
+    s lane_state := p_state;
+    v_slots smallint[] := p_slots;
+    v picked;
+begin
+    loop
+        v := pick(s.lane, s.next, 9223372036854775807, s.holes + s.young, v_slots, p_limit, p_limit);
+        exit when live_slots() <@ v_slots;
+        v_slots := lock_live_slots();
+    end loop;
+    return v;
+end $$;
+
 -- take_from_lane: null when nothing is visible; n = 0 when the cursor had to stop (answer busy).
 create function take_from_lane(p_state lane_state, p_slots smallint[], p_limit int) returns lane_take
 language plpgsql as $$
 declare
-    c_all constant bigint := 9223372036854775807;
     s lane_state := p_state;
-    v picked := pick(s.lane, s.next, c_all, s.holes + s.young, p_slots, p_limit, p_limit);
+    v picked := pick_everywhere(s, p_slots, p_limit);
     v_top bigint := v.top;
     v_forgotten int8multirange;
     v_take lane_take;
@@ -64,11 +81,6 @@ begin
         v_forgotten := numbers_passed(s, v_top) * numbers_up_to(v_top) - v.seen;
     else
         v_forgotten := passed_over(s, v.xmin, case when v.n = p_limit then numbers_up_to(v_top) else '{(,)}' end, v.seen);
-        -- What the snapshot showed was written before it, so the file it is in is not empty any more. If one
-        -- filled since the slots were listed, the pick did not look there.
-        if not isempty(v_forgotten) and not lock_live_slots() <@ p_slots then
-            v_forgotten := '{}';
-        end if;
     end if;
     v_take := after_take(s, v, v_top, v_forgotten);
     if (select count(*) from unnest(v_take.holes + v_take.young)) > holes_max() then

@@ -1,13 +1,16 @@
 -- bodies: what a claim took, to be run: the entries still open under this token, wherever they are.
 --   requires  the claim has committed (a second statement, in the same pipeline)
 --   touches   nothing
---   one step  one statement over the live slots.
+--   one step  one statement over the live slots, begun after they are locked: an older snapshot would
+--             see an evacuated entry neither in its old slot nor in its new one.
 create function bodies(token bigint)
 returns table (slot smallint, part smallint, lane int, seq bigint, job_id bigint, run_lease int, attempt smallint,
                max_attempts smallint, losses smallint, kind text, args jsonb, extra jsonb, enqueued_at timestamptz)
 language plpgsql security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off set enable_hashjoin = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+    v_slots smallint[] := lock_live_slots();
 begin
     return query
-    select b.* from unnest(lock_live_slots()) k cross join lateral bodies_of_token(k, bodies.token) b;
+    select b.* from unnest(v_slots) k cross join lateral bodies_of_token(k, bodies.token) b;
 end $$;

@@ -16,6 +16,9 @@ declare
     q record;
     v_got text[] := '{}';
 begin
+    if sleep_on.wait_ms is null or sleep_on.wait_ms < 1 then
+        perform refuse_input('wait_ms', 'must be 1 or more: 0 would wait for ever');
+    end if;
     perform set_config('lock_timeout', sleep_on.wait_ms || 'ms', true);
     for q in select s.queue, s.queue_id from queue_settings s where s.queue = any (sleep_on.queues) order by s.queue_id loop
         begin
