@@ -4,7 +4,7 @@ Nothing here decides anything: each function is one statement. Numbers are those
 first job enqueued in it), tokens and workers are small made-up numbers.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +15,10 @@ import pytest
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from tests.fix_database import Session
+from tests.fix_database import Session, Statement
+
+Start = Callable[..., Statement]
+Blocked = Callable[[int], None]
 
 WORKER: Final = 1
 TABLES: Final = [

@@ -2,10 +2,12 @@
 
 import pytest
 
-from tests.fix_database import NewSession, Session, Statement
+from tests.fix_database import NewSession, Session
 from tests.fix_sql import (
     CLAIM,
     ENQUEUE,
+    Blocked,
+    Start,
     all_holes,
     claim,
     claim_params,
@@ -206,7 +208,7 @@ def test_a_prepared_producer_is_still_in_flight(session: NewSession, one: Sessio
 
 
 def test_a_late_row_in_a_slot_that_was_empty_is_not_forgotten(
-    session: NewSession, one: Session, start: object, blocked: object
+    session: NewSession, one: Session, start: Start, blocked: Blocked
 ) -> None:
     """Guards HoleSafety: a row may appear in a slot the claim called empty, before its look.
 
@@ -214,12 +216,10 @@ def test_a_late_row_in_a_slot_that_was_empty_is_not_forgotten(
     live slots, and waits for the queue's settings. Then the producer commits into its slot, which the
     claim does not read; its number may not be taken for one that never appears.
     """
-    assert callable(start)
-    assert callable(blocked)
     pruner, late, gate, beside = session(), session(), session(), session()
     one.execute("select setval('awa.ring_seq', 5)")
     pruner.execute("begin; lock table awa.ready_5 in share mode")
-    producer: Statement = start(late, ENQUEUE)  # 1, for slot 5
+    producer = start(late, ENQUEUE)  # 1, for slot 5
     blocked(producer.pid)
     one.execute("select setval('awa.ring_seq', 0)")
     enqueue(one)  # 2
@@ -230,7 +230,7 @@ def test_a_late_row_in_a_slot_that_was_empty_is_not_forgotten(
     enqueue(beside)  # 4: the lane is not quiet
 
     gate.execute("begin; lock table awa.queue_settings in access exclusive mode")
-    claiming: Statement = start(session(), CLAIM, claim_params(token=2))
+    claiming = start(session(), CLAIM, claim_params(token=2))
     blocked(claiming.pid)
     pruner.execute("rollback")
     producer.rows()
