@@ -84,10 +84,11 @@ def migration_sql(schema: str = SCHEMA_DEFAULT) -> str:
 
     Raises ConfigurationError for a name that a schema cannot have.
     """
+    checked_schema(schema)
     return _INSTALL.format(
         lock=_lock(schema),
         meta=literal(f"{quoted(schema)}.meta"),
-        schema=literal(quoted(checked_schema(schema))),
+        schema=literal(quoted(schema)),
         path=literal(f"{quoted(schema)}, pg_temp"),
         version=SCHEMA_VERSION,
         steps="\n".join(_step(name, read_sql(name)) for name in installation_order()),
@@ -99,6 +100,7 @@ def roles_sql(schema: str = SCHEMA_DEFAULT, names: RoleNames | None = None) -> s
 
     Raises ConfigurationError for a name that a role cannot have.
     """
+    checked_schema(schema)
     roles = names or RoleNames()
     settings = [
         f"    perform set_config('awa.role_{field.name}', "
@@ -107,7 +109,7 @@ def roles_sql(schema: str = SCHEMA_DEFAULT, names: RoleNames | None = None) -> s
     ]
     return _ROLES.format(
         lock=_lock(schema),
-        path=literal(f"{quoted(checked_schema(schema))}, pg_temp"),
+        path=literal(f"{quoted(schema)}, pg_temp"),
         settings="\n".join(settings),
         steps=_step("roles.sql", read_sql("roles.sql")),
     )
