@@ -1,0 +1,86 @@
+"""Worker processes: started together, watched, and gone at the end whatever happens."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+CHECKOUT: Final = Path(__file__).parents[2]
+STOP_TIMEOUT_S: Final = 20.0
+TARGET: Final = "examples.stdlib_census.app:client"
+
+
+class WorkerFailed(Exception):
+    """A worker process ended by itself, or badly. The message holds the end of its log."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerProcess:
+    """One `awa worker`."""
+
+    process: subprocess.Popen[bytes]
+    log: IO[bytes]
+
+    def require(self, code: int | None) -> None:
+        """Raise WorkerFailed unless the process is in this state (None: it runs)."""
+        found = self.process.poll()
+        if found != code:
+            self.log.seek(0)
+            said = self.log.read().decode(errors="replace")[-2000:]
+            raise WorkerFailed(f"a worker ended with status {found}:\n{said}")
+
+
+@contextmanager
+def workers(url: str, count: int) -> Iterator[list[WorkerProcess]]:
+    """Run so many workers within the block. No one is left behind, even when the block fails."""
+    with ExitStack() as stack:
+        started = [stack.enter_context(_worker(url)) for _ in range(count)]
+        yield started
+        _stop(started)
+
+
+def _stop(started: Sequence[WorkerProcess]) -> None:
+    """Ask all of them to stop, then wait: each finishes what it runs. Raises WorkerFailed."""
+    for worker in started:
+        worker.process.terminate()
+    for worker in started:
+        with suppress(subprocess.TimeoutExpired):
+            worker.process.wait(STOP_TIMEOUT_S)
+        worker.require(0)
+
+
+@contextmanager
+def _worker(url: str) -> Iterator[WorkerProcess]:
+    awa = Path(sys.executable).with_name("awa")
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            [awa, "worker", TARGET],
+            cwd=CHECKOUT,
+            env={**os.environ, "DATABASE_URL": url},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            # Ctrl-C is for us alone, and we stop the workers in our own order.
+            start_new_session=True,
+        )
+        try:
+            yield WorkerProcess(process, log)
+        finally:
+            _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a process: politely at first, and at once when we are interrupted meanwhile."""
+    process.terminate()
+    try:
+        process.wait(STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
+        process.kill()
+        process.wait()
