@@ -74,7 +74,12 @@ def check(configuration: Configuration) -> Result:
     timeout_s = DEEP_TIMEOUT_S if configuration.deep else FAST_TIMEOUT_S
     return Result(
         configuration=configuration,
-        run=run_tlc(module, configuration.file, timeout_s=timeout_s),
+        run=run_tlc(
+            module,
+            configuration.file,
+            quick=configuration.breaks is not None,
+            timeout_s=timeout_s,
+        ),
     )
 
 

@@ -282,9 +282,9 @@ EnvDraw == /\ born /\ last < SeqMax
            /\ fly' = fly \cup {last + 1}
            /\ UNCHANGED <<born, entries, laneVars, claims, closures, workers, stopped>>
 
-\* Its transaction rolls back: the number will never appear.
-EnvRollback(n) == /\ n \in fly
-                  /\ fly' = fly \ {n}
+\* A transaction rolls back: its numbers will never appear.
+EnvRollback(N) == /\ N # {} /\ N \subseteq fly
+                  /\ fly' = fly \ N
                   /\ UNCHANGED <<born, last, entries, laneVars, claims, closures, workers, stopped>>
 
 (* ----------------- arguments the bounded models try ---------------------- *)
@@ -344,7 +344,7 @@ Init == /\ born = FALSE /\ last = 0 /\ fly = {}
 Next ==
     \/ EnsureLane
     \/ EnvDraw
-    \/ \E n \in fly : EnvRollback(n)
+    \/ \E N \in SUBSET fly : EnvRollback(N)
     \/ \E n \in Draws : \E new \in NewJobs({n}) : Enqueue(new)
     \/ \E N \in {M \in SUBSET Draws : Cardinality(M) = 2} : \E new \in NewJobs(N) : EnqueueMany(new)
     \/ \E w \in Workers : \/ \E a \in {"started", "already"} : WorkerStart(w, a)
