@@ -1,0 +1,207 @@
+"""One Call, every executor: the same answers and the same errors whatever drives the connection."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from awa._core.entries import Ask, Body, JobState, WorkerInfo
+from awa._core.options import NewJob, new_job
+from awa._storage.connecting import open_connection
+from awa._storage.executors import (
+    run_asyncio,
+    run_foreign,
+    run_foreign_sync,
+    run_sync,
+    run_trio,
+    run_trio_pipeline,
+)
+from awa._storage.foreign import adapt, numbered
+from awa._storage.functions import Storage
+from awa.errors import (
+    AccessDenied,
+    ConfigurationError,
+    InvalidInput,
+    LimitExceeded,
+    OutcomeUnknown,
+    SchemaMissing,
+    ServerBusy,
+    UnknownWorker,
+    WrongIsolation,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from awa._storage.driver import TrioConnection
+    from tests.fix_database import NewSession, Session
+
+STORAGE = Storage()
+INFO = WorkerInfo(name="w", host="h", pid=1, queues=("default",), version="0")
+JOB = new_job({"s": "ü", "n": [1, None]}, {"kind": "k", "tags": ["t"]})
+
+
+@pytest.fixture
+async def conn(database: str) -> AsyncIterator[TrioConnection[tuple[Any, ...]]]:
+    """A trio connection in autocommit."""
+    async with open_connection(database) as opened:
+        yield opened
+
+
+async def claimed(conn: TrioConnection[tuple[Any, ...]]) -> list[Body]:
+    """Start a worker, claim everything, and read the bodies in the same round trip."""
+    await run_trio(conn, STORAGE.worker_start(1, INFO))
+    claim = STORAGE.claim(1, call=1, token=-5, asks=[Ask(queue="default", limit=500)])
+    answer, bodies = await run_trio_pipeline(conn, claim, STORAGE.bodies(-5))
+    assert sum(len(row.seqs) for row in answer.rows) == len(bodies)
+    return bodies
+
+
+async def test_under_trio_bodies_arrive_with_their_claim(
+    conn: TrioConnection[tuple[Any, ...]],
+) -> None:
+    """The claim has committed before the bodies are read: one round trip, two transactions."""
+    enqueued = await run_trio(conn, STORAGE.enqueue(JOB))
+    assert JobState.AVAILABLE is enqueued.state
+    (body,) = await claimed(conn)
+    assert (enqueued.id, "k", 1, 1, 25) == (
+        body.job_id,
+        body.kind,
+        body.run_lease,
+        body.attempt,
+        body.max_attempts,
+    )
+    assert (b'{"n": [1, null], "s": "\xc3\xbc"}', b'{"tags": ["t"]}') == (body.args, body.extra)
+    cursor = await conn.execute("select enqueued_at from awa.ready")
+    assert (body.enqueued_at,) == await cursor.fetchone()
+
+
+async def test_a_claim_that_fails_in_the_pipeline_is_the_error(
+    conn: TrioConnection[tuple[Any, ...]],
+) -> None:
+    """Whatever the second statement did; and the connection goes on."""
+    claim = STORAGE.claim(9, call=1, token=1, asks=[Ask(queue="default", limit=1)])
+    with pytest.raises(UnknownWorker):
+        await run_trio_pipeline(conn, claim, STORAGE.bodies(1))
+    assert (await run_trio(conn, STORAGE.enqueue(JOB))).id > 0
+
+
+async def test_a_broken_connection_is_an_unknown_outcome(
+    conn: TrioConnection[tuple[Any, ...]], one: Session
+) -> None:
+    """The claim may have happened: its token will tell."""
+    one.execute("select pg_terminate_backend(%s)", [conn.info.backend_pid])
+    with pytest.raises(OutcomeUnknown):
+        await run_trio(conn, STORAGE.enqueue(JOB))
+    assert conn.closed
+
+
+def test_under_asyncio_the_same_call_runs(database: str) -> None:
+    """FastAPI and friends produce with psycopg's own connection."""
+
+    async def main() -> None:
+        conn = await psycopg.AsyncConnection.connect(database, row_factory=dict_row)
+        async with conn:
+            first = await run_asyncio(conn, STORAGE.enqueue(JOB))
+            (second,) = await run_asyncio(conn, STORAGE.enqueue_many([JOB]))
+            assert first.id < second.id
+            with pytest.raises(SchemaMissing):
+                await run_asyncio(conn, Storage("nowhere").schema_version())
+
+    asyncio.run(main())
+
+
+def test_a_synchronous_connection_runs_it_in_the_callers_transaction(
+    session: NewSession, one: Session
+) -> None:
+    """Whatever rows the caller's connection makes, and rolled back with the caller."""
+    theirs = session(autocommit=False, row_factory=dict_row)
+    run_sync(theirs, STORAGE.enqueue_many([JOB, JOB]))
+    theirs.rollback()
+    run_sync(theirs, STORAGE.enqueue(JOB))
+    theirs.commit()
+    assert [(1,)] == one.execute("select count(*) from awa.jobs").fetchall()
+
+
+class Dbapi:
+    """A plain DB-API connection, as Django's and others' look: only `cursor` is known of it."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def cursor(self) -> psycopg.ClientCursor[tuple[Any, ...]]:
+        """Parameters are put in by the client, as older drivers do."""
+        return psycopg.ClientCursor(self._session)
+
+
+def test_a_foreign_connection_runs_every_sort_of_call(one: Session) -> None:
+    """Arrays, JSON and multiranges travel as text, so that no driver has to know them."""
+    theirs = Dbapi(one)
+    assert "started" == run_foreign_sync(theirs, STORAGE.worker_start(1, INFO))
+    assert 2 == len(run_foreign_sync(theirs, STORAGE.enqueue_many([JOB, JOB])))
+    claim = STORAGE.claim(1, call=1, token=7, asks=[Ask(queue="default", limit=5)])
+    assert ["{[1,3)}"] == [str(row.seqs) for row in run_foreign_sync(theirs, claim).rows]
+    with pytest.raises(UnknownWorker):
+        run_foreign_sync(
+            theirs, STORAGE.claim(2, call=1, token=8, asks=[Ask(queue="default", limit=5)])
+        )
+    odd = NewJob(kind="k" * 201, args=b"{}")
+    with pytest.raises(InvalidInput) as caught:
+        run_foreign_sync(theirs, STORAGE.enqueue(odd))
+    assert "kind" == caught.value.field
+
+
+async def test_a_psycopg_connection_is_not_foreign(
+    conn: TrioConnection[tuple[Any, ...]], one: Session
+) -> None:
+    """The bridge takes whatever the caller has."""
+    assert 1 == await run_foreign(conn, STORAGE.ensure_lane("default"))
+    assert 1 == run_foreign_sync(one, STORAGE.ensure_lane("default"))
+
+
+async def test_a_connection_of_the_other_sort_is_named(one: Session) -> None:
+    """A synchronous connection cannot be awaited, and what is no connection is told so."""
+    with pytest.raises(ConfigurationError, match="synchronous"):
+        await run_foreign(Dbapi(one), STORAGE.ensure_lane("default"))
+    with pytest.raises(ConfigurationError, match="no connection"):
+        adapt(object())
+
+
+def test_placeholders_are_numbered_for_drivers_that_want_it() -> None:
+    """A doubled percent sign is one percent sign."""
+    assert "select \"a%b\"($1::int, $2, '%s')" == numbered("select \"a%%b\"(%s::int, %s, '%%s')")
+
+
+def test_a_call_names_what_the_database_refused(one: Session, session: NewSession) -> None:
+    """Each SQLSTATE of ours becomes its error, and a server's refusal one of its own."""
+    claim = STORAGE.claim(1, call=1, token=1, asks=[Ask(queue="default", limit=1)])
+    snapshot = session()
+    snapshot.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    with pytest.raises(WrongIsolation), snapshot.transaction():
+        run_sync(snapshot, claim)
+    run_sync(one, STORAGE.ensure_lane("default"))
+    one.execute("create role nobody_special")
+    try:
+        one.execute("set role nobody_special")
+        with pytest.raises(AccessDenied):
+            run_sync(one, claim)
+    finally:
+        one.execute("reset role")
+        one.execute("drop role nobody_special")
+    one.execute("set statement_timeout = 1")
+    with pytest.raises(ServerBusy):
+        run_sync(one, STORAGE.enqueue_many([JOB] * 5000))
+
+
+def test_limits_are_checked_before_anything_is_sent() -> None:
+    """Building a Call does no I/O, and still knows what the database would refuse."""
+    with pytest.raises(LimitExceeded, match="1001 entries"):
+        STORAGE.claim(
+            1, call=1, token=1, asks=[Ask(queue="a", limit=501), Ask(queue="b", limit=500)]
+        )
+    with pytest.raises(LimitExceeded, match="5001 jobs"):
+        STORAGE.enqueue_many([JOB] * 5001)
