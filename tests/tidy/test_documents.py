@@ -4,8 +4,10 @@ import re
 from pathlib import Path
 from typing import Final
 
+import click
 import pytest
 
+from awa.cli import main
 from tests.tidy.tree import ROOT, named
 
 DOCUMENTS: Final = sorted(
@@ -50,3 +52,15 @@ def test_commands_in_documents_are_targets_of_the_makefile(path: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     told = set(re.findall(r"(?:^|`)make ([a-z-]+)", path.read_text(), re.MULTILINE))
     assert set() == told - targets
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=named)
+def test_commands_of_awa_in_documents_exist(path: Path) -> None:
+    """Guards the second minute: `awa noun verb` in any document is a command."""
+    for told in re.findall(
+        r"(?:^|`)awa ([a-z][a-z-]*)(?: ([a-z][a-z-]*))?", path.read_text(), re.MULTILINE
+    ):
+        command = main.commands.get(told[0])
+        assert command is not None, f"awa {told[0]}"
+        if told[1] and isinstance(command, click.Group):
+            assert told[1] in command.commands, " ".join(told)
