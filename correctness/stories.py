@@ -1,0 +1,215 @@
+"""`python -m correctness.stories`: record each story of traces/accepted/ from the real SQL.
+
+A story is a few calls on plain sessions of a throw-away server. Its trace is committed, so that the
+replay is tested without a database, and a change of the events shows in review.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, LiteralString
+
+import psycopg
+
+from awa._storage.install import migrate_sync
+from awa.embedded import Cluster
+from correctness.configurations import SPEC
+from correctness.recording import Recording
+from correctness.traces import write_ndjson
+
+ACCEPTED: Final = SPEC.parent / "traces" / "accepted"
+WORKER: Final = 7
+
+
+@dataclass(slots=True, kw_only=True)
+class Stage:
+    """The sessions of a story: `main` commits each statement, `late` only when it is told to."""
+
+    conninfo: str
+    main: psycopg.Connection[tuple[Any, ...]]
+    late: psycopg.Connection[tuple[Any, ...]]
+    receipts: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
+
+    def run(self, statement: LiteralString, *params: object) -> list[tuple[Any, ...]]:
+        """Run a statement of the main session."""
+        return self.main.execute(statement, params).fetchall()
+
+    def enqueue(self, count: int = 1) -> None:
+        """Enqueue this many jobs, each in a transaction of its own."""
+        for number in range(count):
+            self.run("select * from awa.enqueue('story', to_jsonb(%s::int))", number)
+
+    def enqueue_late(self) -> None:
+        """Enqueue one job in the transaction that stays open."""
+        self.late.execute("select * from awa.enqueue('story', '{}')")
+
+    def claim(self, call: int, limit: int = 10, *, token: int | None = None) -> None:
+        """Claim from the default queue; the token is 100 times the call unless it is repeated."""
+        chosen = 100 * call if token is None else token
+        rows = self.run(
+            "select slot, part from awa.claim(%s, %s, %s, '{default}', array[%s]::int[])"
+            " where answer = 'got'",
+            WORKER,
+            call,
+            chosen,
+            limit,
+        )
+        self.receipts[chosen] = [(row[0], row[1]) for row in rows]
+
+    def settle(self, action: LiteralString, settle_id: int, token: int, seqs: str) -> None:
+        """Complete or release numbers of the token's first claims row."""
+        slot, part = self.receipts[token][0]
+        self.run(
+            "select * from awa."
+            + action
+            + "(%s, %s, array[%s]::smallint[], array[%s]::bigint[], array[%s]::smallint[],"
+            " array[%s]::int8multirange[])",
+            WORKER,
+            settle_id,
+            slot,
+            token,
+            part,
+            seqs,
+        )
+
+    def beat(self, upto: int, named: str) -> None:
+        """Send a heartbeat."""
+        self.run("select * from awa.heartbeat(%s, 1, %s, %s::int8multirange)", WORKER, upto, named)
+
+
+def one_job(on: Stage) -> None:
+    """The life of a job that goes well."""
+    on.enqueue()
+    on.claim(1)
+    on.settle("complete", 1, 100, "{[1,2)}")
+    on.run("select awa.worker_stop(%s)", WORKER)
+
+
+def late_commit(on: Stage) -> None:
+    """A number is passed while its transaction is open; it commits, and the next claim takes it."""
+    on.enqueue_late()
+    on.enqueue(2)
+    on.claim(1)
+    on.late.commit()
+    on.claim(2)
+    on.settle("complete", 1, 100, "{[2,4)}")
+    on.settle("complete", 2, 200, "{[1,2)}")
+
+
+def rolled_back_number(on: Stage) -> None:
+    """A number is passed while its transaction is open; it rolls back, and is forgotten."""
+    on.enqueue_late()
+    on.enqueue()
+    on.claim(1)
+    on.late.rollback()
+    on.enqueue()
+    on.claim(2)
+
+
+def two_generations_of_holes(on: Stage) -> None:
+    """Holes noted by several claims, with a limit smaller than what is there."""
+    on.enqueue_late()
+    on.enqueue(2)
+    on.claim(1, 1)
+    on.enqueue_late()
+    on.enqueue(2)
+    on.claim(2, 1)
+    on.claim(3, 1)
+    on.claim(4, 1)
+    on.late.commit()
+    on.claim(5, 1)
+    on.claim(6, 1)
+
+
+def lost_claim_reply(on: Stage) -> None:
+    """A claim is repeated by its token: before and after a part of it has ended."""
+    on.enqueue(3)
+    on.claim(1, 2)
+    on.claim(1, 2)
+    on.settle("complete", 1, 100, "{[1,2)}")
+    on.claim(1, 2)
+    on.claim(2)
+
+
+def lost_settle_reply(on: Stage) -> None:
+    """A settle is repeated by its id, then tried under another one: already, and stale."""
+    on.enqueue(2)
+    on.claim(1)
+    on.settle("complete", 1, 100, "{[1,2)}")
+    on.settle("complete", 1, 100, "{[1,2)}")
+    on.settle("complete", 2, 100, "{[1,3)}")
+
+
+def released(on: Stage) -> None:
+    """A job is given back and runs again; the first attempt's completion comes late: stale."""
+    on.enqueue(2)
+    on.claim(1)
+    on.settle("release", 1, 100, "{[1,2)}")
+    on.claim(2)
+    on.settle("complete", 2, 100, "{[1,3)}")
+    on.settle("complete", 3, 200, "{[3,4)}")
+
+
+def forgotten_call(on: Stage) -> None:
+    """A worker no longer knows a claim call: the heartbeat releases it, and not the later one."""
+    on.enqueue(2)
+    on.claim(1, 1)
+    on.claim(2, 1)
+    on.beat(1, "{}")
+    on.beat(2, "{[2,3)}")
+    on.claim(3)
+
+
+def batches_of_two_queues(on: Stage) -> None:
+    """Batches fill two lanes, and one claim call takes from both."""
+    jobs = '[{"kind":"s","args":1},{"kind":"s","args":2,"opts":{"queue":"other"}}]'
+    on.run("select awa.ensure_lane('other')")
+    on.run("select * from awa.enqueue_many(%s::jsonb)", jobs)
+    on.run("select * from awa.enqueue_many(%s::jsonb)", jobs)
+    on.run("select * from awa.claim(%s, 1, 100, '{default,other}', '{1,2}')", WORKER)
+    on.run("select * from awa.claim(%s, 1, 100, '{default,other}', '{1,2}')", WORKER)
+
+
+STORIES: Final[Sequence[Callable[[Stage], None]]] = (
+    one_job,
+    late_commit,
+    rolled_back_number,
+    two_generations_of_holes,
+    lost_claim_reply,
+    lost_settle_reply,
+    released,
+    forgotten_call,
+    batches_of_two_queues,
+)
+
+
+def record(conninfo: str, story: Callable[[Stage], None], file: Path) -> None:
+    """Tell one story on an empty, migrated database, and write its trace."""
+    recording = Recording(conninfo)
+    with (
+        psycopg.connect(conninfo, autocommit=True) as main,
+        psycopg.connect(conninfo) as late,
+    ):
+        stage = Stage(conninfo=conninfo, main=main, late=late)
+        stage.run("select awa.ensure_lane('default')")
+        stage.run("select awa.worker_start(%s, '{}')", WORKER)
+        story(stage)
+    write_ndjson(file, recording.finish())
+
+
+def main() -> None:
+    """Record every story anew, each on a database of its own."""
+    bindir = Path(os.environ["PG_BINDIR"]) if "PG_BINDIR" in os.environ else None
+    with Cluster(bindir=bindir, settings={"wal_level": "logical"}) as cluster:
+        for story in STORIES:
+            with psycopg.connect(cluster.conninfo(), autocommit=True) as session:
+                session.execute(f'create database "{story.__name__}"')
+            conninfo = cluster.conninfo(story.__name__)
+            migrate_sync(conninfo, schema="awa")
+            record(conninfo, story, ACCEPTED / f"{story.__name__}.ndjson")
+            print(f"recorded {story.__name__}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""Every configuration is expected to give something, and witnesses fail for their own reason."""
+
+from typing import Final
+
+import pytest
+
+from correctness.configurations import CONFIGURATIONS, SPEC, Configuration, unlisted
+from correctness.model_check import named_properties
+
+BREAKING: Final = [entry for entry in CONFIGURATIONS if entry.breaks is not None]
+
+
+def test_every_configuration_file_is_listed_and_every_listed_one_exists() -> None:
+    """Guards against a file that nobody runs."""
+    assert [] == unlisted()
+
+
+def test_the_overview_names_every_configuration() -> None:
+    """Guards spec/README.md: its table is where a reader learns what is checked."""
+    overview = (SPEC / "README.md").read_text()
+    assert [] == [entry.name for entry in CONFIGURATIONS if f"`{entry.name}`" not in overview]
+
+
+@pytest.mark.parametrize("entry", BREAKING, ids=lambda entry: entry.name)
+def test_a_witness_checks_only_the_property_it_breaks(entry: Configuration) -> None:
+    """Guards the reason: with a second property in it, another failure could pass for this one."""
+    assert [entry.breaks] == named_properties(entry)
+
+
+def test_every_property_that_must_hold_is_broken_by_some_witness_or_named_as_not() -> None:
+    """Guards against properties that nothing could ever break."""
+    held = {
+        name
+        for entry in CONFIGURATIONS
+        if entry.breaks is None and entry.module != "JobLife"
+        for name in named_properties(entry)
+    }
+    broken = {entry.breaks for entry in BREAKING}
+    # Shapes and refinements: broken by whatever breaks the rest.
+    shapes = {name for name in held if name.startswith("Refines") or name.endswith("TypeInv")}
+    unbroken = held - broken - shapes - {"TypeInv", "GensInv", "LossBound"}
+    assert set() == unbroken

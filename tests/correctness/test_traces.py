@@ -1,0 +1,88 @@
+"""The replay accepts what the SQL did, and rejects each impossible line for its reason."""
+
+import shutil
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from correctness import tlc
+from correctness.configurations import SPEC
+from correctness.replay import Refusal, replay
+from correctness.traces import Recorded, Trace, cut, read_ndjson
+
+TRACES: Final = SPEC.parent / "traces"
+ACCEPTED: Final = sorted((TRACES / "accepted").glob("*.ndjson"))
+REJECTED: Final = sorted((TRACES / "rejected").glob("*.ndjson"))
+
+
+def name_of(path: Path) -> str:
+    """Return the story's name."""
+    return path.stem
+
+
+@cache
+def refusals() -> dict[Path, list[tuple[Trace, Refusal | None]]]:
+    """Replay the whole corpus in one go: a run of TLC per file would take a minute."""
+    pairs = [(file, trace) for file in (*ACCEPTED, *REJECTED) for trace in cut(read_ndjson(file))]
+    report = replay([trace for _, trace in pairs])
+    found: dict[Path, list[tuple[Trace, Refusal | None]]] = {}
+    for (file, trace), refusal in zip(pairs, report.refusals, strict=True):
+        found.setdefault(file, []).append((trace, refusal))
+    return found
+
+
+def impossible_line(recorded: list[Recorded]) -> int:
+    """Return the place of the one line that is marked."""
+    (line,) = [place for place, one in enumerate(recorded) if "impossible" in one.event]
+    return line
+
+
+@pytest.mark.parametrize("file", ACCEPTED, ids=name_of)
+def test_a_recorded_story_is_accepted(file: Path) -> None:
+    """Guards the specification against refusing what the SQL rightly does."""
+    assert [] == [(trace.lane, refusal) for trace, refusal in refusals()[file] if refusal]
+
+
+@pytest.mark.parametrize("file", REJECTED, ids=name_of)
+def test_an_impossible_line_is_rejected_where_it_stands(file: Path) -> None:
+    """Guards the replay against accepting everything: the event and the reason must be right."""
+    recorded = read_ndjson(file)
+    line = impossible_line(recorded)
+    ((trace, refusal),) = [pair for pair in refusals()[file] if pair[1] is not None]
+    assert refusal is not None
+    assert line == trace.lines[refusal.event - 1], refusal
+    assert f'"{recorded[line].event["impossible"]}"' in refusal.why
+
+
+def test_each_rejected_story_has_a_reason_of_its_own() -> None:
+    """Guards breadth: the corpus would shrink to one kind of mistake unnoticed."""
+    reasons = [read_ndjson(file) for file in REJECTED]
+    kinds = {recorded[impossible_line(recorded)].event["impossible"] for recorded in reasons}
+    assert len(kinds) >= 15
+
+
+def test_verdicts_are_remembered(tmp_path: Path) -> None:
+    """Guards the cache: an equal trace under an equal specification is not checked again."""
+    traces = cut(read_ndjson(TRACES / "accepted" / "one_job.ndjson"))
+    first = replay(traces, cache=tmp_path)
+    again = replay(traces + traces, cache=tmp_path)
+    assert (0, len(traces)) == (first.remembered, first.different)
+    assert (len(traces), len(traces)) == (again.remembered, again.different)
+
+
+def test_a_missing_java_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guards the message: the only thing a fresh machine must bring has to be named."""
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    with pytest.raises(tlc.CheckerMissing, match="apt-get install"):
+        tlc.find_java()
+
+
+def test_an_unknown_jar_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guards the pinned checksum: no verdict comes from a checker nobody looked at."""
+    monkeypatch.delenv("TLA2TOOLS_JAR", raising=False)
+    monkeypatch.setattr(tlc, "WHEEL_JAR_SHA256", "0" * 64)
+    with pytest.raises(tlc.CheckerMissing, match="SHA-256"):
+        tlc.find_jar()

@@ -1,0 +1,57 @@
+"""One vocabulary: specification, SQL, storage methods, events and replay use the same words."""
+
+import re
+from importlib.resources import files
+
+from awa._core.actions import ACTIONS
+from awa._storage.functions import Storage
+from correctness.configurations import SPEC
+from tests.fix_database import Session
+
+NAMES = set(ACTIONS)
+
+
+def text_of(module: str) -> str:
+    """Return a module's text."""
+    return (SPEC / f"{module}.tla").read_text()
+
+
+def operators_of_next() -> set[str]:
+    """Return the actions that Next of Storage is made of, the world's aside."""
+    text = text_of("Storage")
+    body = text[text.index("\nNext ==") : text.index("\nSpec ==")]
+    defined = set(re.findall(r"^(\w+)(?:\([^)]*\))?\s*==", text, re.MULTILINE))
+    guarded = {name for name in defined if f"{name}G" in defined} | {"Complete", "Release"}
+    return {name for name in re.findall(r"\b([A-Z]\w+)\b", body) if name in guarded}
+
+
+def test_the_specification_has_an_operator_for_each_action() -> None:
+    """Guards the first place of the word: Next of Storage."""
+    assert {action.operator for action in ACTIONS.values()} == operators_of_next()
+
+
+def test_each_action_is_one_sql_file() -> None:
+    """Guards the second place: sql/functions/<action>.sql."""
+    folder = files("awa").joinpath("sql", "functions")
+    assert {f"{name}.sql" for name in NAMES} == {file.name for file in folder.iterdir()}
+
+
+def test_each_action_is_one_created_function(one: Session) -> None:
+    """Guards the third place: what the schema really holds, once each."""
+    found = one.execute(
+        "select proname from pg_proc where pronamespace = 'awa'::regnamespace"
+        " and proname = any (%s)",
+        [list(NAMES)],
+    ).fetchall()
+    assert sorted(NAMES) == sorted(name for (name,) in found)
+
+
+def test_each_action_is_a_storage_method() -> None:
+    """Guards the fourth place: the methods that return calls."""
+    assert [] == [name for name in NAMES if not callable(getattr(Storage, name, None))]
+
+
+def test_the_replay_has_a_case_for_each_action() -> None:
+    """Guards the fifth place: an event without a case could not be judged."""
+    cases = set(re.findall(r'e\.a = "(\w+)"\s*->', text_of("StorageTrace")))
+    assert NAMES | {"census"} == cases
