@@ -94,6 +94,29 @@ CONFIGURATIONS: Final = (
         ReleaseNotInflight="HoleSafety",
         RepeatAnswersAll="AnswersAreOpen",
     ),
+    *_breaks(
+        "witness",
+        "Storage",
+        SettleByNumber="OnlyOpenSettles",
+        SettleOutsideClaim="ClosureWithinClaim",
+        SettleEnded="FinalForGood",
+        TokenReused="TokenTakesOnce",
+        ClaimTaken="EntryClaimedOnce",
+        HoleForgotten="HoleSafety",
+        HoleMadeUp="HolesBelow",
+        CursorBack="CursorGrows",
+        NumberTwice="NumbersOnce",
+        LeaseStands="RunLeaseGrows",
+        ReleaseLoses="OneLivePlacePerJob",
+        JobTwice="OpenIsNewest",
+        PassedOver="PassedOver",
+    ),
+    _holds("Reconcile", "Reconcile"),
+    _holds("ReconcileEnds", "Reconcile"),
+    *_breaks("probe", "Reconcile", ReleaseProbe="ReleaseProbe"),
+    *_breaks(
+        "witness", "Reconcile", ReconcileOpenOnly="LiveStays", ReconcileNoUpto="LiveStays"
+    ),
 )
 
 
