@@ -64,7 +64,7 @@ def measure_drain(server: Server, jobs: int, *, workers: int) -> dict[str, float
         with worker_processes(conninfo, workers) as processes:
             drained = _drain(session, jobs, processes, before)
         after = counters(session)
-        _require_all_done(session, jobs, processes)
+        require_all_done(session, jobs, runs=sum(process.runs for process in processes))
     name = "drain" if workers == 1 else f"drain{workers}"
     figures = _figures(jobs, drained, before, after)
     total = {"total.wal_bytes_per_job": (filled + drained.wal_bytes) / jobs}
@@ -138,13 +138,15 @@ def _figures(jobs: int, drained: _Drained, before: Counters, after: Counters) ->
     return found
 
 
-def _require_all_done(session: Session, jobs: int, workers: Sequence[WorkerProcess]) -> None:
-    """Nothing pending, nothing open, nothing lost, nothing run twice, every property kept."""
+def require_all_done(session: Session, jobs: int, *, runs: int) -> None:
+    """Nothing pending, nothing open, nothing lost, nothing run twice, every property kept.
+
+    Raises InternalError otherwise.
+    """
     if session.execute(_LEFT).fetchone() != (0, 0, jobs):
         raise InternalError(f"not every one of {jobs} jobs is completed exactly once")
     broken = session.execute('select property, detail from awa."check"() limit 10').fetchall()
     if broken:
         raise InternalError(f"awa.check() finds {broken}")
-    runs = sum(worker.runs for worker in workers)
     if runs != jobs:
         raise InternalError(f"{jobs} jobs took {runs} handler runs")
