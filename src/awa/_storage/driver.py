@@ -41,7 +41,7 @@ from psycopg.waiting import Ready
 
 from awa._core.limits import CANCEL_GRACE_S, COMMIT_GRACE_S
 from awa._storage.attempts import attempts_of, connect_timeout_s
-from awa._storage.waiting import drive, drive_connecting
+from awa._storage.waiting import drive, drive_connecting, take_ready
 from awa.errors import OutcomeUnknown
 
 if TYPE_CHECKING:
@@ -219,6 +219,9 @@ class TrioConnection(psycopg.AsyncConnection[Row]):
             await trio.lowlevel.checkpoint_if_cancelled()
         if timeout is None:
             return await self._wait(gen)
+        if timeout <= 0:
+            # A scope without time is cancelled before it looks; psycopg means one look.
+            return take_ready(gen, self.pgconn.socket)
         with trio.move_on_after(timeout):
             return await self._wait(gen)
         raise _WaitTimeout("wait timeout expired")

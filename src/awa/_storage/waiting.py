@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 import trio
+from psycopg.errors import _WaitTimeout
 from psycopg.waiting import Ready, Wait
 
 if TYPE_CHECKING:
@@ -28,6 +29,18 @@ async def drive(gen: PQGen[RV], fileno: int, ready: Ready | None) -> RV:
         return value
     except (OSError, trio.ClosedResourceError) as error:
         raise psycopg.OperationalError("the connection's socket was closed") from error
+
+
+def take_ready(gen: PQGen[RV], fileno: int) -> RV:
+    """Run a generator on what is there already. Raises psycopg's time-out when it wants more."""
+    try:
+        want = next(gen)
+        while ready := _ready_now(fileno) & want:
+            want = gen.send(ready)  # type: ignore[arg-type]  # flags of Ready
+    except StopIteration as stop:
+        value: RV = stop.value
+        return value
+    raise _WaitTimeout("wait timeout expired")
 
 
 async def drive_connecting(gen: PQGenConn[RV]) -> RV:
