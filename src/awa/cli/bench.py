@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -12,6 +14,9 @@ from awa._bench.jobs import JOBS_DEFAULT
 from awa._bench.report import show
 from awa._bench.running import run_bench
 from awa._bench.server import bench_server
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 
 @click.command()
@@ -51,6 +56,8 @@ def bench(
     Ends with an error when a job is lost, left or run twice.
     """
     measurements = chosen_measurements(only)
+    for wish in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(wish, _interrupt)
     notes = Console(stderr=True)
     with bench_server(url, bindir=pg_bin) as server:
         notes.print(f"measuring on {server.what}", highlight=False)
@@ -65,3 +72,8 @@ def bench(
         click.echo(report.to_json())
     else:
         show(report, Console())
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    """Leave as after Ctrl-C: the workers and the databases of the run go first."""
+    raise KeyboardInterrupt
