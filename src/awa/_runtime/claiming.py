@@ -15,7 +15,7 @@ import trio
 from awa._core.entries import Ask, Body, ClaimAnswer, ClaimRow
 from awa._core.ranges import Ranges
 from awa._runtime.chance import jitter
-from awa._runtime.clock import ServerClock
+from awa._runtime.clock import ServerClock, look_at_the_clock
 from awa._runtime.ledger import Held, Ledger
 from awa._runtime.limits import SLEEP_LOCK_WAIT_MS
 from awa._runtime.permits import share_out
@@ -74,6 +74,8 @@ class Claimer:
     async def run(self) -> None:
         """Claim until stopped. Raises UnknownWorker when the worker's row is gone."""
         try:
+            # Deadlines are the server's times: none can be kept before its clock is known.
+            await look_at_the_clock(self._clock, self._session.ask)
             while not self._stopping:
                 now_s = trio.current_time()
                 wanted = self._sleeping.ask_flags(now_s)
@@ -107,7 +109,6 @@ class Claimer:
 
     def rest(self) -> None:
         """Another worker shall be woken instead of this one from now on."""
-        self._sleeping.wake()
         self._hand_over_sleep(tuple(self._queues))
 
     # The database ----------------------------------------------------------------------------

@@ -1,7 +1,10 @@
 """The database's clock, seen from here: deadlines are its times, scopes need trio's."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
+
+import trio
 
 from awa._storage.calls import Call, Rows
 
@@ -20,6 +23,15 @@ class ServerClock:
     def local_s(self, moment: datetime | None) -> float:
         """A moment of the server's clock, by trio's; infinite for none."""
         return float("inf") if moment is None else moment.timestamp() - self.offset_s
+
+
+async def look_at_the_clock(
+    clock: ServerClock, ask: Callable[[Call[float]], Awaitable[float]]
+) -> None:
+    """Ask the server what time it is. Raises what `ask` raises."""
+    asked_s = trio.current_time()
+    server_s = await ask(clock_call())
+    clock.looked(asked_s=asked_s, answered_s=trio.current_time(), server_s=server_s)
 
 
 def clock_call() -> Call[float]:

@@ -6,12 +6,13 @@ the beat is sent, and a call is noted before it is sent (see `ledger`).
 """
 
 import logging
+from contextlib import suppress
 from typing import Final
 
 import trio
 
 from awa._core.entries import BeatAnswer
-from awa._runtime.clock import ServerClock, clock_call
+from awa._runtime.clock import ServerClock, look_at_the_clock
 from awa._runtime.ledger import Ledger
 from awa._runtime.limits import HEARTBEAT_INTERVAL_S, RECONNECT_MIN_S
 from awa._runtime.listening import Deaf, Listener
@@ -52,7 +53,8 @@ class Heart:
             beat += 1
             if await self._beat(beat) is BeatAnswer.GONE:
                 return
-            await self._look_at_the_clock()
+            with suppress(Deaf):
+                await look_at_the_clock(self._clock, self._listener.ask)
             await trio.sleep(self._interval_s)
 
     async def _beat(self, beat: int) -> BeatAnswer:
@@ -73,11 +75,3 @@ class Heart:
             if answer.released:
                 _log.warning("%d claimed entries nobody knew of were released", answer.released)
             return answer.answer
-
-    async def _look_at_the_clock(self) -> None:
-        asked_s = trio.current_time()
-        try:
-            server_s = await self._listener.ask(clock_call())
-        except Deaf:
-            return
-        self._clock.looked(asked_s=asked_s, answered_s=trio.current_time(), server_s=server_s)

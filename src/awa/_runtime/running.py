@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from time import perf_counter
 from typing import Any, Final
 
+import msgspec
 import trio
 
 from awa._core.entries import Body
@@ -25,6 +26,8 @@ from awa._runtime.permits import Permits
 from awa._runtime.reporting import Reporter
 from awa._runtime.settling import Settler
 from awa.handler import Job
+
+_EMPTY_OBJECT_BYTES: Final = 2
 
 
 class QueueRun:
@@ -152,7 +155,7 @@ class QueueRun:
     async def _run_handler(self, held: Held, body: Body, handler: Handler, job: Job[Any]) -> None:
         current_job.set(job)
         try:
-            with trio.CancelScope(deadline=held.deadline_s) as scope:
+            with trio.CancelScope(deadline=deadline_of(held, body.extra)) as scope:
                 if handler.run is not None:
                     value = await handler.run(job)
                 else:
@@ -179,3 +182,16 @@ class QueueRun:
                 raise cancelled from None
         except BaseException as error:  # noqa: BLE001  # SystemExit in a handler is its failure too
             self._reporter.failed(held, body, error)
+
+
+def deadline_of(held: Held, extra: bytes) -> float:
+    """When the attempt ends, by trio's clock: the job's own deadline, else its queue's.
+
+    A job's own counts from its claim, as the queue's does; 0 means none.
+    """
+    if len(extra) <= _EMPTY_OBJECT_BYTES:
+        return held.deadline_s
+    own_s: float | None = msgspec.json.decode(extra).get("deadline_s")
+    if own_s is None:
+        return held.deadline_s
+    return held.taken_s + own_s if own_s > 0 else float("inf")

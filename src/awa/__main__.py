@@ -1,0 +1,5 @@
+"""`python -m awa` is the command `awa`."""
+
+from awa.cli import main
+
+main()

@@ -1,0 +1,149 @@
+"""Shutdown: handlers finish, the rest is released, and the worker takes its leave."""
+
+import threading
+
+import pytest
+import trio
+
+import awa
+from tests.fix_database import NewSession
+from tests.workers import Number, until, until_state
+
+
+async def test_handlers_may_finish_before_the_time_is_up(database: str) -> None:
+    """Guards work under way: a shutdown is no crash."""
+    go_on = trio.Event()
+    async with awa.AsyncClient(database) as client, trio.open_nursery() as nursery:
+
+        @client.task(Number, queue="q")
+        async def handle(job: awa.Job[Number]) -> str:
+            await go_on.wait()
+            return "finished"
+
+        await client.start([("q", 1)])
+        handle_of = await client.insert(Number(1))
+        await until_state(client, handle_of.id, "running")
+        nursery.start_soon(client.shutdown)
+        late = await client.insert(Number(2))
+        go_on.set()
+        done = await until_state(client, handle_of.id, "completed")
+        assert "finished" == done.result
+        await client.stopped()
+        found = await client.get_job(late.id)
+        assert found is not None
+        assert "available" == found.state, "no new jobs after the shutdown began"
+
+
+async def test_what_does_not_finish_is_cancelled_and_released(
+    database: str, session: NewSession
+) -> None:
+    """Guards the job: another worker has it at once, and its attempt did not count."""
+    flags: list[bool] = []
+    started: list[int] = []
+    async with awa.AsyncClient(database) as client:
+
+        @client.task(Number, queue="q")
+        async def handle(job: awa.Job[Number]) -> None:
+            started.append(job.id)
+            try:
+                await trio.sleep_forever()
+            finally:
+                flags.append(job.is_cancelled())
+
+        await client.start([("q", 2)])
+        handles = await client.insert_many([Number(1), Number(2), Number(3)], queue="q")
+        await until(lambda: len(started) == 2)
+        await client.shutdown(timeout_ms=50)
+        for handle_of in handles:
+            found = await client.get_job(handle_of.id)
+            assert found is not None
+            assert ("available", 1) == (found.state, found.attempt)
+        with session() as conn:
+            assert [(0,)] == conn.execute("select count(*) from awa.workers").fetchall()
+    assert [True, True] == flags
+
+
+async def test_a_thread_is_told_and_may_end_with_success(database: str) -> None:
+    """Guards finished work: what a told handler still returns is stored."""
+    started = threading.Event()
+    async with awa.AsyncClient(database) as client:
+
+        @client.task(Number, queue="q")
+        def handle(job: awa.Job[Number]) -> str:
+            started.set()
+            while not job.is_cancelled():
+                threading.Event().wait(0.005)
+            return "wrapped up"
+
+        await client.start([("q", 1)])
+        handle_of = await client.insert(Number(1))
+        await until(started.is_set)
+        await client.shutdown(timeout_ms=0)
+        done = await until_state(client, handle_of.id, "completed")
+        assert "wrapped up" == done.result
+
+
+async def test_a_thread_that_ignores_its_flag_is_left_behind(
+    database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Guards the end of the process: a deaf thread costs a second, and its job is released."""
+    started, go_on = threading.Event(), threading.Event()
+    async with awa.AsyncClient(database) as client:
+
+        @client.task(Number, queue="q")
+        def handle(job: awa.Job[Number]) -> None:
+            started.set()
+            go_on.wait(30)
+
+        await client.start([("q", 1)])
+        handle_of = await client.insert(Number(1))
+        await until(started.is_set)
+        await client.shutdown(timeout_ms=0)
+        await until_state(client, handle_of.id, "available")
+        go_on.set()
+    assert any("left behind" in record.message for record in caplog.records)
+
+
+async def test_leaving_the_block_shuts_the_worker_down(database: str, session: NewSession) -> None:
+    """Guards programs that forget `shutdown`: the block's end waits for outcomes."""
+    async with awa.AsyncClient(database) as client:
+
+        @client.task(Number, queue="q")
+        async def handle(job: awa.Job[Number]) -> None:
+            await trio.sleep(0.05)
+
+        await client.start([("q", 1)])
+        handle_of = await client.insert(Number(1))
+        await until_state(client, handle_of.id, "running")
+    with session() as conn:
+        assert [("completed",)] == conn.execute("select state from awa.jobs").fetchall()
+        assert [(0,)] == conn.execute("select count(*) from awa.workers").fetchall()
+
+
+async def test_an_error_in_the_block_comes_out_as_it_is(database: str) -> None:
+    """Guards `except awa.InvalidInput`: the client's own nursery wraps nobody's error."""
+
+    async def fail() -> None:
+        async with awa.AsyncClient(database) as client:
+            await client.start([("q", 1)])
+            await client.insert(Number(1), priority=9)
+
+    with pytest.raises(awa.InvalidInput, match="priority"):
+        await fail()
+
+
+async def test_a_client_can_work_again_after_a_shutdown(database: str) -> None:
+    """Guards tests and reloads: one client, one worker at a time, several in a row."""
+    async with awa.AsyncClient(database) as client:
+
+        @client.task(Number, queue="q")
+        async def handle(job: awa.Job[Number]) -> None:
+            pass
+
+        for n in range(2):
+            await client.start([("q", 1)])
+            with pytest.raises(awa.ConfigurationError, match="runs already"):
+                await client.start([("q", 1)])
+            handle_of = await client.insert(Number(n))
+            await until_state(client, handle_of.id, "completed")
+            await client.shutdown()

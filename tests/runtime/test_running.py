@@ -1,0 +1,255 @@
+"""Handlers: asynchronous and in threads, typed arguments, results, failures, deadlines."""
+
+import logging
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import trio
+
+import awa
+from tests.workers import Number, until, until_state
+
+
+async def test_an_async_handler_gets_typed_arguments_and_its_result_is_stored(
+    database: str,
+) -> None:
+    """Guards the way of one job: typed in, JSON out, completed."""
+    seen: list[awa.Job[Number]] = []
+    async with awa.AsyncClient(database) as client:
+
+        @client.task(Number, queue="q")
+        async def handle(job: awa.Job[Number]) -> dict[str, int]:
+            seen.append(job)
+            await trio.lowlevel.checkpoint()
+            return {"double": 2 * job.args.n}
+
+        await client.start([("q", 2)])
+        handle_of = await client.insert(
+            Number(21), priority=1, tags=["x"], metadata={"a": 1}, max_attempts=7
+        )
+        done = await until_state(client, handle_of.id, "completed")
+        assert {"double": 42} == done.result
+        (job,) = seen
+        assert (handle_of.id, "number", "q", 1) == (job.id, job.kind, job.queue, job.priority)
+        assert (1, 1, 7) == (job.attempt, job.run_lease, job.max_attempts)
+        assert (("x",), {"a": 1}) == (job.tags, job.metadata)
+        assert done.enqueued_at == job.enqueued_at
+        assert not job.is_cancelled()
+
+
+async def test_a_sync_handler_runs_in_a_thread(database: str) -> None:
+    """Guards the event loop: a blocking handler does not stop it."""
+    names: list[str] = []
+    async with awa.AsyncClient(database) as client:
+
+        @client.task(Number, queue="q")
+        def handle(job: awa.Job[Number]) -> int:
+            names.append(threading.current_thread().name)
+            return job.args.n + 1
+
+        await client.start([("q", 2)])
+        handle_of = await client.insert(Number(1))
+        done = await until_state(client, handle_of.id, "completed")
+        assert 2 == done.result
+        assert threading.current_thread().name not in names
+
+
+async def test_at_most_max_workers_handlers_run_at_once(database: str) -> None:
+    """Guards the bound a user chose, and that it is used to the full."""
+    running: set[int] = set()
+    most = 0
+    go_on = trio.Event()
+    async with awa.AsyncClient(database) as client:
+
+        @client.task(Number, queue="q")
+        async def handle(job: awa.Job[Number]) -> None:
+            nonlocal most
+            running.add(job.id)
+            most = max(most, len(running))
+            await go_on.wait()
+            running.discard(job.id)
+
+        await client.insert_many([Number(n) for n in range(10)], queue="q")
+        await client.start([("q", 3)])
+        await until(lambda: len(running) == 3)
+        (stats,) = await client.queue_stats()
+        assert (7, 3) == (stats.available, stats.running), "nothing is claimed ahead"
+        go_on.set()
+        await until(lambda: client._worker.health().completed == 10)  # type: ignore[union-attr]
+        await client.shutdown()
+        assert 3 == most
+        (stats,) = await client.queue_stats()
+        assert 10 == stats.completed
+
+
+async def test_a_failing_handler_is_logged_and_its_job_tried_again(
+    database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Guards a job against one bad moment: released after a pause, the attempt given back."""
+    attempts: list[tuple[int, int]] = []
+    async with awa.AsyncClient(database) as client:
+
+        @client.task(Number, queue="q")
+        async def handle(job: awa.Job[Number]) -> None:
+            attempts.append((job.attempt, job.run_lease))
+            if len(attempts) == 1:
+                raise ValueError("bad moment")
+
+        await client.start([("q", 1)])
+        handle_of = await client.insert(Number(1))
+        await until(lambda: len(attempts) == 1)
+        assert "running" == (await client.list_jobs())[0].state, "open while it pauses"
+        done = await until_state(client, handle_of.id, "completed")
+        assert [(1, 1), (1, 2)] == attempts
+        assert (1, 2) == (done.attempt, done.run_lease)
+    (record,) = [record for record in caplog.records if "bad moment" in record.message]
+    assert (handle_of.id, 1) == (record.__dict__["job_id"], record.__dict__["attempt"])
+    assert logging.ERROR == record.levelno
+    assert record.exc_info is not None
+
+
+async def test_a_failing_job_holds_no_permit_in_its_pause(database: str) -> None:
+    """Guards a queue's other jobs: one worker, one job that fails, the next one runs."""
+    async with awa.AsyncClient(database) as client:
+
+        @client.task(Number, queue="q")
+        async def handle(job: awa.Job[Number]) -> None:
+            if job.args.n == 1:
+                raise ValueError
+
+        await client.start([("q", 1)])
+        failing = await client.insert(Number(1))
+        good = await client.insert(Number(2))
+        await until_state(client, good.id, "completed")
+        await until_state(client, failing.id, "running")
+        assert 1 == (await client.health_check()).worker.paused  # type: ignore[union-attr]
+        await client.shutdown()
+        await until_state(client, failing.id, "available")
+
+
+@dataclass
+class Wrong:
+    """Arguments of the kind `number` as another program might write them."""
+
+    m: str
+
+
+async def test_arguments_that_do_not_fit_are_the_jobs_failure_only(
+    database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Guards the worker: bad arguments are named in the log, the next job runs."""
+    async with awa.AsyncClient(database) as client:
+
+        @client.task(Number, queue="q")
+        async def handle(job: awa.Job[Number]) -> int:
+            return job.args.n
+
+        await client.start([("q", 1)])
+        bad = await client.insert(Wrong("x"), kind="number", queue="q")
+        good = await client.insert(Number(2))
+        await until_state(client, good.id, "completed")
+    assert [f"job {bad.id} attempt 1 has arguments its handler cannot take"] == [
+        record.message.partition(":")[0] for record in caplog.records if record.levelno > 30
+    ]
+
+
+async def test_a_kind_without_handler_goes_back_and_shows_in_health(
+    database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Guards mixed fleets: never failed for it, said once in the log, seen in health."""
+    async with awa.AsyncClient(database) as client:
+        await client.start([("q", 2)])
+        for _ in range(3):
+            handle_of = await client.insert({"a": 1}, kind="elsewhere", queue="q")
+        await until(lambda: client._worker.health().paused == 3)  # type: ignore[union-attr]
+        health = await client.health_check()
+        assert ("no capable worker: kind 'elsewhere' has no handler here",) == health.problems
+        await client.shutdown()
+        found = await client.get_job(handle_of.id)
+        assert found is not None
+        assert ("available", 1) == (found.state, found.attempt)
+    told = [record for record in caplog.records if "no capable worker" in record.message]
+    assert 1 == len([record for record in told if record.levelno == logging.WARNING])
+
+
+@pytest.mark.parametrize("value", ["\0", {1, "\0"}, object(), "x" * (1024 * 1024)])
+async def test_a_result_that_cannot_be_stored_is_the_handlers_failure(
+    database: str, value: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Guards the batch: one bad result holds up nobody else's outcome."""
+    async with awa.AsyncClient(database) as client:
+
+        @client.task(Number, queue="q")
+        async def handle(job: awa.Job[Number]) -> Any:
+            return value if job.args.n == 1 else None
+
+        await client.start([("q", 1)])
+        bad, good = await client.insert_many([Number(1), Number(2)], queue="q")
+        await until_state(client, good.id, "completed")
+        await until_state(client, bad.id, "running")
+    assert any("InvalidInput: result" in record.message for record in caplog.records)
+
+
+async def test_a_deadline_cancels_the_attempt_and_counts_as_a_failure(
+    database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Guards against handlers that hang: an async one is cancelled, a thread sees its flag."""
+    ends: list[str] = []
+    async with awa.AsyncClient(database) as client:
+
+        @client.task(Number, queue="q")
+        async def handle(job: awa.Job[Number]) -> None:
+            try:
+                await trio.sleep_forever()
+            finally:
+                ends.append("async")
+
+        @client.task(Wrong, queue="q")
+        def handle_in_thread(job: awa.Job[Wrong]) -> None:
+            while not job.is_cancelled():
+                threading.Event().wait(0.01)
+            ends.append("thread")
+            raise TimeoutError("told to stop")
+
+        await client.start([("q", 2)])
+        await client.insert(Number(1), deadline=0.2)
+        await client.insert(Wrong("x"), deadline=0.2)
+        await until(lambda: client._worker.health().paused == 2)  # type: ignore[union-attr]
+    assert ["async", "thread"] == sorted(ends)
+    assert any("was cancelled at its deadline" in record.message for record in caplog.records)
+    assert any("told to stop" in record.message for record in caplog.records)
+
+
+async def test_a_handler_that_exits_is_a_failure_and_not_the_workers_end(database: str) -> None:
+    """Guards the process from `sys.exit` in somebody's library."""
+    async with awa.AsyncClient(database) as client:
+
+        @client.task(Number, queue="q")
+        async def handle(job: awa.Job[Number]) -> None:
+            if job.args.n == 1:
+                raise SystemExit(3)
+
+        await client.start([("q", 1)])
+        await client.insert(Number(1))
+        good = await client.insert(Number(2))
+        await until_state(client, good.id, "completed")
+
+
+async def test_many_short_jobs_run_each_exactly_once(database: str) -> None:
+    """Guards the fast path: claimed ahead, several claims and settles under way at once."""
+    seen: list[int] = []
+    async with awa.AsyncClient(database) as client:
+
+        @client.task(Number, queue="q")
+        async def handle(job: awa.Job[Number]) -> None:
+            seen.append(job.args.n)
+
+        assert 5000 == await client.enqueue_many_copy((Number(n) for n in range(5000)), queue="q")
+        await client.start([("q", 2)])
+        await until(lambda: len(seen) >= 5000)
+        await client.shutdown()
+        assert list(range(5000)) == seen, "in order, because one worker drained one lane"
+        (stats,) = await client.queue_stats()
+        assert (0, 0, 5000) == (stats.available, stats.running, stats.completed)
