@@ -13,7 +13,7 @@ declare
     v_ids bigint[];
     v_event jsonb;
 begin
-    if jobs is null or jsonb_typeof(jobs) <> 'array' or jobs @? '$[*] ? (@.type() != "object")' then
+    if jobs is null or jsonb_typeof(jobs) <> 'array' or jobs @? 'strict $[*] ? (@.type() != "object")' then
         perform refuse_input('jobs', 'must be an array of {"kind", "args", "opts"?}');
     elsif jobs = '[]' then
         return;

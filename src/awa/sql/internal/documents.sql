@@ -21,10 +21,11 @@ declare
     v_lanes int[];
 begin
     select min(j.ord) into v_bad
-    from rows from (jsonb_to_recordset(p_jobs) as (kind text, args jsonb)) with ordinality as j (kind, args, ord)
-    where j.kind is null or j.args is null or char_length(j.kind) not between 1 and 200;
+    from jsonb_array_elements(p_jobs) with ordinality as j (job, ord)
+    where jsonb_typeof(j.job -> 'kind') is distinct from 'string' or char_length(j.job ->> 'kind') not between 1 and 200
+       or coalesce(jsonb_typeof(j.job -> 'args'), 'null') = 'null' or j.job - '{kind,args,opts}'::text[] <> '{}';
     if v_bad is not null then
-        perform refuse_input(format('jobs[%s]', v_bad - 1), 'needs a kind of 1 to 200 characters, and args that are not null');
+        perform refuse_input(format('jobs[%s]', v_bad - 1), 'needs a kind of 1 to 200 characters, args that are not null, and nothing else but opts');
     end if;
     select array_agg(ensure_lane(q.queue, q.priority, 0)) into v_lanes
     from (select distinct (o.options).queue, (o.options).priority

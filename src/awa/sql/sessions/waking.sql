@@ -15,6 +15,7 @@ language plpgsql security definer set search_path from current as $$
 declare
     q record;
     v_got text[] := '{}';
+    v_theirs text := current_setting('lock_timeout');
 begin
     if sleep_on.wait_ms is null or sleep_on.wait_ms < 1 then
         perform refuse_input('wait_ms', 'must be 1 or more: 0 would wait for ever');
@@ -28,6 +29,7 @@ begin
             null;    -- another worker sleeps on it, and will pass the wake-up on
         end;
     end loop;
+    perform set_config('lock_timeout', v_theirs, true);
     return v_got;
 end $$;
 

@@ -1,0 +1,86 @@
+from psycopg.types.json import Jsonb
+
+from tests.fix_database import Session
+from tests.fix_sql import claim, enqueue_many, everything, refused, start_worker, value
+
+MANY = "select * from awa.enqueue_many(%s::jsonb)"
+
+
+def test_the_answer_and_the_numbers_follow_the_document(one: Session) -> None:
+    """Guards the order: ids as in the document, and within a lane the numbers too."""
+    start_worker(one)
+    jobs = [
+        {"kind": "k", "args": n, "opts": {"queue": "ab"[n % 2], "priority": 1 + n % 3}}
+        for n in range(60)
+    ]
+    found = one.execute(MANY, [Jsonb(jobs)]).fetchall()
+    assert [(n, "available", False) for n in range(1, 61)] == found
+    entries = one.execute(
+        "select l.queue, l.priority, array_agg(r.args::int order by r.seq)"
+        " from awa.ready r join awa.lanes l using (lane) group by 1, 2 order by 1, 2"
+    ).fetchall()
+    assert [
+        (queue, priority, [n for n in range(60) if (n % 2, n % 3) == (index, priority - 1)])
+        for index, queue in enumerate("ab")
+        for priority in (1, 2, 3)
+    ] == entries
+    assert 60 == len(claim(one, 60, queues=["a", "b"], limits=[60, 60]).seqs)
+
+
+def test_an_empty_document_is_nothing(one: Session) -> None:
+    """Guards the edge: no jobs, no answer, no lane."""
+    before = everything(one)
+    assert [] == one.execute(MANY, [Jsonb([])]).fetchall()
+    assert before == everything(one)
+
+
+def test_options_that_are_missing_or_null_are_the_defaults(one: Session) -> None:
+    """Guards opts: left out, null and empty mean the same."""
+    jobs = [{"kind": "k", "args": 1}, *({"kind": "k", "args": 1, "opts": o} for o in (None, {}))]
+    one.execute(MANY, [Jsonb(jobs)])
+    found = one.execute("select distinct queue, priority, max_attempts, extra from awa.jobs")
+    assert [("default", 2, 25, {})] == found.fetchall()
+
+
+def test_a_document_keeps_each_jobs_own_options(one: Session) -> None:
+    """Guards against sharing: options are read once per set, and given to the right jobs."""
+    jobs = [
+        {"kind": f"k{n}", "args": n, "opts": {"max_attempts": 1 + n % 2, "tags": [str(n % 3)]}}
+        for n in range(12)
+    ]
+    one.execute(MANY, [Jsonb(jobs)])
+    found = one.execute("select kind, max_attempts, extra from awa.jobs order by id").fetchall()
+    assert [(f"k{n}", 1 + n % 2, {"tags": [str(n % 3)]}) for n in range(12)] == found
+
+
+def test_bad_documents_are_refused_and_nothing_is_written(one: Session) -> None:
+    """Guards AW001: the place of the bad job is named, from 0; the good ones go with it."""
+    enqueue_many(one, 1)
+    before = everything(one)
+    good = {"kind": "k", "args": {}, "opts": {"queue": "new"}}
+    for document in (None, {}, "x", [good, 5], [good, None], [good, [good]]):
+        with refused("AW001", "jobs"):
+            one.execute(MANY, [None if document is None else Jsonb(document)])
+    for bad in (
+        {"args": {}},
+        {"kind": None, "args": {}},
+        {"kind": "", "args": {}},
+        {"kind": "k" * 201, "args": {}},
+        {"kind": 5, "args": {}},
+        {"kind": {"k": 1}, "args": {}},
+        {"kind": "k"},
+        {"kind": "k", "args": None},
+        {"kind": "k", "args": {}, "optoins": {"queue": "typo"}},
+        {},
+    ):
+        with refused("AW001", "jobs[1]"):
+            one.execute(MANY, [Jsonb([good, bad, {"kind": ""}])])
+    assert before == everything(one)
+
+
+def test_five_thousand_jobs_go_in_one_document(one: Session) -> None:
+    """Guards the bulk path: contiguous numbers, one lane, one transaction."""
+    ids = enqueue_many(one, 5000)
+    assert list(range(1, 5001)) == ids
+    assert (1, 5000) == one.execute("select min(seq), max(seq) from awa.ready").fetchone()
+    assert 1 == value(one, "select count(distinct xmin::text) from awa.ready")
