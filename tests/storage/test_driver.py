@@ -233,3 +233,8 @@ async def test_a_session_that_the_server_ends_is_noticed(conn: Connection, one: 
     with pytest.raises(psycopg.OperationalError):
         await conn.execute("select 1")
     assert conn.closed
+
+
+async def test_our_sessions_do_not_compile_statements(conn: Connection) -> None:
+    """A server that compiles takes seconds for a view that it runs in milliseconds."""
+    assert ("off",) == await (await conn.execute("show jit")).fetchone()

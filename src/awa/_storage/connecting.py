@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import psycopg
 import sniffio
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 Connection: TypeAlias = psycopg.AsyncConnection[tuple[Any, ...]]
 """TrioConnection under trio, psycopg's own under asyncio."""
+
+SETTINGS: Final = {"jit": "off"}
+"""Of every session, unless told otherwise: compiling a view over all partitions takes seconds,
+running it milliseconds."""
 
 AnyConnection = TypeVar("AnyConnection", bound=Connection)
 
@@ -40,7 +44,7 @@ async def open_connection(
 async def connect_trio(
     conninfo: str, *, settings: Mapping[str, str] | None = None
 ) -> TrioConnection[tuple[Any, ...]]:
-    """The connection of `open_connection`; the caller closes it."""
+    """Open the connection of `open_connection`; the caller closes it."""
     connection: TrioConnection[tuple[Any, ...]]
     try:
         connection = await TrioConnection.connect(conninfo, autocommit=True)
@@ -73,15 +77,15 @@ async def connect(conninfo: str, *, settings: Mapping[str, str] | None = None) -
 async def _with_settings(
     opened: AnyConnection, settings: Mapping[str, str] | None
 ) -> AnyConnection:
-    if settings:
-        # One statement, and no startup options: poolers refuse those.
-        calls = ", ".join(["set_config(%s, %s, false)"] * len(settings))
-        params = [text for setting in settings.items() for text in setting]
-        try:
-            await opened.execute(f"select {calls}".encode(), params)
-        except BaseException:
-            close_now(opened)
-            raise
+    merged = {**SETTINGS, **(settings or {})}
+    # One statement, and no startup options: poolers refuse those.
+    calls = ", ".join(["set_config(%s, %s, false)"] * len(merged))
+    params = [text for setting in merged.items() for text in setting]
+    try:
+        await opened.execute(f"select {calls}".encode(), params)
+    except BaseException:
+        close_now(opened)
+        raise
     return opened
 
 
