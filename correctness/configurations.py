@@ -69,6 +69,10 @@ CONFIGURATIONS: Final = (
     _holds("TxReleases", "StorageTx"),
     _holds("TxFifo", "StorageTx"),
     _holds("TxXids", "StorageTx"),
+    _holds("TxXidsInside", "StorageTx"),
+    _holds("deep/TxXids", "StorageTx", deep=True),
+    _holds("deep/TxXidsInside", "StorageTx", deep=True),
+    _holds("deep/TxHoles", "StorageTx", deep=True),
     *_breaks(
         "probe",
         "StorageTx",
@@ -113,10 +117,22 @@ CONFIGURATIONS: Final = (
     ),
     _holds("Reconcile", "Reconcile"),
     _holds("ReconcileEnds", "Reconcile"),
-    *_breaks("probe", "Reconcile", ReleaseProbe="ReleaseProbe"),
+    _holds("WakingOneQueue", "Waking"),
+    _holds("WakingTwoQueues", "Waking"),
+    _holds("WakingDeath", "Waking"),
+    _holds("WakingPoll", "Waking"),
+    *_breaks("probe", "Waking", DeathLosesProbe="NoLostWakeup", ToldProbe="ToldProbe"),
     *_breaks(
-        "witness", "Reconcile", ReconcileOpenOnly="LiveStays", ReconcileNoUpto="LiveStays"
+        "witness",
+        "Waking",
+        LookThenTest="NoLostWakeup",
+        TryForTheFlag="NoLostWakeup",
+        NoPassOn="NoLostWakeup",
+        PassOnForOneQueue="NoLostWakeup",
+        KeepFlagsWhenFull="NoLostWakeup",
     ),
+    *_breaks("probe", "Reconcile", ReleaseProbe="ReleaseProbe"),
+    *_breaks("witness", "Reconcile", ReconcileOpenOnly="LiveStays", ReconcileNoUpto="LiveStays"),
 )
 
 

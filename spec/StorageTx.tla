@@ -19,6 +19,7 @@ CONSTANTS Producers, Claimers, Settlers,
           DrawMax,     \* numbers one producer may draw
           Preload,     \* entries that are there at the start
           XidMax,      \* bound on xids; 0: this configuration does without xids
+          Calm,        \* nothing rolls back or crashes: enough for some witnesses, and smaller
           Fifo,        \* remember what was visible when each enqueue began
           Bare
 
@@ -118,7 +119,7 @@ PCommit(p) ==
     /\ UNCHANGED <<clm, stl, gens, nextXid, strangers, before>>
 
 PRollback(p) ==
-    /\ prod[p].nums # {}
+    /\ ~Calm /\ prod[p].nums # {}
     /\ EnvRollback(prod[p].nums)
     /\ Finish(prod[p].xid)
     /\ prod' = [prod EXCEPT ![p] = NoProducer]
@@ -255,7 +256,7 @@ CCommit(c) ==
        /\ UNCHANGED <<born, drawVars, entries, closures, workers, stopped, prod, stl, nextXid,
                       strangers, before>>
 
-CCrash(c) == /\ clm[c].pc \in InClaim
+CCrash(c) == /\ ~Calm /\ clm[c].pc \in InClaim
              /\ Finish(clm[c].xid)
              /\ Ends(c, {})
              /\ UNCHANGED <<vars, prod, stl, gens, nextXid, strangers, before>>
@@ -300,7 +301,7 @@ SCommit(s) ==
        /\ UNCHANGED <<born, last, no, next, holes, claims, workers, stopped, prod, clm, gens, nextXid,
                       strangers, before>>
 
-SCrash(s) == /\ stl[s].pc = "held"
+SCrash(s) == /\ ~Calm /\ stl[s].pc = "held"
              /\ fly' = fly \ stl[s].nums
              /\ Finish(stl[s].xid)
              /\ stl' = [stl EXCEPT ![s] = [pc |-> "done"]]
