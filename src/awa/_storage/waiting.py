@@ -36,7 +36,7 @@ def take_ready(gen: PQGen[RV], fileno: int) -> RV:
     try:
         want = next(gen)
         while ready := _ready_now(fileno) & want:
-            want = gen.send(ready)  # type: ignore[arg-type]  # flags of Ready
+            want = gen.send(ready)
     except StopIteration as stop:
         value: RV = stop.value
         return value

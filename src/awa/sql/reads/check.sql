@@ -1,7 +1,9 @@
 -- check: the properties at rest, each as a query for what breaks it. No rows = all hold. It reads
 -- everything: for tests, incidents and a quiet hour. Names are those of the specification.
 create function "check"() returns table (property text, detail text)
-language sql stable security definer set search_path from current as $$
+language sql stable security definer set search_path from current
+-- where jit is on, compiling this over all partitions took 15 s and running it 10 ms
+set jit = off as $$
     with entry as (
         select r.lane, r.slot, r.seq, r.job_id, r.run_lease from ready r
     ), taken as (
