@@ -2,7 +2,8 @@
 
 Every test with a database of its own is recorded. When all have run, the traces are replayed by TLC
 in a few runs, and each recorded test gets one more item, `<test>::replay`, which fails when one of
-its traces is rejected. Tests marked `bulk` are exempt; the summary counts and names them.
+its traces is rejected. Tests marked `bulk` (too many rows) or
+`by_hand` (rows that no action wrote) are exempt; the summary counts and names them.
 """
 
 import json
@@ -46,7 +47,7 @@ class ReplayPlugin:
 
     def created(self, conninfo: str, request: pytest.FixtureRequest) -> None:
         """A test's database is there, and nobody is connected to it."""
-        if request.node.get_closest_marker("bulk") is not None:
+        if any(map(request.node.get_closest_marker, ("bulk", "by_hand"))):
             self._exempt.add(request.node.nodeid)
         else:
             self._open[conninfo] = Recording(conninfo)
@@ -135,7 +136,7 @@ class ReplayPlugin:
         """Say what was replayed, by whom, and what was not."""
         terminalreporter.section("traces")
         terminalreporter.line(f"replayed: {self._said}")
-        terminalreporter.line(f"exempt (bulk): {len(self._exempt)}")
+        terminalreporter.line(f"exempt (bulk, by_hand): {len(self._exempt)}")
         for name in sorted(self._exempt):
             terminalreporter.line(f"  {name}")
 

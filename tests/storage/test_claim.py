@@ -76,7 +76,7 @@ def test_better_priorities_come_first_and_share_the_limit(one: Session) -> None:
     for priority in (4, 2, 1, 3):
         enqueue_many(one, 2, priority=priority)
     found = claim(one, 5, token=1)
-    lanes = dict(one.execute("select lane, priority from awa.lanes").fetchall())
+    lanes: dict[int, int] = dict(one.execute("select lane, priority from awa.lanes").fetchall())
     assert [(1, [1, 2]), (2, [1, 2]), (3, [1])] == [(lanes[r.lane], r.seqs) for r in found.rows]
     assert [1, 2, 3] == [r.part for r in found.rows]
     rest = claim(one, 5, token=2)
@@ -91,7 +91,7 @@ def test_waiting_lifts_a_lane_and_the_older_head_goes_first(one: Session) -> Non
         "update awa.ready r set enqueued_at = clock_timestamp() - interval '181 s'"
         " from awa.lanes l where l.lane = r.lane and l.priority = 4"
     )
-    lanes = dict(one.execute("select lane, priority from awa.lanes").fetchall())
+    lanes: dict[int, int] = dict(one.execute("select lane, priority from awa.lanes").fetchall())
     one.execute("update awa.queue_settings set aging_s = 0")
     with one.transaction(force_rollback=True):
         assert [1, 2, 4] == [lanes[r.lane] for r in claim(one, token=1).rows]
@@ -170,6 +170,7 @@ def forget_slot_0(session: Session) -> None:
     session.execute("truncate awa.ready_0, awa.claims_0, awa.closures_0, awa.results_0")
 
 
+@pytest.mark.by_hand
 def test_a_lane_whose_slot_was_pruned_goes_on_at_its_floor(one: Session) -> None:
     """Guards CursorGrows: without a claims row the floor is the state; with a newer one it is not."""
     enqueue_many(one, 3)
@@ -183,6 +184,7 @@ def test_a_lane_whose_slot_was_pruned_goes_on_at_its_floor(one: Session) -> None
     assert 3 == lane_state(one).no
 
 
+@pytest.mark.by_hand
 def test_the_floor_keeps_the_holes(one: Session, other: Session) -> None:
     """Guards HoleSafety: a prune carries what the lane still waits for."""
     one.execute("select awa.ensure_lane('default')")

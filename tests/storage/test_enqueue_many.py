@@ -1,3 +1,5 @@
+from typing import Any
+
 from psycopg.types.json import Jsonb
 
 from tests.fix_database import Session
@@ -36,8 +38,8 @@ def test_an_empty_document_is_nothing(one: Session) -> None:
 
 def test_options_that_are_missing_or_null_are_the_defaults(one: Session) -> None:
     """Guards opts: left out, null and empty mean the same."""
-    jobs = [{"kind": "k", "args": 1}, *({"kind": "k", "args": 1, "opts": o} for o in (None, {}))]
-    one.execute(MANY, [Jsonb(jobs)])
+    job = {"kind": "k", "args": 1}
+    one.execute(MANY, [Jsonb([job, job | {"opts": None}, job | {"opts": {}}])])
     found = one.execute("select distinct queue, priority, max_attempts, extra from awa.jobs")
     assert [("default", 2, 25, {})] == found.fetchall()
 
@@ -58,10 +60,11 @@ def test_bad_documents_are_refused_and_nothing_is_written(one: Session) -> None:
     enqueue_many(one, 1)
     before = everything(one)
     good = {"kind": "k", "args": {}, "opts": {"queue": "new"}}
-    for document in (None, {}, "x", [good, 5], [good, None], [good, [good]]):
+    documents: list[Any] = [None, {}, "x", [good, 5], [good, None], [good, [good]]]
+    for document in documents:
         with refused("AW001", "jobs"):
             one.execute(MANY, [None if document is None else Jsonb(document)])
-    for bad in (
+    bad_jobs: list[Any] = [
         {"args": {}},
         {"kind": None, "args": {}},
         {"kind": "", "args": {}},
@@ -72,7 +75,8 @@ def test_bad_documents_are_refused_and_nothing_is_written(one: Session) -> None:
         {"kind": "k", "args": None},
         {"kind": "k", "args": {}, "optoins": {"queue": "typo"}},
         {},
-    ):
+    ]
+    for bad in bad_jobs:
         with refused("AW001", "jobs[1]"):
             one.execute(MANY, [Jsonb([good, bad, {"kind": ""}])])
     assert before == everything(one)

@@ -1,0 +1,188 @@
+"""`check` can fail: damage is planted by hand for each property it names."""
+
+from typing import LiteralString
+
+import pytest
+
+from tests.fix_database import Session
+from tests.fix_sql import (
+    broken,
+    claim,
+    complete,
+    enqueue,
+    enqueue_many,
+    release,
+    row,
+    start_worker,
+)
+
+pytestmark = pytest.mark.by_hand
+
+
+@pytest.fixture
+def planted(one: Session) -> None:
+    """Make a healthy lane: 1, 2 completed, 3 released (now 7), 4 running, 5 to 7 available.
+
+    A test that asks for this plants damage, so the folder's closing look is left out.
+    """
+    start_worker(one)
+    enqueue_many(one, 6)
+    first = claim(one, 4, token=1).row
+    complete(one, first, seqs=[1, 2], settle_id=1)
+    release(one, first, seqs=[3], settle_id=2)
+
+
+COPY_CLAIM: LiteralString = (
+    "insert into awa.claims select 2, worker, 2, claimed_at, deadline, no + 1, next, holes_xid,"
+    " young_xid, lane, slot, part, '{[4,5)}', holes, young from awa.claims"
+)
+CLOSE: LiteralString = (
+    "insert into awa.closures select token, 9, closed_at, %s::awa.outcome, lane, slot, part,"
+    " %s::int8multirange from awa.closures where settle_id = 1"
+)
+DAMAGE: list[tuple[str, LiteralString, list[str]]] = [
+    ("two claims of a number", COPY_CLAIM, ["EntryClaimedOnce", "OneLivePlacePerJob"]),
+    (
+        "a cursor that goes back over claimed numbers",
+        "update awa.claims set next = 3",
+        ["EntryClaimedOnce"],
+    ),
+    (
+        "a hole where a claimed number is",
+        "update awa.claims set holes = '{[2,3)}'",
+        ["EntryClaimedOnce"],
+    ),
+    (
+        "a young hole where a claimed number is",
+        "update awa.claims set young = '{[2,3)}'",
+        ["EntryClaimedOnce"],
+    ),
+    (
+        "a number closed twice",
+        CLOSE % ("'completed'", "'{[2,3)}'"),
+        ["ClosuresDisjoint", "OneLivePlacePerJob"],
+    ),
+    (
+        "a closure of what was not claimed",
+        CLOSE % ("'completed'", "'{[4,6)}'"),
+        ["ClosureWithinClaim"],
+    ),
+    (
+        "a closure of a claim that is not there",
+        "update awa.closures set token = 5 where settle_id = 1",
+        ["ClosureWithinClaim"],
+    ),
+    (
+        "a closure in another slot than its claim",
+        "update awa.closures set slot = 1 where settle_id = 1",
+        ["ClosureWithinClaim"],
+    ),
+    ("an open entry without its row", "delete from awa.ready where seq = 4", ["BodyKept"]),
+    (
+        "an entry that the cursor passed over",
+        "update awa.claims set next = 6",
+        ["HoleSafety"],
+    ),
+    (
+        "a cursor that went back",
+        "insert into awa.claims select 2, worker, 2, claimed_at, deadline, no - 1, 6, holes_xid,"
+        " young_xid, lane, slot, part, '{}', holes, young from awa.claims",
+        ["CursorGrows"],
+    ),
+    (
+        "two calls that wrote the same state",
+        "insert into awa.claims select 2, worker, 2, claimed_at, deadline, no, next, holes_xid,"
+        " young_xid, lane, slot, 2, '{}', holes, young from awa.claims",
+        ["CursorGrows"],
+    ),
+    (
+        "a job both in the ring and deferred",
+        "insert into awa.deferred (job_id, run_at, state, queue, priority, run_lease, attempt,"
+        " max_attempts, kind, args, enqueued_at)"
+        " values (5, now(), 'scheduled', 'default', 2, 1, 1, 25, 'k', '{}', now())",
+        ["OneLivePlacePerJob"],
+    ),
+    (
+        "a job both completed and final",
+        "insert into awa.finals (job_id, state, reason, finished_at, queue, priority, run_lease,"
+        " attempt, max_attempts, kind, args, enqueued_at)"
+        " values (1, 'failed', 'x', now(), 'default', 2, 1, 1, 25, 'k', '{}', now())",
+        ["OneLivePlacePerJob"],
+    ),
+    (
+        "a dead-lettered job that is still available",
+        "insert into awa.dlq (job_id, state, reason, finished_at, queue, priority, run_lease,"
+        " attempt, max_attempts, kind, args, enqueued_at)"
+        " values (5, 'failed', 'x', now(), 'default', 2, 1, 1, 25, 'k', '{}', now())",
+        ["OneLivePlacePerJob"],
+    ),
+    (
+        "a released entry whose job came back twice",
+        "insert into awa.ready select 8, job_id, enqueued_at, lane, 3, slot, attempt, max_attempts,"
+        " losses, kind, args, extra from awa.ready where seq = 7",
+        ["OneLivePlacePerJob"],
+    ),
+    ("a released entry whose job is gone", "delete from awa.ready where seq = 7", ["NoJobLost"]),
+    (
+        "a run_lease that did not grow",
+        "update awa.ready set run_lease = 1 where seq = 7",
+        ["RunLeaseGrows"],
+    ),
+    (
+        "a completed job that came back",
+        "update awa.ready set job_id = 1, run_lease = 2 where seq = 5",
+        ["FinalForGood", "OneLivePlacePerJob"],
+    ),
+    (
+        "a result of a running attempt",
+        """insert into awa.results values (4, 1, 0, '{}')""",
+        ["OnlyOpenSettles"],
+    ),
+    (
+        "a result of nothing",
+        """insert into awa.results values (90, 1, 3, '{}')""",
+        ["OnlyOpenSettles"],
+    ),
+]
+
+
+@pytest.mark.parametrize("broken_property", sorted({d[2][0] for d in DAMAGE}))
+def test_check_finds(one: Session, planted: None, broken_property: str) -> None:
+    """Guards the guard: a healthy lane is clean, and each kind of damage has its name."""
+    for told, damage, properties in DAMAGE:
+        if properties[0] == broken_property:
+            assert [] == broken(one)
+            with one.transaction(force_rollback=True):
+                one.execute(damage)
+                assert properties == sorted(set(broken(one))), told
+
+
+def test_a_withdrawal_is_no_damage(one: Session) -> None:
+    """Guards check against false alarms: an unclaimed number closed without a token is withdrawn."""
+    start_worker(one)
+    enqueue_many(one, 3)
+    claim(one, 1, token=1)
+    one.execute(
+        "insert into awa.closures values (null, 9, now(), 'withdrawn', 1, 0, null, '{[2,3)}')"
+    )
+    one.execute(
+        "insert into awa.finals (job_id, state, reason, finished_at, queue, priority, run_lease,"
+        " attempt, max_attempts, kind, args, enqueued_at)"
+        " values (2, 'cancelled', 'x', now(), 'default', 2, 1, 1, 25, 'k', '{}', now())"
+    )
+    assert [] == broken(one)
+
+
+def test_an_installation_without_jobs_is_clean(one: Session) -> None:
+    """Guards the edge: no lanes, and lanes without entries."""
+    assert [] == broken(one)
+    one.execute("select awa.ensure_lane('q')")
+    assert [] == broken(one)
+
+
+def test_damage_is_described(one: Session, planted: None) -> None:
+    """Guards the report: it says where."""
+    enqueue(one, queue="second")
+    one.execute("delete from awa.ready where seq = 4 and lane = 1")
+    found = row(one, 'select * from awa."check"()')
+    assert ("BodyKept", "lane 1 slot 0: 1 numbers of [1,5) have no row") == found

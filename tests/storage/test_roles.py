@@ -1,0 +1,154 @@
+from collections.abc import Callable, Iterator
+from typing import LiteralString
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from awa._storage.executors import run_sync
+from awa._storage.install import RoleNames, install_roles
+from tests.fix_database import NewSession, Session
+from tests.fix_sql import claim, complete, enqueue, everything, start_worker, value
+
+ROLES = ("producer", "worker", "operator", "reader")
+As = Callable[[str], Session]
+
+PRODUCING: tuple[LiteralString, ...] = (
+    "select awa.ensure_lane('q')",
+    "select awa.enqueue('k', '{}')",
+    """select awa.enqueue_many('[{"kind": "k", "args": {}}]')""",
+)
+WORKING: tuple[LiteralString, ...] = (
+    "select awa.worker_start(9, '{}')",
+    "select awa.heartbeat(9, 1, 0, '{}')",
+    "select awa.claim(9, 1, 90, '{default}', '{1}')",
+    "select awa.bodies(90)",
+    "select awa.complete(9, 1, '{}', '{}', '{}', '{}')",
+    "select awa.release(9, 1, '{}', '{}', '{}', '{}')",
+    "select awa.hold_alive(9)",
+    "select awa.sleep_on('{default}', 10)",
+    "select awa.wake_up()",
+    "select awa.inflight('{default}')",
+    "select awa.pass_on('{default}')",
+    "select awa.worker_stop(9)",
+)
+LOOKING_INTO: tuple[LiteralString, ...] = ("select awa.census(1)", 'select awa."check"()')
+LOOKING: tuple[LiteralString, ...] = (
+    "select awa.schema_version()",
+    "select * from awa.jobs",
+    "select * from awa.attempts",
+    "select * from awa.queues",
+    "select * from awa.queue_settings",
+)
+TUNING: tuple[LiteralString, ...] = ("update awa.queue_settings set deadline_s = 5, aging_s = 6",)
+ALLOWED = {
+    "producer": PRODUCING + LOOKING,
+    "worker": PRODUCING + WORKING + LOOKING,
+    "operator": PRODUCING + LOOKING_INTO + LOOKING + TUNING,
+    "reader": LOOKING_INTO + LOOKING,
+}
+EVERY = PRODUCING + WORKING + LOOKING_INTO + LOOKING + TUNING
+
+
+@pytest.fixture
+def names(one: Session) -> Iterator[RoleNames]:
+    """Return roles of this test's own; roles are the cluster's, so they are dropped at the end."""
+    suffix = one.info.dbname
+    found = RoleNames(**{role: f"{role} of {suffix}" for role in ROLES})
+    run_sync(one, install_roles("awa", found))
+    yield found
+    for role in ROLES:
+        each = sql.Identifier(getattr(found, role))
+        one.execute(sql.SQL("drop owned by {}").format(each))
+        one.execute(sql.SQL("drop role {}").format(each))
+
+
+@pytest.fixture
+def as_role(session: NewSession, names: RoleNames) -> As:
+    """Return `as_role(role)`: a session that acts as that role."""
+
+    def act(role: str) -> Session:
+        acting = session()
+        acting.execute(sql.SQL("set role {}").format(sql.Identifier(getattr(names, role))))
+        return acting
+
+    return act
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_may_do_its_part_and_nothing_else(one: Session, as_role: As, role: str) -> None:
+    """Guards least privilege: everything a role needs works; the rest is refused."""
+    enqueue(one)
+    acting = as_role(role)
+    for statement in EVERY:
+        if statement in ALLOWED[role]:
+            acting.execute(statement)
+        else:
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                acting.execute(statement)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_no_table_the_protocol_rests_on_is_granted(one: Session, as_role: As, role: str) -> None:
+    """Guards the only door: not read, not written, not even a number drawn."""
+    enqueue(one)
+    acting = as_role(role)
+    tables = [t for t in everything(one) if t not in {"queue_settings", "sequences"}]
+    for table in (*tables, "ready_0", "claims_0", "closures_0", "ring_seq", "job_id_seq"):
+        name = sql.SQL("awa.{}").format(sql.Identifier(table))
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            acting.execute(sql.SQL("select * from {}").format(name))
+        with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.WrongObjectType)):
+            acting.execute(sql.SQL("delete from {}").format(name))
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        acting.execute("select nextval('awa.lane_1_seq')")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        acting.execute("update awa.queue_settings set queue = 'other'")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        acting.execute("delete from awa.queue_settings")
+
+
+def test_nobody_else_may_call_an_internal_function(one: Session, as_role: As) -> None:
+    """Guards the only door: what no role is granted, no role can execute, and the public nothing."""
+    granted = {
+        name
+        for (name,) in one.execute(
+            "select distinct p.proname from pg_proc p, aclexplode(p.proacl) a"
+            " where p.pronamespace = 'awa'::regnamespace and a.grantee <> p.proowner"
+        ).fetchall()
+    }
+    public = one.execute(
+        "select p.proname from pg_proc p left join aclexplode(p.proacl) a on a.grantee = 0"
+        " where p.pronamespace = 'awa'::regnamespace and (a.grantee = 0 or p.proacl is null)"
+    ).fetchall()
+    assert [] == public
+    spoken = {s.split("awa.")[1].split("(")[0].strip('"') for s in EVERY if "(" in s}
+    assert spoken == granted - {"lane_last_number"}
+
+
+def test_what_the_views_count_is_the_same_for_every_role(one: Session, as_role: As) -> None:
+    """Guards the queues view: a reader without rights on sequences sees what the owner sees."""
+    start_worker(one)
+    for _ in range(3):
+        enqueue(one)
+    complete(one, claim(one, 1, token=1).row)
+    looked = "select available, running, completed from awa.queues"
+    assert [(2, 0, 1)] == one.execute(looked).fetchall()
+    for role in ROLES:
+        assert [(2, 0, 1)] == as_role(role).execute(looked).fetchall()
+
+
+def test_a_callers_search_path_changes_nothing(one: Session, as_role: As) -> None:
+    """Guards definers' rights: a caller's own objects are not found by our functions."""
+    acting = as_role("producer")
+    acting.execute("create temp table lanes (lane int)")
+    acting.execute("create temp table ready (lane int)")
+    acting.execute("set search_path = pg_temp, public")
+    enqueue(acting)
+    assert 1 == value(one, "select count(*) from awa.ready")
+
+
+def test_roles_may_be_installed_again_and_be_there_already(one: Session, names: RoleNames) -> None:
+    """Guards the separate step: repeatable, whoever made the roles."""
+    run_sync(one, install_roles("awa", names))
+    run_sync(one, install_roles("awa", names))
