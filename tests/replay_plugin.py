@@ -21,6 +21,11 @@ from correctness.traces import Recorded, Trace, cut, write_ndjson
 from tests.fix_database import on_database_created, on_database_finished
 
 _OPTION: Final = "--replay-traces"
+EXEMPT: Final = {
+    "bulk": "too many rows for a trace, so the test is not replayed (counted and printed)",
+    "by_hand": "writes rows that no function writes, so the test is not replayed (counted, printed)",
+}
+"""Markers that exempt a test from the replay, and why."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,7 +47,7 @@ class ReplayPlugin:
         self._config: Final = config
         self._open: Final[dict[str, Recording]] = {}
         self._tests: Final[dict[str, _Test]] = {}
-        self._exempt: Final[set[str]] = set()
+        self._exempt: Final[dict[str, str]] = {}
         self._said: str = "nothing was recorded"
 
     def created(self, conninfo: str, request: pytest.FixtureRequest) -> None:
@@ -150,6 +155,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Record from the first database on. Raise UsageError when TLC cannot be run."""
+    for marker, why in EXEMPT.items():
+        config.addinivalue_line("markers", f"{marker}: {why}")
     if not config.getoption(_OPTION):
         return
     try:
