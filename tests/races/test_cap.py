@@ -38,7 +38,7 @@ def warnings(one: Session) -> list[str]:
 def test_the_lanes_own_xmin_relieves_it_of_a_stranger(
     session: NewSession, one: Session, warnings: list[str]
 ) -> None:
-    """Guards Drains: a long transaction elsewhere pins xmin, but has nothing to do with this lane."""
+    """Guards Drains: a long transaction elsewhere pins xmin, but is not of this lane."""
     stranger, first, second = session(), session(), session()
     stranger.execute("begin; select pg_current_xact_id()")
     first.execute("begin")
@@ -61,7 +61,7 @@ def test_the_lanes_own_xmin_relieves_it_of_a_stranger(
 def test_a_producer_in_flight_stops_the_cursor_which_recovers(
     session: NewSession, one: Session, warnings: list[str]
 ) -> None:
-    """Guards HoleSafety and Drains: busy with a warning, no hole forgotten, and afterwards all go."""
+    """Guards HoleSafety and Drains: busy with a warning, no hole forgotten, then all go."""
     producer = session()
     producer.execute("begin")
     enqueue(producer)  # 1
@@ -143,7 +143,7 @@ def test_many_ranges_that_were_seen_have_no_part_in_what_is_forgotten(
 
 @pytest.mark.parametrize("epoch", [0, 1, 2, 300])
 def test_a_short_xid_is_read_as_the_nearest_full_one(one: Session, epoch: int) -> None:
-    """Guards HoleSafety: pg_locks shows 32 bits, and the counter wraps every four thousand million."""
+    """Guards HoleSafety: pg_locks shows 32 bits, and the counter wraps at 2**32."""
     wrap = 1 << 32
     for now, short, full in ((1000, 990, 990), (1000, 1003, 1003), (5, wrap - 5, -5)):
         if epoch * wrap + full > 0:
@@ -158,7 +158,7 @@ def test_a_short_xid_is_read_as_the_nearest_full_one(one: Session, epoch: int) -
 def test_a_holder_whose_xid_does_not_show_counts_as_the_oldest(
     one: Session, other: Session
 ) -> None:
-    """Guards HoleSafety: while a producer is being prepared its lock and its xid part for a moment."""
+    """Guards HoleSafety: while a producer is being prepared, lock and xid part briefly."""
     with other.transaction():
         enqueue(other)
         with one.transaction():

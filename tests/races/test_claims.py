@@ -80,7 +80,7 @@ def test_a_producer_that_commits_after_the_cursor_passed_is_claimed_first(
 
 
 def test_the_example_of_four_producers(session: NewSession, one: Session) -> None:
-    """Guards HoleSafety: late, committed, rolled back, committed, as the protocol's page tells it."""
+    """Guards HoleSafety: late, committed, rolled back, committed: the protocol's example."""
     enqueue_many(one, 6)
     complete(one, claim(one, token=1).row)
     a, c = session(), session()
@@ -133,7 +133,7 @@ def test_the_first_claim_of_a_lane_notes_what_rolled_back_beside_a_producer_in_f
 def test_a_hole_without_room_under_the_limit_is_not_forgotten(
     session: NewSession, one: Session
 ) -> None:
-    """Guards HoleSafety: quiet, the second look sees it, and there is no room: it stays (HoleLim)."""
+    """Guards HoleSafety: the second look sees it and there is no room: it stays (HoleLim)."""
     early, late = session(), session()
     late.execute("begin")
     enqueue(late)

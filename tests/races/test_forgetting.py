@@ -35,7 +35,7 @@ def roll_back_one(session: Session) -> None:
 def test_generations_are_forgotten_by_xid_while_the_lane_is_never_quiet(
     session: NewSession, one: Session
 ) -> None:
-    """Guards HoleSafety: producers take turns so that one is always in flight; xmin still passes."""
+    """Guards HoleSafety: one producer is always in flight; xmin still passes."""
     first, second = session(), session()
     first.execute("begin")
     enqueue(first)  # 1
@@ -75,7 +75,7 @@ def test_generations_are_forgotten_by_xid_while_the_lane_is_never_quiet(
 def test_a_producer_older_than_every_finished_transaction_keeps_its_hole(
     session: NewSession, one: Session
 ) -> None:
-    """Guards HoleSafety: a snapshot's xmax is only the last finished xid; the claim's own decides."""
+    """Guards HoleSafety: a snapshot's xmax is only the last finished xid."""
     early, stranger, producer = session(), session(), session()
     for each in (early, stranger, producer):
         each.execute("begin")
@@ -114,7 +114,7 @@ def test_the_xid_is_the_claims_own_and_newer_than_what_it_saw(
 def test_a_claim_in_a_transaction_that_had_an_xid_notes_none(
     session: NewSession, one: Session
 ) -> None:
-    """Guards HoleSafety: an xid older than the pick proves nothing; a later claim stamps its own."""
+    """Guards HoleSafety: an xid older than the pick proves nothing."""
     producer, second = session(), session()
     with one.transaction():
         one.execute("select pg_current_xact_id()")
@@ -187,7 +187,7 @@ def test_a_strangers_long_transaction_keeps_holes_until_the_lane_is_quiet(
 
 
 def test_a_prepared_producer_is_still_in_flight(session: NewSession, one: Session) -> None:
-    """Guards HoleSafety: quiet and lane_xmin see its lock and its xid, though no session has them."""
+    """Guards HoleSafety: quiet and lane_xmin see it, though no session has it."""
     producer = session()
     producer.execute("begin")
     enqueue(producer)
@@ -213,8 +213,8 @@ def test_a_late_row_in_a_slot_that_was_empty_is_not_forgotten(
     """Guards HoleSafety: a row may appear in a slot the claim called empty, before its look.
 
     The producer has its number, and waits for the slot (a prune holds it). The claim has listed the
-    live slots, and waits for the queue's settings. Then the producer commits into its slot, which the
-    claim does not read; its number may not be taken for one that never appears.
+    live slots, and waits for the queue's settings. Then the producer commits into its
+    slot, which the claim does not read; its number may not be taken for one that never appears.
     """
     pruner, late, gate, beside = session(), session(), session(), session()
     one.execute("select setval('awa.ring_seq', 5)")

@@ -85,41 +85,53 @@ DAMAGE: list[tuple[str, LiteralString, list[str]]] = [
     ),
     (
         "a cursor that went back",
-        "insert into awa.claims select 2, worker, 2, claimed_at, deadline, no - 1, 6, holes_xid,"
-        " young_xid, lane, slot, part, '{}', holes, young from awa.claims",
+        (
+            "insert into awa.claims select 2, worker, 2, claimed_at, deadline, no - 1, 6,"
+            " holes_xid, young_xid, lane, slot, part, '{}', holes, young from awa.claims"
+        ),
         ["CursorGrows"],
     ),
     (
         "two calls that wrote the same state",
-        "insert into awa.claims select 2, worker, 2, claimed_at, deadline, no, next, holes_xid,"
-        " young_xid, lane, slot, 2, '{}', holes, young from awa.claims",
+        (
+            "insert into awa.claims select 2, worker, 2, claimed_at, deadline, no, next, holes_xid,"
+            " young_xid, lane, slot, 2, '{}', holes, young from awa.claims"
+        ),
         ["CursorGrows"],
     ),
     (
         "a job both in the ring and deferred",
-        "insert into awa.deferred (job_id, run_at, state, queue, priority, run_lease, attempt,"
-        " max_attempts, kind, args, enqueued_at)"
-        " values (5, now(), 'scheduled', 'default', 2, 1, 1, 25, 'k', '{}', now())",
+        (
+            "insert into awa.deferred (job_id, run_at, state, queue, priority, run_lease, attempt,"
+            " max_attempts, kind, args, enqueued_at)"
+            " values (5, now(), 'scheduled', 'default', 2, 1, 1, 25, 'k', '{}', now())"
+        ),
         ["OneLivePlacePerJob"],
     ),
     (
         "a job both completed and final",
-        "insert into awa.finals (job_id, state, reason, finished_at, queue, priority, run_lease,"
-        " attempt, max_attempts, kind, args, enqueued_at)"
-        " values (1, 'failed', 'x', now(), 'default', 2, 1, 1, 25, 'k', '{}', now())",
+        (
+            "insert into awa.finals (job_id, state, reason, finished_at, queue, priority,"
+            " run_lease, attempt, max_attempts, kind, args, enqueued_at)"
+            " values (1, 'failed', 'x', now(), 'default', 2, 1, 1, 25, 'k', '{}', now())"
+        ),
         ["OneLivePlacePerJob"],
     ),
     (
         "a dead-lettered job that is still available",
-        "insert into awa.dlq (job_id, state, reason, finished_at, queue, priority, run_lease,"
-        " attempt, max_attempts, kind, args, enqueued_at)"
-        " values (5, 'failed', 'x', now(), 'default', 2, 1, 1, 25, 'k', '{}', now())",
+        (
+            "insert into awa.dlq (job_id, state, reason, finished_at, queue, priority, run_lease,"
+            " attempt, max_attempts, kind, args, enqueued_at)"
+            " values (5, 'failed', 'x', now(), 'default', 2, 1, 1, 25, 'k', '{}', now())"
+        ),
         ["OneLivePlacePerJob"],
     ),
     (
         "a released entry whose job came back twice",
-        "insert into awa.ready select 8, job_id, enqueued_at, lane, 3, slot, attempt, max_attempts,"
-        " losses, kind, args, extra from awa.ready where seq = 7",
+        (
+            "insert into awa.ready select 8, job_id, enqueued_at, lane, 3, slot, attempt,"
+            " max_attempts, losses, kind, args, extra from awa.ready where seq = 7"
+        ),
         ["OneLivePlacePerJob"],
     ),
     ("a released entry whose job is gone", "delete from awa.ready where seq = 7", ["NoJobLost"]),
@@ -158,7 +170,7 @@ def test_check_finds(one: Session, planted: None, broken_property: str) -> None:
 
 
 def test_a_withdrawal_is_no_damage(one: Session) -> None:
-    """Guards check against false alarms: an unclaimed number closed without a token is withdrawn."""
+    """Guards check against false alarms: unclaimed and closed without a token is withdrawn."""
     start_worker(one)
     enqueue_many(one, 3)
     claim(one, 1, token=1)

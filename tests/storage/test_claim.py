@@ -146,7 +146,7 @@ def test_a_call_takes_from_several_slots_with_a_row_each(one: Session) -> None:
 
 
 def test_the_newest_state_wins_wherever_its_row_is(one: Session) -> None:
-    """Guards EntryClaimedOnce: `no` says which state is the newest, not the slot, nor the cursor."""
+    """Guards EntryClaimedOnce: `no` says which state is the newest, not the slot or cursor."""
     one.execute("select awa.ensure_lane('default'), setval('awa.ring_seq', 7)")
     with one.transaction(force_rollback=True):
         enqueue(one)
@@ -172,7 +172,7 @@ def forget_slot_0(session: Session) -> None:
 
 @pytest.mark.by_hand
 def test_a_lane_whose_slot_was_pruned_goes_on_at_its_floor(one: Session) -> None:
-    """Guards CursorGrows: without a claims row the floor is the state; with a newer one it is not."""
+    """Guards CursorGrows: the floor is the state until a claims row is newer."""
     enqueue_many(one, 3)
     complete(one, claim(one, token=1).row)
     forget_slot_0(one)
@@ -310,7 +310,8 @@ def test_a_queue_that_a_limit_leaves_out_is_still_there_for_the_next(one: Sessio
 def test_a_read_only_transaction_cannot_claim(one: Session) -> None:
     """Guards the answer's honesty: what cannot be written is not handed out."""
     enqueue(one)
-    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction), one.transaction():
-        one.execute("set transaction read only")
+    one.execute("set default_transaction_read_only = on")
+    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
         claim(one, token=1)
+    one.execute("set default_transaction_read_only = off")
     assert [1] == claim(one, token=1).seqs

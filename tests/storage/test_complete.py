@@ -46,7 +46,7 @@ def test_a_part_of_a_claim_is_settled_and_the_rest_stays_open(one: Session, row:
 
 
 def test_a_repeat_of_the_same_settle_answers_already(one: Session, row: Row) -> None:
-    """Guards the lost settle reply: asked again with its id, it is known, and nothing is written."""
+    """Guards the lost settle reply: asked again with its id, nothing is written."""
     complete(one, row, seqs=[1, 2], settle_id=10)
     before = everything(one)
     assert [(1, "already", [1, 2])] == complete(one, row, seqs=[1, 2], settle_id=10)
@@ -132,7 +132,7 @@ def test_a_call_settles_several_claims_and_answers_by_item(one: Session, row: Ro
 
 
 def test_results_are_stored_for_what_is_settled(one: Session, row: Row) -> None:
-    """Guards OnlyOpenSettles: a result belongs to a settled number, in the item it was given for."""
+    """Guards OnlyOpenSettles: a result belongs to a settled number of its item."""
     complete(one, row, seqs=[1], settle_id=1)
     found = one.execute(
         COMPLETE.replace("::int8multirange[])", "::int8multirange[], %s, %s, %s)"),

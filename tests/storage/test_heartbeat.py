@@ -78,7 +78,7 @@ def test_calls_after_the_list_was_built_are_untouched(one: Session) -> None:
 
 
 def test_a_late_beat_cannot_release_what_a_newer_one_named(one: Session) -> None:
-    """Guards EntryClaimedOnce: beats may arrive in any order; an old list is about old calls only."""
+    """Guards EntryClaimedOnce: an old list is about old calls only."""
     claim(one, 1, token=1)
     claim(one, 1, token=2)
     assert ("alive", 0) == beat(one, 2, 2, [1, 2])
@@ -147,7 +147,7 @@ def test_a_job_lost_too_often_ends(one: Session) -> None:
 def test_an_attempt_somebody_is_settling_is_left_to_the_next_look(
     one: Session, other: Session
 ) -> None:
-    """Guards liveness: a beat never waits for a handler's transaction; the twelfth finds the rest."""
+    """Guards liveness: a beat never waits for a handler; the twelfth finds the rest."""
     found = claim(one, 2, token=1)
     with other.transaction():
         complete(other, found.row, seqs=[1])

@@ -109,7 +109,7 @@ def test_no_table_the_protocol_rests_on_is_granted(one: Session, as_role: As, ro
 
 
 def test_nobody_else_may_call_an_internal_function(one: Session, as_role: As) -> None:
-    """Guards the only door: what no role is granted, no role can execute, and the public nothing."""
+    """Guards the only door: no role executes what it was not granted; public nothing."""
     granted = {
         name
         for (name,) in one.execute(

@@ -26,7 +26,7 @@ def everyday(session: Session) -> None:
 
 
 def test_a_job_is_shown_once_in_its_state(one: Session) -> None:
-    """Guards OneLivePlacePerJob as people see it: completed, available again, running, available."""
+    """Guards OneLivePlacePerJob as people see it, in each state."""
     everyday(one)
     found = one.execute(
         "select id, state, run_lease, attempt, worker, result, claimed_at is not null,"

@@ -1,0 +1,70 @@
+from tests.fix_database import Session
+from tests.fix_sql import (
+    beat,
+    claim,
+    complete,
+    enqueue,
+    enqueue_many,
+    release,
+    start_worker,
+    value,
+)
+
+CENSUS = "select awa.census(%s)"
+
+
+def test_a_new_lane_is_empty(one: Session) -> None:
+    """Guards the edges: no claim yet, and a lane that is not there."""
+    one.execute("select awa.ensure_lane('q')")
+    assert {
+        "a": "census",
+        "lane": 1,
+        "no": 0,
+        "next": 1,
+        "holes": "{}",
+        "entries": [],
+        "claims": [],
+        "closures": [],
+    } == value(one, CENSUS, [1])
+    assert value(one, CENSUS, [2]) is None
+
+
+def test_everything_known_of_a_lane_is_told(one: Session, other: Session) -> None:
+    """Guards the last event of a trace: entries, claims, closures and both groups of holes."""
+    start_worker(one)
+    enqueue(one, queue="other")
+    enqueue_many(one, 2)  # 1, 2
+    row = claim(one, token=11).row
+    complete(one, row, seqs=[1], settle_id=1)
+    release(one, row, seqs=[2], settle_id=2)  # 3
+    with other.transaction():
+        enqueue(other)  # 4
+        one.execute("select setval('awa.ring_seq', 6)")
+        enqueue(one)  # 5
+        assert [3, 5] == claim(one, 5, token=12).seqs
+        enqueue(other)  # 6
+        enqueue(one)  # 7
+        assert [7] == claim(one, 5, token=13).seqs
+        beat(one, 1, 13, [11, 12])
+        told = value(one, CENSUS, [2])
+    assert (3, 8, "{[4,5),[6,7)}") == (told["no"], told["next"], told["holes"])
+    assert [[0, 1, 2, 1, 1], [0, 2, 3, 1, 1], [0, 3, 3, 2, 1]] == told["entries"][:3]
+    assert [[6, 5, 1, 1], [6, 7, 1, 1], [6, 8, 2, 1]] == [
+        [e[0], e[1], *e[3:]] for e in told["entries"][3:]
+    ]
+    assert [
+        [0, 11, 1, "{[1,3)}"],
+        [0, 12, 1, "{[3,4)}"],
+        [6, 12, 2, "{[5,6)}"],
+        [6, 13, 1, "{[7,8)}"],
+    ] == told["claims"]
+    assert [
+        [0, 11, 1, "{[1,2)}", "completed"],
+        [0, 11, 1, "{[2,3)}", "released"],
+        [6, 13, 1, "{[7,8)}", "lost"],
+    ] == told["closures"]
+
+
+def test_the_schema_says_its_version(one: Session) -> None:
+    """Guards the version: what a program asks before anything else."""
+    assert 1 == value(one, "select awa.schema_version()")
