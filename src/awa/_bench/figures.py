@@ -103,6 +103,18 @@ FIGURES: Final = (
         meaning="WAL of that bulk enqueue",
         measurement="bulk",
     ),
+    Figure(
+        name="enqueue.client_cpu_s_per_1k",
+        unit="s/1k jobs",
+        meaning="processor time of the client in that bulk enqueue",
+        measurement="bulk",
+    ),
+    Figure(
+        name="enqueue.postgres_cpu_s_per_1k",
+        unit="s/1k jobs",
+        meaning="processor time of every server process in that bulk enqueue",
+        measurement="bulk",
+    ),
     *_drain("drain", "one worker", Target(bound=40_000, at_least=True)),
     *_drain("drain2", "two workers", None),
     Figure(

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import awa
-from awa._bench.counters import wal_bytes
+from awa._bench.counters import server_cpu_s, wal_bytes
 from awa._bench.jobs import bench_jobs, bench_rows
 from awa._bench.server import fresh_database, open_session
 from awa._storage.connecting import open_connection
@@ -74,18 +74,22 @@ async def measure_single(server: Server, jobs: int) -> dict[str, float]:
 async def measure_bulk(server: Server, jobs: int) -> dict[str, float]:
     """All jobs at once."""
     new = bench_jobs(jobs)
-    with fresh_database(server) as conninfo:
+    with fresh_database(server) as conninfo, open_session(conninfo) as session:
         async with awa.AsyncClient(conninfo) as client:
-            with open_session(conninfo) as session:
-                session.execute("checkpoint")
-                before = wal_bytes(session)
-                took_s = await _timed_s(insert_all, client, new)
-                after = wal_bytes(session)
+            session.execute("checkpoint")
+            wal, own_s, server_s = wal_bytes(session), time.process_time(), server_cpu_s(session)
+            took_s = await _timed_s(insert_all, client, new)
+            own_s = time.process_time() - own_s
+            figures = {
+                "enqueue.bulk_per_s": jobs / took_s,
+                "enqueue.wal_bytes_per_job": (wal_bytes(session) - wal) / jobs,
+                "enqueue.client_cpu_s_per_1k": own_s * 1000 / jobs,
+            }
+            after_s = server_cpu_s(session)
         _require_stored(conninfo, jobs)
-    return {
-        "enqueue.bulk_per_s": jobs / took_s,
-        "enqueue.wal_bytes_per_job": (after - before) / jobs,
-    }
+    if server_s is not None and after_s is not None:
+        figures["enqueue.postgres_cpu_s_per_1k"] = (after_s - server_s) * 1000 / jobs
+    return figures
 
 
 def singles(jobs: int) -> int:
