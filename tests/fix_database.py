@@ -181,7 +181,7 @@ def _own_database(
 
 def _create(watcher: Session, name: str, template: str | None) -> None:
     """Create a database. PostgreSQL itself waits for a backend that is leaving the template."""
-    statement = sql.SQL("create database {} template {}").format(
+    statement = sql.SQL("create database {} template {} strategy file_copy").format(
         sql.Identifier(name), sql.Identifier(template or "template0")
     )
     watcher.execute(statement)

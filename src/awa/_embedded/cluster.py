@@ -36,9 +36,9 @@ class Cluster:
 
     It runs from construction on and listens on a private socket, with `tcp=True` on 127.0.0.1 as
     well. `bindir` holds other programs than the wheel's (`/usr/lib/postgresql/15/bin`);
-    `settings` are server parameters. `durable=False` turns syncs off. Leaving the `with` block
-    (or `close`) stops it and deletes its directory; should the process be killed, its supervisor
-    does both.
+    `settings` are server parameters. `durable=False` turns syncs off. Its directory is made in
+    `below`, by default where temporary files go. Leaving the `with` block (or `close`) stops it
+    and deletes the directory; should the process be killed, its supervisor does both.
 
     Raises EmbeddedMissing without the wheel, UnfitPlace when the server's account cannot reach
     the directory of temporary files, ServerFailed when the server does not start.
@@ -51,6 +51,7 @@ class Cluster:
         settings: Mapping[str, str] | None = None,
         tcp: bool = False,
         durable: bool = False,
+        below: Path | None = None,
     ) -> None:
         account = server_account()
         binaries = find_binaries(account, bindir=bindir, home=embedded_home())
@@ -58,7 +59,7 @@ class Cluster:
         self.port = _free_port() if tcp else PORT
         listen = {"listen_addresses": "127.0.0.1"} if tcp else {}
         self._settings = {**({} if durable else NOT_DURABLE), **listen, **(settings or {})}
-        self.directory = Path(tempfile.mkdtemp(prefix="awa-"))
+        self.directory = Path(tempfile.mkdtemp(prefix="awa-", dir=below))
         # mkdtemp makes it private even from the account that runs the server.
         self.directory.chmod(0o711 if account.switched else 0o700)
         self._postmaster = Postmaster(place=self.directory, account=account, binaries=binaries)
