@@ -9,7 +9,7 @@ from tests.fix_database import NewSession, Session
 from tests.fix_sql import Row, claim, complete, numbers, release, row, start_worker, value
 
 JOBS = 300_000
-BLOCKS_MAX = 800
+BLOCKS_MAX = 300
 
 
 def reads(session: Session) -> tuple[int, int]:

@@ -19,11 +19,12 @@ create type outcome as enum (
 
 -- ---------------------------------------------------------------------------------- control plane
 
+-- Every claim reckons with a queue's settings: infinity or NaN would stop it, so a hundred years is the most.
 create table queue_settings (
     queue_id int generated always as identity primary key,
     queue text not null unique constraint queue_length_inv check (char_length(queue) between 1 and 200),
-    deadline_s double precision not null default 300 constraint deadline_inv check (deadline_s >= 0),
-    aging_s double precision not null default 60 constraint aging_inv check (aging_s >= 0)
+    deadline_s double precision not null default 300 constraint deadline_inv check (deadline_s between 0 and 3153600000),
+    aging_s double precision not null default 60 constraint aging_inv check (aging_s = 0 or aging_s between 0.001 and 3153600000)
 );
 comment on column queue_settings.deadline_s is 'seconds an attempt may take; 0 = no deadline';
 comment on column queue_settings.aging_s is 'seconds of waiting that lift a lane by one priority; 0 = never';
