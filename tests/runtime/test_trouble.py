@@ -150,6 +150,7 @@ async def test_a_worker_whose_row_is_gone_starts_anew(
         await cancelled.wait()
         with session() as conn:
             assert [(1,)] == conn.execute("select count(*) from awa.workers").fetchall()
+        await client.shutdown(timeout_ms=0)
     assert any("it starts anew" in record.message for record in caplog.records)
 
 

@@ -53,17 +53,17 @@ def test_one_request_for_flags_at_a_time(listening: Sleeping) -> None:
 def test_a_producer_in_flight_is_polled_with_back_off(listening: Sleeping) -> None:
     """Guards its job: its commit notifies nobody, because it tested before the flag was up."""
     go_to_sleep(listening, in_flight=True)
-    first_s = listening.next_s()
+    first_s = listening.next_s(0.0)
     assert 0.0025 <= first_s <= 0.005
-    pauses = []
+    pauses, now_s = [], 0.0
     for _ in range(12):
-        now_s = listening.next_s()
+        now_s = listening.next_s(now_s)
         wanted = listening.ask_flags(now_s)
         assert wanted is not None
         assert () == wanted.raised, "the flags are up already"
         listening.flags_answered(asked=wanted.tested, got=(), in_flight=True)
         claimed(listening, now_s, empty="ab")
-        pauses.append(listening.next_s() - now_s)
+        pauses.append(listening.next_s(now_s) - now_s)
     assert pauses == pytest.approx(sorted(pauses))
     assert pytest.approx(0.15) == pauses[-1]
 
@@ -119,7 +119,7 @@ def test_busy_is_asked_again_soon_and_is_not_idleness(listening: Sleeping) -> No
 def test_a_quiet_queue_is_looked_at_anyway_after_a_while(listening: Sleeping) -> None:
     """Guards against a sleeper that died without passing on: the fallback poll, 5 s."""
     go_to_sleep(listening)
-    assert 5.0 == listening.next_s()
+    assert 5.0 == listening.next_s(0.0)
     assert None is listening.ask_flags(4.9)
     assert FlagsWanted(raised=(), tested=("a", "b")) == listening.ask_flags(5.0)
 
@@ -155,3 +155,9 @@ def test_flags_that_come_after_the_worker_was_woken_are_given_up_with_the_next(
     listening.flags_answered(asked=["a"], got=["a"], in_flight=False)
     assert set() == listening.flags
     assert FlagsWanted(raised=("a",), tested=("a",)) == listening.ask_flags(0.0)
+
+
+def test_a_queue_that_waits_for_a_permit_sets_no_timer(listening: Sleeping) -> None:
+    """Guards the processor: the loop would turn without end until a permit comes back."""
+    assert ["a", "b"] == listening.to_claim(1.0)
+    assert float("inf") == listening.next_s(1.0)

@@ -85,7 +85,7 @@ class Claimer:
                 if asks:
                     await self._claim(asks)
                 else:
-                    await self._changed.wait(until_s=self._sleeping.next_s())
+                    await self._changed.wait(until_s=self._sleeping.next_s(now_s))
         finally:
             await self._session.aclose()
 

@@ -25,25 +25,25 @@ class Pauses:
 
     _heap: list[tuple[float, int, Held, int]] = field(default_factory=list)
     _order: "itertools.count[int]" = field(default_factory=itertools.count)
-    _failures: OrderedDict[int, int] = field(default_factory=OrderedDict)
+    counts: OrderedDict[int, int] = field(default_factory=OrderedDict)
+    """Failures in a row by job id; what it does not know has none."""
 
     def __len__(self) -> int:
         return len(self._heap)
 
     def failed(self, job_id: int, held: Held, seq: int, *, now_s: float) -> float:
         """Let this entry wait; answers the pause in seconds."""
-        failures = self._failures.pop(job_id, 0) + 1
-        self._failures[job_id] = failures
-        while len(self._failures) > FAILURE_COUNTS_MAX:
-            self._failures.popitem(last=False)
+        failures = self.counts.pop(job_id, 0) + 1
+        self.counts[job_id] = failures
+        while len(self.counts) > FAILURE_COUNTS_MAX:
+            self.counts.popitem(last=False)
         pause_s = failure_pause_s(failures)
         heapq.heappush(self._heap, (now_s + pause_s, next(self._order), held, seq))
         return pause_s
 
     def succeeded(self, job_id: int) -> None:
         """The job's failures in a row are over."""
-        if self._failures:
-            self._failures.pop(job_id, None)
+        self.counts.pop(job_id, None)
 
     def due_s(self) -> float | None:
         """When the next pause ends, by the caller's clock; None when nobody waits."""

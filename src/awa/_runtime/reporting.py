@@ -48,14 +48,24 @@ class Reporter:
             extra=fields_of(held, body),
         )
 
-    def interrupted(self, held: Held, body: Body, others: BaseException | None = None) -> None:
+    def cancelled_with(self, held: Held, body: Body, others: BaseException | None) -> None:
+        """The attempt was cancelled, and some of its own tasks raised something else."""
+        if others is not None:
+            _log.warning(
+                "job %d attempt %d raised while it was cancelled",
+                body.job_id,
+                body.attempt,
+                exc_info=others,
+                extra=fields_of(held, body),
+            )
+
+    def interrupted(self, held: Held, body: Body) -> None:
         """The worker ends the attempt for its own reasons: it is given back at once."""
         self._settler.give_back(held, body.seq)
         _log.warning(
             "job %d attempt %d was interrupted and is given back",
             body.job_id,
             body.attempt,
-            exc_info=others,
             extra=fields_of(held, body),
         )
 

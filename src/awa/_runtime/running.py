@@ -11,7 +11,6 @@ pause (see `settling`). So does a kind without a handler here, which is never th
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from time import perf_counter
 from typing import Any, Final
 
 import msgspec
@@ -47,7 +46,7 @@ class QueueRun:
         self.permits: Final = permits
         self.waiting: Final[deque[tuple[Held, Body]]] = deque()
         self.running: Final[dict[Job[Any], float]] = {}
-        """When each running attempt began, by perf_counter; the oldest comes first."""
+        """When each running attempt began, by trio's clock; the oldest comes first."""
         self.threads: Final = Threads(permits.workers)
         self._handlers = handlers
         self._settler = settler
@@ -62,7 +61,7 @@ class QueueRun:
     def limit(self, *, paused: int) -> int:
         """How many jobs to claim for this queue now."""
         began_s = next(iter(self.running.values()), None)
-        oldest_s = 0.0 if began_s is None else perf_counter() - began_s
+        oldest_s = 0.0 if began_s is None else trio.current_time() - began_s
         return self.permits.limit(oldest_running_s=oldest_s, paused=paused)
 
     def hand_over(self, jobs: Iterable[tuple[Held, Body]]) -> None:
@@ -107,33 +106,58 @@ class QueueRun:
 
     async def _take_turn(self) -> None:
         """Run jobs until none waits, or another runner has the turn."""
-        waiting = self.waiting
-        turn_s = perf_counter()
-        woke = False
-        while waiting and not self._turn_taken:
-            held, body = waiting.popleft()
-            if waiting and not woke:
-                # They run when this runner waits, and find the deque as it is then.
-                self._wake(2)
-                woke = True
-            ended_s = await self._attempt(held, body)
-            if ended_s - turn_s > YIELD_AFTER_S:
-                self._settler.ran(self.name, idle=not (waiting or self.running))
-                await self._let_others_run()
-                turn_s = perf_counter()
-                woke = False
-        self._settler.ran(self.name, idle=not (waiting or self.running))
+        while self.waiting and not self._turn_taken:
+            await self._run_under_one_deadline()
+        self._settler.ran(self.name, idle=not (self.waiting or self.running))
 
-    async def _let_others_run(self) -> None:
+    async def _run_under_one_deadline(self) -> None:
+        """Run jobs in one cancel scope for as long as they share its deadline.
+
+        A scope costs more than a short job. One job runs in it at a time, so cancelling it cancels
+        one attempt; a scope whose time has come is left before the next job starts.
+        """
+        held, body = self.waiting.popleft()
+        deadline_s = deadline_of(held, body.extra)
+        current: tuple[Held, Body] | None = held, body
+        try:
+            with trio.CancelScope(deadline=deadline_s) as scope:
+                # Runners that wake now run when this one waits, and find the deque as it is then.
+                self._wake(2)
+                turn_s = now_s = trio.current_time()
+                while True:
+                    now_s = await self._attempt(held, body, now_s)
+                    current = None
+                    if now_s - turn_s > YIELD_AFTER_S:
+                        turn_s = now_s = await self._let_others_run()
+                        self._wake(2)
+                    if not self._may_go_on(deadline_s, now_s):
+                        break
+                    current = held, body = self.waiting.popleft()
+        except BaseException:
+            if current is not None:
+                self._reporter.interrupted(*current)
+            raise
+        if scope.cancelled_caught and current is not None:
+            self._reporter.deadline_passed(*current)
+
+    def _may_go_on(self, deadline_s: float, now_s: float) -> bool:
+        """Whether the next job may run in the same scope."""
+        if not self.waiting or self._turn_taken or now_s >= deadline_s:
+            return False
+        held, body = self.waiting[0]
+        return deadline_of(held, body.extra) == deadline_s
+
+    async def _let_others_run(self) -> float:
+        self._settler.ran(self.name, idle=False)
         self._turn_taken = True
         try:
             await trio.lowlevel.checkpoint()
         finally:
             self._turn_taken = False
+        return trio.current_time()
 
-    async def _attempt(self, held: Held, body: Body) -> float:
-        """One attempt, whatever comes of it; answers when it ended, by perf_counter."""
-        began_s = perf_counter()
+    async def _attempt(self, held: Held, body: Body, began_s: float) -> float:
+        """One attempt, whatever comes of it; answers when it ended. Cancelled comes out of it."""
         handler = self._handlers.get(body.kind)
         if handler is None:
             self._reporter.no_handler(held, body)
@@ -144,44 +168,41 @@ class QueueRun:
             self._reporter.bad_args(held, body, error)
             return began_s
         self.running[job] = began_s
-        try:
-            await self._run_handler(held, body, handler, job)
-        finally:
-            del self.running[job]
-            ended_s = perf_counter()
-            self.permits.measured(ended_s - began_s)
-        return ended_s
-
-    async def _run_handler(self, held: Held, body: Body, handler: Handler, job: Job[Any]) -> None:
         current_job.set(job)
         try:
-            with trio.CancelScope(deadline=deadline_of(held, body.extra)) as scope:
-                if handler.run is not None:
-                    value = await handler.run(job)
-                else:
-                    assert handler.run_in_thread is not None
-                    value = await self.threads.run(handler.run_in_thread, job)
-            if scope.cancelled_caught:
-                self._reporter.deadline_passed(held, body)
-            elif value is None:
+            if handler.run is not None:
+                value = await handler.run(job)
+            else:
+                assert handler.run_in_thread is not None
+                value = await self.threads.run(handler.run_in_thread, job)
+            if value is None:
                 self._settler.complete(held, body.seq)
             else:
                 self._settler.complete_with(held, body.seq, encode_result(value))
-        except trio.Cancelled:
-            self._reporter.interrupted(held, body)
-            raise
-        except KeyboardInterrupt:
-            self._reporter.interrupted(held, body)
+            if self._settler.pauses.counts:
+                self._settler.pauses.succeeded(body.job_id)
+        except (trio.Cancelled, KeyboardInterrupt):
             raise
         except BaseExceptionGroup as group:
-            cancelled, others = group.split(trio.Cancelled)
-            if cancelled is None:
-                self._reporter.failed(held, body, group)
-            else:
-                self._reporter.interrupted(held, body, others)
-                raise cancelled from None
+            self._failed_in_group(held, body, group)
         except BaseException as error:  # noqa: BLE001  # SystemExit in a handler is its failure too
             self._reporter.failed(held, body, error)
+        finally:
+            del self.running[job]
+            ended_s = trio.current_time()
+            self.permits.measured(ended_s - began_s)
+        return ended_s
+
+    def _failed_in_group(
+        self, held: Held, body: Body, group: BaseExceptionGroup[BaseException]
+    ) -> None:
+        """A handler's own nursery ended with errors: they count, unless it was cancelled."""
+        cancelled, others = group.split(trio.Cancelled)
+        if cancelled is None:
+            self._reporter.failed(held, body, group)
+            return
+        self._reporter.cancelled_with(held, body, others)
+        raise cancelled
 
 
 def deadline_of(held: Held, extra: bytes) -> float:

@@ -100,11 +100,18 @@ class Sleeping:
             if self._claimable(queue) and queue.not_before_s <= now_s
         ]
 
-    def next_s(self) -> float:
-        """When something is due by itself; infinite when nothing is."""
+    def next_s(self, now_s: float) -> float:
+        """When something more becomes due by itself; infinite when nothing does.
+
+        What is due already waits for something else: a permit, or the answer about flags.
+        """
         timed = (Phase.AWAKE, Phase.POLLING, Phase.QUIET)
         return min(
-            (queue.not_before_s for queue in self.queues.values() if queue.phase in timed),
+            (
+                queue.not_before_s
+                for queue in self.queues.values()
+                if queue.phase in timed and queue.not_before_s > now_s
+            ),
             default=float("inf"),
         )
 
