@@ -21,11 +21,8 @@ from correctness.traces import Recorded, Trace, cut, write_ndjson
 from tests.fix_database import on_database_created, on_database_finished
 
 _OPTION: Final = "--replay-traces"
-EXEMPT: Final = {
-    "bulk": "too many rows for a trace, so the test is not replayed (counted and printed)",
-    "by_hand": "writes rows that no function writes, so the test is not replayed (counted, printed)",
-}
-"""Markers that exempt a test from the replay, and why."""
+EXEMPT: Final = ("bulk", "by_hand")
+"""Markers of tests that are not replayed; pyproject.toml says why."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,8 +49,9 @@ class ReplayPlugin:
 
     def created(self, conninfo: str, request: pytest.FixtureRequest) -> None:
         """A test's database is there, and nobody is connected to it."""
-        if any(map(request.node.get_closest_marker, ("bulk", "by_hand"))):
-            self._exempt.add(request.node.nodeid)
+        exempting = [name for name in EXEMPT if request.node.get_closest_marker(name) is not None]
+        if exempting:
+            self._exempt[request.node.nodeid] = exempting[0]
         else:
             self._open[conninfo] = Recording(conninfo)
 
@@ -141,9 +139,9 @@ class ReplayPlugin:
         """Say what was replayed, by whom, and what was not."""
         terminalreporter.section("traces")
         terminalreporter.line(f"replayed: {self._said}")
-        terminalreporter.line(f"exempt (bulk, by_hand): {len(self._exempt)}")
-        for name in sorted(self._exempt):
-            terminalreporter.line(f"  {name}")
+        terminalreporter.line(f"exempt ({', '.join(EXEMPT)}): {len(self._exempt)}")
+        for name, marker in sorted(self._exempt.items()):
+            terminalreporter.line(f"  {marker}: {name}")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -155,8 +153,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Record from the first database on. Raise UsageError when TLC cannot be run."""
-    for marker, why in EXEMPT.items():
-        config.addinivalue_line("markers", f"{marker}: {why}")
     if not config.getoption(_OPTION):
         return
     try:
