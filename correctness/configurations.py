@@ -90,6 +90,7 @@ CONFIGURATIONS: Final = (
         ForgetUnpicked="HoleSafety",
         XmaxForOwnXid="HoleSafety",
         XidBeforePick="HoleSafety",
+        XminNewerThanLook="HoleSafety",
         InflightAfterDraw="HoleSafety",
         XidNotForced="HoleSafety",
         NoSecondPick="HoleSafety",
@@ -97,6 +98,7 @@ CONFIGURATIONS: Final = (
         OldSnapshot="EntryClaimedOnce",
         ReleaseNotInflight="HoleSafety",
         RepeatAnswersAll="AnswersAreOpen",
+        NewestFirst="FifoLinearizable",
     ),
     *_breaks(
         "witness",
@@ -114,6 +116,7 @@ CONFIGURATIONS: Final = (
         ReleaseLoses="OneLivePlacePerJob",
         JobTwice="OpenIsNewest",
         PassedOver="PassedOver",
+        WrongSlot="BodyKept",
     ),
     _holds("Reconcile", "Reconcile"),
     _holds("ReconcileEnds", "Reconcile"),
@@ -121,6 +124,7 @@ CONFIGURATIONS: Final = (
     _holds("WakingTwoQueues", "Waking"),
     _holds("WakingDeath", "Waking"),
     _holds("WakingPoll", "Waking"),
+    _holds("deep/WakingPoll", "Waking", deep=True),
     *_breaks("probe", "Waking", DeathLosesProbe="NoLostWakeup", ToldProbe="ToldProbe"),
     *_breaks(
         "witness",
@@ -130,9 +134,17 @@ CONFIGURATIONS: Final = (
         NoPassOn="NoLostWakeup",
         PassOnForOneQueue="NoLostWakeup",
         KeepFlagsWhenFull="NoLostWakeup",
+        NoPassOnAtDeath="LostOnlyByDeath",
+        NoPoll="Claimed",
     ),
     *_breaks("probe", "Reconcile", ReleaseProbe="ReleaseProbe"),
-    *_breaks("witness", "Reconcile", ReconcileOpenOnly="LiveStays", ReconcileNoUpto="LiveStays"),
+    *_breaks(
+        "witness",
+        "Reconcile",
+        ReconcileOpenOnly="LiveStays",
+        ReconcileNoUpto="LiveStays",
+        ReconcileNamesAll="OrphansEnd",
+    ),
 )
 
 

@@ -10,7 +10,7 @@ EXTENDS Naturals, FiniteSets
 
 CONSTANTS CallMax,   \* bound: claim calls the worker sends
           BeatMax,   \* bound: beats under way at once
-          Rule       \* "upto"; witnesses: "open" (names open ones only), "no_upto"
+          Rule       \* "upto"; witnesses: "open" (names open ones only), "no_upto", "all" (names all it sent)
 
 Calls == 1..CallMax
 
@@ -50,7 +50,8 @@ Settled(c) == /\ c \in known \ ended /\ server[c] \in {"closed", "released"}
               /\ ended' = ended \cup {c}
               /\ UNCHANGED <<sent, server, known, given_up, beats>>
 
-Named == (known \ ended) \cup IF Rule = "open" THEN {} ELSE (1..sent) \ (known \cup given_up)
+Named == IF Rule = "all" THEN 1..sent
+         ELSE (known \ ended) \cup IF Rule = "open" THEN {} ELSE (1..sent) \ (known \cup given_up)
 Build == /\ Cardinality(beats) < BeatMax
          /\ beats' = beats \cup {[named |-> Named, upto |-> sent]}
          /\ UNCHANGED <<sent, server, known, ended, given_up>>

@@ -314,7 +314,7 @@ Follows(S) ==
 
 RowsFor(G) ==                  \* one claims row per slot
     LET used == {EntryOf(s).slot : s \in G}
-    IN {[part |-> Cardinality({j \in used : j <= k}), slot |-> k,
+    IN IF Loose("in_slot") THEN {[part |-> 1, slot |-> Min(Slots), seqs |-> G]} ELSE {[part |-> Cardinality({j \in used : j <= k}), slot |-> k,
          seqs |-> {s \in G : EntryOf(s).slot = k}] : k \in used}
 States(G) ==                   \* states of the lane a claim of G may write
     UNION {{[no |-> no + 1, next |-> c, holes |-> H] :

@@ -138,7 +138,8 @@ Base == [no |-> no, next |-> next, gens |-> gens, written |-> Written]
 
 \* What of `written` a claim with this base looks for.
 Wanted(b, written) == {s \in written : s >= b.next \/ s \in b.gens.old \cup b.gens.young}
-FirstN(S) == {s \in S : Rank(S, s) <= Limit}
+FirstN(S) == IF Kept("order") THEN {s \in S : Rank(S, s) <= Limit}
+             ELSE {s \in S : Rank(S, s) > Cardinality(S) - Limit}
 PassedBy(b, top) == (b.next..top) \cup b.gens.old \cup b.gens.young
 UpTo(S, top) == {s \in S : s <= top}
 
@@ -179,7 +180,8 @@ CLane(c) ==
 \* One statement, one snapshot: the visible entries it looks for, and its xmin.
 CPick(c) ==
     LET k == clm[c]
-        P == FirstN(Wanted(k.base, Sees(c)))
+        \* Looking through a list of slots that is older than the snapshot, or slot by slot.
+        P == FirstN(Wanted(k.base, IF Kept("one_look") THEN Sees(c) ELSE k.base.written))
     IN /\ k.pc = "lane"
        /\ IF P = {} THEN Ends(c, {}) /\ Finish(k.xid)                        \* empty
           ELSE /\ clm' = [clm EXCEPT ![c] = [pc |-> "picked", base |-> k.base, xid |-> k.xid,
