@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 CODE := $(wildcard src tests correctness examples)
-# Traces are replayed by TLC where there is Java, else by the Python twin of the spec.
+# Every database test records its trace; TLC, which needs Java, replays them all at the end.
 PYTEST_ARGS ?= --replay-traces
 
 .DEFAULT_GOAL := help
