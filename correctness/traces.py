@@ -5,6 +5,7 @@ order of their first appearance, so two tests that did the same thing give the s
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ WORKERS_LANE: Final = 0
 _APPENDS: Final = {"enqueue", "enqueue_many"}
 _SETTLES: Final = {"complete", "release"}
 _WORKERS: Final = {"worker_start", "worker_stop"}
+_SPAN: Final = re.compile(r"[\[(](-?\d*),(-?\d*)\)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,9 +163,16 @@ class _Names:
         return known.setdefault(name, len(known) + 1)
 
     def named(self, text: str) -> frozenset[int]:
-        """Answer the calls of this recording that a heartbeat's list names."""
-        listed = Ranges.parse(text)
-        return frozenset(rank for call, rank in self.calls.items() if call in listed)
+        """Answer the calls of this recording that a heartbeat's list names; it may be unbounded."""
+        spans = _SPAN.findall(text)
+        return frozenset(
+            rank
+            for call, rank in self.calls.items()
+            if any(
+                (not low or int(low) <= call) and (not high or call < int(high))
+                for low, high in spans
+            )
+        )
 
 
 def _set(text: str) -> frozenset[int]:
