@@ -4,11 +4,13 @@ from typing import Final
 
 from awa._core.limits import CLAIM_ENTRIES_MAX
 
-CLAIM_BATCH_MAX: Final = 500
-"""Jobs asked for at once, per queue: one claims row costs the same for 1 and for 500."""
+CLAIM_BATCH_MAX: Final = 1000
+"""Jobs asked for at once, per queue: one claims row costs the same for 1 and for 1,000. With 500
+a drain of short jobs took a third more processor time per job, on both sides."""
 
-PREFETCH_JOBS_MAX: Final = 2000
-"""Jobs claimed beyond the permits of one queue, however short they are."""
+PREFETCH_JOBS_MAX: Final = 3000
+"""Jobs claimed beyond the permits of one queue, however short they are: a batch that runs, one that
+is being settled and one that is being claimed."""
 
 PREFETCH_HORIZON_S: Final = 0.05
 """Jobs are claimed ahead only as many as should start within this time."""
@@ -19,7 +21,7 @@ PREFETCH_WAIT_MAX_S: Final = 1.0
 PATROL_INTERVAL_S: Final = 0.25
 """How often jobs claimed ahead are looked at."""
 
-FLUSH_JOBS: Final = 500
+FLUSH_JOBS: Final = 1000
 """Outcomes that are worth a call at once."""
 
 FLUSH_AGE_S: Final = 0.01
@@ -112,5 +114,6 @@ assert INFLIGHT_POLL_MIN_S < INFLIGHT_POLL_MAX_S
 # A slow call is no reason to drop a connection while beats still come through it.
 assert CALL_TIMEOUT_S > 2 * HEARTBEAT_INTERVAL_S
 assert FLUSH_JOBS <= SETTLE_JOBS_MAX
+assert 3 * CLAIM_BATCH_MAX <= PREFETCH_JOBS_MAX
 # The last words are short beside the time that handlers get.
 assert LAST_CLAIM_S + LAST_FLUSH_S + LAST_WORDS_S < SHUTDOWN_TIMEOUT_S

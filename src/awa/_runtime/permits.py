@@ -74,7 +74,7 @@ def prefetch_limit(*, workers: int, mean_s: float | None, oldest_running_s: floa
 def claim_limit(*, workers: int, prefetch: int, held: int) -> int:
     """How many jobs to ask for with so many held.
 
-    Short jobs are worth waiting for a batch: a claim costs the same for 1 and for 500.
+    Short jobs are worth waiting for a batch: a claim costs the same for 1 and for 1,000.
     """
     free = workers + prefetch - held
     batch = min(workers + prefetch, CLAIM_BATCH_MAX)
