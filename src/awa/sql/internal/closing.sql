@@ -21,6 +21,8 @@ begin
     elsif exists (select from unnest(p_slots, p_tokens, p_parts, p_seqs) u (s, t, p, q)
                   where u.s is null or u.s not between 0 and 15 or u.t is null or u.p is null or u.q is null) then
         perform refuse_input('slots', 'must be from 0 to 15, and nothing may be null');
+    elsif exists (select from unnest(p_seqs) q where lower_inf(q) or upper_inf(q)) then
+        perform refuse_input('seqs', 'must be bounded');
     elsif (select count(distinct (u.t, u.p)) from unnest(p_tokens, p_parts) u (t, p)) <> n then
         -- two items for one claim would be judged by one look, and both accepted
         perform refuse_input('tokens', 'a (token, part) may be named once in a call');
