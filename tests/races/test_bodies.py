@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-from psycopg import pq
+from psycopg.pq.abc import PGconn
 
-from tests.fix_database import NewSession, Session
+from tests.fix_database import NewSession, Session, open_session
 from tests.fix_sql import (
     Blocked,
     Start,
@@ -21,16 +21,15 @@ from tests.fix_sql import (
 
 
 @pytest.fixture
-def stopped(database: str) -> Iterator[pq.PGconn]:
+def stopped(database: str) -> Iterator[PGconn]:
     """Return a connection that sends and does not read."""
-    connection = pq.PGconn.connect(database.encode())
-    assert pq.ConnStatus.OK == connection.status
-    yield connection
-    connection.finish()
+    with open_session(database) as session:
+        yield session.pgconn
+        session.pgconn.finish()
 
 
 def test_a_client_stopped_while_it_receives_bodies_does_not_stop_the_lane(
-    one: Session, watcher: Session, stopped: pq.PGconn
+    one: Session, watcher: Session, stopped: PGconn
 ) -> None:
     """Guards Drains: the claim has committed, so its lane is free; and its attempts are open."""
     start_worker(one)

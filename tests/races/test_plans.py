@@ -16,7 +16,7 @@ def reads(session: Session) -> tuple[int, int]:
     """Return the blocks touched and the rows read end to end in the ring, by everybody so far."""
     session.execute("select pg_stat_force_next_flush()")
     session.execute("select pg_stat_clear_snapshot()")
-    return row(
+    blocks, rows = row(
         session,
         "select (select sum(coalesce(heap_blks_read, 0) + coalesce(heap_blks_hit, 0)"
         " + coalesce(idx_blks_read, 0) + coalesce(idx_blks_hit, 0))::bigint"
@@ -24,6 +24,7 @@ def reads(session: Session) -> tuple[int, int]:
         " (select sum(seq_tup_read)::bigint from pg_stat_user_tables"
         " where schemaname = 'awa' and relname ~ '^(ready|claims|closures)_')",
     )
+    return blocks, rows
 
 
 @pytest.mark.bulk

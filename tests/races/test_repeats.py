@@ -65,7 +65,7 @@ def test_a_repeat_whose_first_call_rolls_back_takes_its_place(
 ) -> None:
     """Guards NoJobLost: after the wait there is nothing under the token, so it claims.
 
-    A transaction's locks go one by one: the repeat may find the lane still locked, and is told busy.
+    A transaction's locks go one by one: the repeat may find the lane still locked: busy.
     """
     with one.transaction(force_rollback=True):
         claim(one, 2, token=7)
