@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from awa._core.ranges import Ranges
-
 Event = Mapping[str, Any]
 
 WORKERS_LANE: Final = 0
@@ -21,6 +19,7 @@ WORKERS_LANE: Final = 0
 _APPENDS: Final = {"enqueue", "enqueue_many"}
 _SETTLES: Final = {"complete", "release"}
 _WORKERS: Final = {"worker_start", "worker_stop"}
+_NUMBER_MAX: Final = 2**63
 _SPAN: Final = re.compile(r"[\[(](-?\d*),(-?\d*)\)")
 
 
@@ -80,7 +79,7 @@ def _lanes_of(event: Event) -> set[int]:
 
 
 def _cut_lane(recorded: Sequence[Recorded], lane: int) -> Trace:
-    names = _Names(recorded)
+    names = _Names(recorded, lane)
     tokens = {
         one.event["token"]
         for one in recorded
@@ -103,20 +102,24 @@ def _cut_lane(recorded: Sequence[Recorded], lane: int) -> Trace:
     return Trace(
         lane=lane,
         born=not any(event["a"] == "ensure_lane" for event in events),
-        appear=frozenset(
-            entry[2]
-            for one in recorded
-            if one.event["a"] != "census"
-            for entry in one.event.get("entries", ())
-            if entry[0] == lane
-        ),
+        appear=_appear(recorded, lane),
         events=tuple(events),
         lines=tuple(lines),
     )
 
 
+def _appear(recorded: Sequence[Recorded], lane: int) -> frozenset[int]:
+    return frozenset(
+        entry[2]
+        for one in recorded
+        if one.event["a"] != "census"
+        for entry in one.event.get("entries", ())
+        if entry[0] == lane
+    )
+
+
 def _workers_trace(recorded: Sequence[Recorded]) -> Trace:
-    names = _Names(recorded)
+    names = _Names(recorded, WORKERS_LANE)
     kept = [
         (line, one.event)
         for line, one in enumerate(recorded)
@@ -152,8 +155,10 @@ def _claimed_again(recorded: Sequence[Recorded], line: int, lane: int) -> bool:
 class _Names:
     """Small numbers for what the world draws at random; calls keep their order."""
 
-    def __init__(self, recorded: Sequence[Recorded]) -> None:
+    def __init__(self, recorded: Sequence[Recorded], lane: int) -> None:
         self._numbers: dict[str, dict[int, int]] = {}
+        # Numbers above every one that appears are all alike: two of them stand for the rest.
+        self.top: Final = max(_appear(recorded, lane), default=0) + 3
         calls = {one.event[key] for one in recorded for key in ("call", "upto") if key in one.event}
         self.calls: Final = {call: rank for rank, call in enumerate(sorted(calls), 1)}
 
@@ -175,8 +180,13 @@ class _Names:
         )
 
 
-def _set(text: str) -> frozenset[int]:
-    return frozenset(Ranges.parse(text))
+def _set(text: str, top: int = _NUMBER_MAX) -> frozenset[int]:
+    """The numbers of a multirange, up to `top`: a caller may ask for numbers without an end."""
+    return frozenset(
+        number
+        for low, high in _SPAN.findall(text)
+        for number in range(int(low or 0), min(int(high or top), top))
+    )
 
 
 def _entries(event: Event, lane: int, names: _Names) -> tuple[dict[str, int], ...]:
@@ -203,7 +213,7 @@ def _items(event: Event, lane: int, names: _Names, *keys: str) -> tuple[dict[str
         {
             "token": names.of("token", item["token"]),
             "part": item["part"],
-            **{key: _set(item[key]) for key in keys},
+            **{key: _set(item[key], names.top) for key in keys},
         }
         for item in event["items"]
         if item["lane"] == lane

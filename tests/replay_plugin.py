@@ -74,7 +74,12 @@ class ReplayPlugin:
 
     def _replay_all(self, session: pytest.Session) -> None:
         started_s = time.monotonic()
-        cut_up = {name: test.traces() for name, test in self._tests.items()}
+        cut_up: dict[str, list[tuple[list[Recorded], Trace]]] = {}
+        for name, test in self._tests.items():
+            try:
+                cut_up[name] = test.traces()
+            except (KeyError, ValueError) as error:
+                self._report(session, name, f"An event cannot be read: {error!r}")
         fit = [
             trace for traces in cut_up.values() for _, trace in traces if too_long(trace) is None
         ]
