@@ -25,6 +25,8 @@ MODULES: Final = ("JobLife.tla", "Storage.tla", "StorageTrace.tla")
 EVENTS_MAX: Final = 400
 """A longer trace is not replayed: it takes minutes. Its test is marked `bulk`."""
 NUMBERS_MAX: Final = 600
+LOSSES_MAX: Final = 5
+"""As in the SQL: a job lost once more than this ends."""
 BATCH_EVENTS_MAX: Final = 6000
 PARALLEL: Final = 2
 
@@ -40,7 +42,7 @@ CONSTANTS
   Ids <- TraceNames
   Slots <- TraceSlots
   SeqMax = 2000000000
-  LossMax = 2000000000
+  LossMax = {LOSSES_MAX}
   Off = {{}}
   All <- TraceAll
   LateAfterClaim <- TraceLateAfterClaim

@@ -161,6 +161,14 @@ def forgotten_call(on: Stage) -> None:
     on.claim(3)
 
 
+def lost_too_often(on: Stage) -> None:
+    """A job is lost by one heartbeat after another, until it ends."""
+    on.enqueue()
+    for call in range(1, 7):
+        on.claim(call)
+        on.beat(call, "{}")
+
+
 def batches_of_two_queues(on: Stage) -> None:
     """Batches fill two lanes, and one claim call takes from both."""
     jobs = '[{"kind":"s","args":1},{"kind":"s","args":2,"opts":{"queue":"other"}}]'
@@ -180,6 +188,7 @@ STORIES: Final[Sequence[Callable[[Stage], None]]] = (
     lost_settle_reply,
     released,
     forgotten_call,
+    lost_too_often,
     batches_of_two_queues,
 )
 

@@ -181,11 +181,11 @@ class _Names:
 
 
 def _set(text: str, top: int = _NUMBER_MAX) -> frozenset[int]:
-    """The numbers of a multirange, up to `top`: a caller may ask for numbers without an end."""
+    """The numbers of a multirange from 0 up to `top`: a caller may ask for any numbers at all."""
     return frozenset(
         number
         for low, high in _SPAN.findall(text)
-        for number in range(int(low or 0), min(int(high or top), top))
+        for number in range(max(0, int(low or 0)), min(int(high or top), top))
     )
 
 

@@ -6,6 +6,7 @@ from importlib.resources import files
 from awa._core.actions import ACTIONS
 from awa._storage.functions import Storage
 from correctness.configurations import SPEC
+from correctness.replay import LOSSES_MAX
 from tests.fix_database import Session
 
 NAMES = set(ACTIONS)
@@ -55,3 +56,8 @@ def test_the_replay_has_a_case_for_each_action() -> None:
     """Guards the fifth place: an event without a case could not be judged."""
     cases = set(re.findall(r'e\.a = "(\w+)"\s*->', text_of("StorageTrace")))
     assert NAMES | {"census"} == cases
+
+
+def test_the_replay_has_the_bound_of_the_sql(one: Session) -> None:
+    """Guards LossBound: a replay with another bound would accept a job that ends too late."""
+    assert (LOSSES_MAX,) == one.execute("select awa.losses_max()").fetchone()
