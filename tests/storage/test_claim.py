@@ -209,6 +209,7 @@ def test_names_may_be_of_any_script(one: Session) -> None:
     assert "küche" == value(one, "select kind from awa.bodies(1)")
 
 
+@pytest.mark.bulk
 def test_a_thousand_is_taken_and_more_is_refused(one: Session) -> None:
     """Guards the bound of a claim: the sum of the limits, not of what is there."""
     enqueue_many(one, 1001)

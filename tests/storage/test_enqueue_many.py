@@ -1,5 +1,6 @@
 from typing import Any
 
+import pytest
 from psycopg.types.json import Jsonb
 
 from tests.fix_database import Session
@@ -82,6 +83,7 @@ def test_bad_documents_are_refused_and_nothing_is_written(one: Session) -> None:
     assert before == everything(one)
 
 
+@pytest.mark.bulk
 def test_five_thousand_jobs_go_in_one_document(one: Session) -> None:
     """Guards the bulk path: contiguous numbers, one lane, one transaction."""
     ids = enqueue_many(one, 5000)

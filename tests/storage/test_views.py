@@ -125,6 +125,7 @@ def test_jobs_outside_the_ring_are_shown_too(one: Session) -> None:
     assert [(2, 2)] == counts
 
 
+@pytest.mark.bulk
 def test_a_job_is_found_by_its_id_among_many(one: Session) -> None:
     """Guards answers in milliseconds: by id, no slot that holds rows is read from end to end."""
     start_worker(one)
