@@ -104,6 +104,7 @@ async def test_one_bad_job_among_many_writes_none(database: str, one: Session) -
     assert 0 == written(one)
 
 
+@pytest.mark.bulk
 async def test_many_jobs_answer_in_their_order(database: str, one: Session) -> None:
     """Guards handles: the n-th belongs to the n-th, over several calls in one transaction."""
     async with awa.AsyncClient(database) as client:

@@ -237,6 +237,7 @@ async def test_a_handler_that_exits_is_a_failure_and_not_the_workers_end(databas
         await until_state(client, good.id, "completed")
 
 
+@pytest.mark.bulk
 async def test_many_short_jobs_run_each_exactly_once(database: str) -> None:
     """Guards the fast path: claimed ahead, several claims and settles under way at once."""
     seen: list[int] = []

@@ -80,6 +80,7 @@ async def test_a_dropped_listener_is_replaced_and_jobs_are_picked_up_meanwhile(
         await until(lambda: seen[2] == 1)
 
 
+@pytest.mark.bulk
 async def test_every_connection_cut_again_and_again_loses_and_doubles_nothing(
     database: str, session: NewSession
 ) -> None:
@@ -125,6 +126,7 @@ async def test_a_worker_outlives_a_restart_of_the_server(
         assert () == await client.check()
 
 
+@pytest.mark.by_hand
 async def test_a_worker_whose_row_is_gone_starts_anew(
     database: str, session: NewSession, caplog: pytest.LogCaptureFixture
 ) -> None:
