@@ -49,7 +49,7 @@ def test_options_at_their_bounds_are_kept(one: Session) -> None:
         ({"deadline_s": 0}, "extra", {"deadline_s": 0}),
         ({"deadline_s": 0.25}, "extra", {"deadline_s": 0.25}),
     ):
-        found = row(one, ENQUEUE, ["k" * 200, Jsonb(None), Jsonb(opts)])
+        found = row(one, ENQUEUE, ["k" * 200, Jsonb([]), Jsonb(opts)])
         assert expected == value(one, f"select {column} from awa.jobs where id = %s", [found[0]])
 
 
@@ -101,6 +101,9 @@ def test_bad_jobs_are_refused_and_nothing_is_written(one: Session) -> None:
     for kind in (None, "", "k" * 201):
         with refused("AW001", "kind"):
             one.execute(ENQUEUE, [kind, Jsonb({}), Jsonb({})])
+    for args in (None, Jsonb(None)):
+        with refused("AW001", "args"):
+            one.execute(ENQUEUE, ["k", args, Jsonb({})])
     with refused("AW001", "args"):
         one.execute(ENQUEUE, ["k", None, Jsonb({})])
     with refused("AW001", "opts"):

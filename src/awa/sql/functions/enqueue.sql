@@ -17,7 +17,7 @@ declare
 begin
     if enqueue.kind is null or char_length(enqueue.kind) not between 1 and 200 then
         perform refuse_kind(enqueue.kind);
-    elsif enqueue.args is null then
+    elsif enqueue.args is null or enqueue.args = 'null' then
         perform refuse_input('args', 'must not be null');
     end if;
     v_opts := read_options(enqueue.opts);
