@@ -77,7 +77,7 @@ def check(configuration: Configuration) -> Result:
         run=run_tlc(
             module,
             configuration.file,
-            quick=configuration.breaks is not None,
+            quick=not configuration.deep,
             timeout_s=timeout_s,
         ),
     )

@@ -105,7 +105,7 @@ def run_tlc(
     """Check `module` under `config`; every module it extends lies in the module's folder.
 
     One worker, so that the search is breadth first and its counterexamples are shortest. `quick`
-    spares the optimising compiler, which costs a run of a second more than it gives.
+    spares the optimising compiler, which costs runs of up to a minute more than it gives.
     """
     started_s = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="awa-tlc-") as scratch:

@@ -55,6 +55,9 @@ LifeNext == /\ state' \in [Jobs -> States]
             /\ \A j \in Jobs : Legal(Was(j), Is(j))
 LifeSpec == LifeInit /\ [][LifeNext]_lifeVars
 
+\* The same without the bounds of this model, for a module that refines it and has its own.
+LifeOfEachJob == LifeInit /\ [][\A j \in Jobs : Legal(Was(j), Is(j))]_lifeVars
+
 \* What the promise means, said without the arrows.
 FinalForGood == [][\A j \in Jobs : state[j] \in Final => state'[j] = state[j]]_lifeVars
 RunGrows     == [][\A j \in Jobs : run'[j] \in {run[j], run[j] + 1}]_lifeVars

@@ -432,5 +432,5 @@ Life == INSTANCE JobLife WITH state <- [j \in Jobs |-> StateOf(j)],
                               run <- [j \in Jobs |-> IF Known(j) THEN Lease(j) ELSE 0],
                               losses <- [j \in Jobs |-> LossesOf(j)],
                               RunMax <- SeqMax
-RefinesJobLife == Life!LifeSpec
+RefinesJobLife == Life!LifeOfEachJob
 =============================================================================

@@ -11,7 +11,7 @@
 (* PostgreSQL does the first before the second.                              *)
 (*                                                                           *)
 (* Bare names the protections that a witness takes away.                     *)
-EXTENDS Storage
+EXTENDS Storage, TLC
 
 CONSTANTS Producers, Claimers, Settlers,
           Inside,      \* claimers whose transaction had an xid before the claim
@@ -333,6 +333,9 @@ TxNext ==
                                 \E asked \in {r.seqs} \cup (IF op = "lost" THEN {} ELSE {{n} : n \in r.seqs}) :
                                   SBegin(s, op, r, asked)
 TxSpec == TxInit /\ [][TxNext]_txVars
+
+\* Producers differ in nothing but their names.
+ProducersAlike == Permutations(Producers)
 
 (* ------------------------------- properties ------------------------------ *)
 
