@@ -6,7 +6,7 @@ synchronous twin is `awa.Client`.
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import sniffio
@@ -24,8 +24,9 @@ from awa._runtime.limits import POLL_DEAF_S, SHUTDOWN_TIMEOUT_S
 from awa._runtime.settings import WorkerSettings
 from awa._runtime.worker import Worker
 from awa._storage import views
+from awa._storage.calls import counted
 from awa._storage.connecting import close_now, connect
-from awa._storage.executors import run_asyncio
+from awa._storage.executors import run_asyncio, run_overlapped
 from awa._storage.functions import Storage
 from awa._storage.install import install_roles, migrate, require_version
 from awa._storage.pool import Pool
@@ -33,13 +34,12 @@ from awa._version import VERSION
 from awa.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
     from datetime import timedelta
     from types import TracebackType
 
     from awa._client.producing import Lane
     from awa._core.entries import Violation
-    from awa._core.options import NewJob
     from awa._storage.calls import Call
     from awa.embedded import Server
 
@@ -244,12 +244,13 @@ class AsyncClient(Tasks):
 
         Raises InvalidInput with nothing written.
         """
-        prepared = [self._producing.prepare(args, options) for args in jobs]
+        same = self._producing.batch(options)
+        prepared = [same.prepare(args) for args in jobs]
         handles: list[JobHandle] = []
         async with self._opened().connection() as conn:
-            await self._make_lanes((one.lane for one in prepared), conn)
+            await self._make_lanes(same.lanes, conn)
             async with conn.transaction():
-                for batch in batches(one.job for one in prepared):
+                for batch in batches(prepared):
                     answers = await run_asyncio(conn, self._storage.enqueue_many(batch))
                     handles += [handle_of(answer) for answer in answers]
         return handles
@@ -257,24 +258,19 @@ class AsyncClient(Tasks):
     async def enqueue_many_copy(self, jobs: Iterable[object], **options: Any) -> int:
         """Store very many jobs, a few thousand to a transaction; answers how many.
 
-        Jobs are taken from the iterable as they are sent, so a generator needs little memory. What
+        Jobs are taken from the iterable as they are sent, so a generator needs little memory. While
+        the server stores a batch the next one is made, and is sent before the answer is there: what
         was sent before an error stays. Options as in `insert`, the same for all.
         """
-        count = 0
-        lanes: set[Lane] = set()
+        same = self._producing.batch(options)
 
-        def prepared() -> Iterator[NewJob]:
-            for args in jobs:
-                one = self._producing.prepare(args, options)
-                lanes.add(one.lane)
-                yield one.job
+        async def calls() -> AsyncGenerator[Call[int], None]:
+            for batch in batches(same.prepare(args) for args in jobs):
+                await self._make_lanes(same.lanes)
+                yield counted(self._storage.enqueue_many(batch))
 
-        async with self._opened().connection() as conn:
-            for batch in batches(prepared()):
-                await self._make_lanes(lanes, conn)
-                answers = await run_asyncio(conn, self._storage.enqueue_many(batch))
-                count += len(answers)
-        return count
+        async with self._opened().connection() as conn, aclosing(calls()) as made:
+            return sum(await run_overlapped(conn, made))
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
@@ -288,8 +284,8 @@ class AsyncClient(Tasks):
     async def _make_lanes(self, lanes: Iterable[Lane], conn: Any = None) -> None:
         for lane, call in self._producing.missing_lanes(lanes):
             if conn is None:
-                # A business transaction is open: not on its connection, and not on another of the
-                # pool, where transactions could wait for each other.
+                # The caller's connection is at work (a business transaction, a batch under way),
+                # and over another of the pool callers could wait for each other.
                 own = await connect(self._conninfo)
                 try:
                     await run_asyncio(own, call)

@@ -16,6 +16,7 @@ from awa._client.working import work
 from awa._core.batches import batches
 from awa._core.options import checked_int
 from awa._storage import views
+from awa._storage.calls import counted
 from awa._storage.executors import run_sync
 from awa._storage.functions import Storage
 from awa._storage.install import install_roles, migrate
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
     from awa._client.queues import QueueChoice
     from awa._core.entries import Violation
-    from awa._core.options import NewJob
     from awa._storage.calls import Call
     from awa.embedded import Server
 
@@ -121,31 +121,25 @@ class Client(Tasks):
 
     def insert_many(self, jobs: Iterable[object], **options: Any) -> list[JobHandle]:
         """Store jobs in one transaction, all or none; see `AsyncClient.insert_many`."""
-        prepared = [self._producing.prepare(args, options) for args in jobs]
+        same = self._producing.batch(options)
+        prepared = [same.prepare(args) for args in jobs]
         handles: list[JobHandle] = []
         with self._connection() as conn:
-            self._make_lanes(conn, (one.lane for one in prepared))
+            self._make_lanes(conn, same.lanes)
             with conn.transaction():
-                for batch in batches(one.job for one in prepared):
+                for batch in batches(prepared):
                     answers = run_sync(conn, self._storage.enqueue_many(batch))
                     handles += [handle_of(answer) for answer in answers]
         return handles
 
     def enqueue_many_copy(self, jobs: Iterable[object], **options: Any) -> int:
         """Store very many jobs, a few thousand to a transaction; answers how many."""
+        same = self._producing.batch(options)
         count = 0
-        lanes: set[Lane] = set()
-
-        def prepared() -> Iterator[NewJob]:
-            for args in jobs:
-                one = self._producing.prepare(args, options)
-                lanes.add(one.lane)
-                yield one.job
-
         with self._connection() as conn:
-            for batch in batches(prepared()):
-                self._make_lanes(conn, lanes)
-                count += len(run_sync(conn, self._storage.enqueue_many(batch)))
+            for batch in batches(same.prepare(args) for args in jobs):
+                self._make_lanes(conn, same.lanes)
+                count += run_sync(conn, counted(self._storage.enqueue_many(batch)))
         return count
 
     def get_job(self, job_id: int) -> views.JobRecord | None:

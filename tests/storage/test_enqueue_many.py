@@ -61,11 +61,14 @@ def test_bad_documents_are_refused_and_nothing_is_written(one: Session) -> None:
     enqueue_many(one, 1)
     before = everything(one)
     good = {"kind": "k", "args": {}, "opts": {"queue": "new"}}
-    documents: list[Any] = [None, {}, "x", [good, 5], [good, None], [good, [good]]]
+    documents: list[Any] = [None, {}, "x"]
     for document in documents:
         with refused("AW001", "jobs"):
             one.execute(MANY, [None if document is None else Jsonb(document)])
     bad_jobs: list[Any] = [
+        5,
+        None,
+        [good],
         {"args": {}},
         {"kind": None, "args": {}},
         {"kind": "", "args": {}},

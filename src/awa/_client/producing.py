@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from awa._core.entries import Enqueued, JobState
 from awa._core.limits import PRIORITY_DEFAULT, QUEUE_DEFAULT
-from awa._core.options import NewJob, new_job
+from awa._core.options import JobOptions, NewJob, checked_options, new_job
 from awa._runtime.handlers import Handlers
 from awa._storage.calls import Call
 from awa._storage.functions import Storage
@@ -38,6 +38,38 @@ class Prepared:
     lane: Lane
 
 
+class Batch:
+    """Checks jobs that share their options: those are read once per class of arguments."""
+
+    def __init__(self, handlers: Handlers, options: Mapping[str, object]) -> None:
+        self.lanes: Final[set[Lane]] = set()
+        """Where the jobs so far will go."""
+        self._handlers = handlers
+        self._options = {name: value for name, value in options.items() if value is not None}
+        self._by_type: dict[type, JobOptions] = {}
+
+    def prepare(self, args: object) -> NewJob:
+        """Check one job. Raises InvalidInput."""
+        options = self._by_type.get(type(args))
+        if options is None:
+            options = self._by_type[type(args)] = self._read_options(args)
+        return new_job(args, options)
+
+    def _read_options(self, args: object) -> JobOptions:
+        chosen = dict(self._options)
+        handler = self._handlers.by_type.get(type(args))
+        if handler is not None:
+            chosen.setdefault("kind", handler.kind)
+            chosen.setdefault("queue", handler.queue)
+        options = checked_options(chosen)
+        # Both were checked just now.
+        queue, priority = chosen.get("queue", QUEUE_DEFAULT), chosen.get("priority")
+        assert isinstance(queue, str)
+        assert priority is None or isinstance(priority, int)
+        self.lanes.add((queue, PRIORITY_DEFAULT if priority is None else priority))
+        return options
+
+
 @dataclass(slots=True)
 class Producing:
     """Checks jobs, and knows which lanes exist.
@@ -52,17 +84,13 @@ class Producing:
 
     def prepare(self, args: object, options: Mapping[str, object]) -> Prepared:
         """Check one job; kind and queue default to its handler's. Raises InvalidInput."""
-        chosen = {name: value for name, value in options.items() if value is not None}
-        handler = self.handlers.by_type.get(type(args))
-        if handler is not None:
-            chosen.setdefault("kind", handler.kind)
-            chosen.setdefault("queue", handler.queue)
-        job = new_job(args, chosen)
-        # Both were checked just now.
-        queue, priority = chosen.get("queue", QUEUE_DEFAULT), chosen.get("priority")
-        assert isinstance(queue, str)
-        assert priority is None or isinstance(priority, int)
-        return Prepared(job=job, lane=(queue, PRIORITY_DEFAULT if priority is None else priority))
+        batch = self.batch(options)
+        job = batch.prepare(args)
+        return Prepared(job=job, lane=next(iter(batch.lanes)))
+
+    def batch(self, options: Mapping[str, object]) -> Batch:
+        """For many jobs with the same options."""
+        return Batch(self.handlers, options)
 
     def missing_lanes(self, lanes: Iterable[Lane]) -> list[tuple[Lane, Call[int]]]:
         """Of these lanes, those to make before jobs are stored in them."""

@@ -6,16 +6,15 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from awa._core import limits
 from awa._core.arguments import encode_args, encode_json, kind_of_args
 from awa.errors import InvalidInput
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewJob:
-    """A job ready to be stored: everything about it was checked."""
+class NewJob(NamedTuple):
+    """A job ready to be stored: everything about it was checked. A tuple, as there may be many."""
 
     kind: str
     args: bytes
@@ -24,30 +23,48 @@ class NewJob:
     """JSON text of an object; what has its default is absent."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobOptions:
+    """Options that were checked once, for any number of jobs."""
+
+    kind: str | None
+    """None: derived from the class of each job's arguments."""
+    opts: bytes
+
+
 OPTIONS: Final = ("deadline", "kind", "max_attempts", "metadata", "priority", "queue", "tags")
 """What `new_job` understands, by the names that users type."""
 
 
 def new_job(
     args: object,
-    options: Mapping[str, object] | None = None,
+    options: Mapping[str, object] | JobOptions | None = None,
     *,
     args_bytes_max: int = limits.ARGS_BYTES_MAX,
 ) -> NewJob:
-    """Check a job's arguments and options. An option that is None counts as not given.
+    """Check a job's arguments and options; options as `checked_options`. Raises InvalidInput."""
+    chosen = options if isinstance(options, JobOptions) else checked_options(options or {})
+    return NewJob(
+        kind=checked_name("kind", kind_of_args(args)) if chosen.kind is None else chosen.kind,
+        args=encode_args(args, bytes_max=args_bytes_max),
+        opts=chosen.opts,
+    )
 
-    Options: `kind` (default: derived from the class of the arguments), `queue`, `priority`,
+
+def checked_options(options: Mapping[str, object]) -> JobOptions:
+    """Check the options of an insert. One that is None counts as not given.
+
+    `kind` (default: derived from the class of the arguments), `queue`, `priority`,
     `max_attempts`, `deadline` (timedelta or seconds, 0 for none), `tags`, `metadata`.
     Raises InvalidInput.
     """
-    given = {name: value for name, value in (options or {}).items() if value is not None}
+    given = {name: value for name, value in options.items() if value is not None}
     for name in given:
         if name not in OPTIONS:
             raise InvalidInput(name, f"is not an option; the options are {', '.join(OPTIONS)}")
     kind = given.pop("kind", None)
-    return NewJob(
-        kind=checked_name("kind", kind_of_args(args) if kind is None else kind),
-        args=encode_args(args, bytes_max=args_bytes_max),
+    return JobOptions(
+        kind=None if kind is None else checked_name("kind", kind),
         opts=encode_json("opts", _stored(given)) if given else b"{}",
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeAlias, TypeVar
 
 T = TypeVar("T")
@@ -24,3 +24,13 @@ class Call(Generic[T]):
     decode: Callable[[Rows], T]
     schema: str = "awa"
     """Where the function lives; errors name it."""
+
+
+def counted(call: Call[Any]) -> Call[int]:
+    """The same call, answered by the number of its rows: many answers stay in the server."""
+    sql = f"select count(*) from ({call.sql}) answers"  # a Call's own text
+    return replace(call, sql=sql, decode=_one_int)
+
+
+def _one_int(rows: Rows) -> int:
+    return int(rows[0][0])

@@ -17,7 +17,7 @@ from awa._storage.foreign import adapt
 from awa.errors import AwaError, ConfigurationError, OutcomeUnknown, from_sqlstate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from awa._storage.calls import Call, Rows
     from awa._storage.driver import TrioConnection
@@ -48,6 +48,45 @@ async def run_trio_pipeline(conn: TrioConnection[Any], a: Call[A], b: Call[B]) -
             await second.execute(b.sql, b.params)
         rows, more = await _rows(first), await _rows(second)
     return a.decode(rows), b.decode(more)
+
+
+async def run_overlapped(
+    conn: psycopg.AsyncConnection[Any], calls: AsyncIterator[Call[T]]
+) -> list[T]:
+    """Run Calls one after the other, each in a transaction of its own; answers in their order.
+
+    Under trio a Call is sent while the one before it is still at work, so that making it costs no
+    time of the server's. When one fails its error is raised, and the next may have been done.
+    """
+    from awa._storage.driver import TrioConnection  # noqa: PLC0415  # asyncio needs no trio
+
+    assert conn.autocommit, "a transaction around them would commit them together"
+    if not isinstance(conn, TrioConnection):
+        return [await run_asyncio(conn, call) async for call in calls]
+    answers: list[T] = []
+    before: tuple[Call[T], psycopg.AsyncCursor[tuple[Any, ...]]] | None = None
+    async with conn.pipeline():
+        async for call in calls:
+            cursor = _raw(conn.cursor(binary=True, row_factory=tuple_row))
+            with _errors_of(conn, call):
+                await cursor.execute(call.sql, call.params)
+                conn.separate()
+            if before is not None:
+                answers.append(await _answer(conn, *before))
+            before = call, cursor
+        if before is not None:
+            answers.append(await _answer(conn, *before))
+    return answers
+
+
+async def _answer(
+    conn: psycopg.AsyncConnection[Any],
+    call: Call[T],
+    cursor: psycopg.AsyncCursor[tuple[Any, ...]],
+) -> T:
+    with _errors_of(conn, call):
+        rows = await cursor.fetchall()  # in a pipeline it waits for the answer, and only this does
+    return call.decode(rows)
 
 
 async def run_asyncio(conn: psycopg.AsyncConnection[Any], call: Call[T]) -> T:

@@ -10,22 +10,21 @@ returns table (id bigint, state text, duplicate boolean)
 language plpgsql security definer set search_path from current as $$
 #variable_conflict use_column
 declare
+    v_document document;
     v_ids bigint[];
     v_event jsonb;
 begin
-    if jobs is null or jsonb_typeof(jobs) <> 'array' or jobs @? 'strict $[*] ? (@.type() != "object")' then
+    if jobs is null or jsonb_typeof(jobs) <> 'array' then
         perform refuse_input('jobs', 'must be an array of {"kind", "args", "opts"?}');
     elsif jobs = '[]' then
         return;
     end if;
-    perform begin_append_all(lanes_of_document(jobs));
+    v_document := read_document(jobs);
+    perform begin_append_all(v_document.lanes);
     -- ids and numbers are drawn above an ORDER BY, so that both follow the document
     with doc as materialized (
         select d.*, nextval('job_id_seq') as job_id, nextval(d.seq) as number
-        from (select r.ord, r.kind, r.args, (r.options).max_attempts, (r.options).extra, l.lane, l.seq
-              from read_document(jobs) r
-              join lanes l on l.queue = (r.options).queue and l.priority = (r.options).priority and l.shard = 0
-              order by r.ord) d
+        from (select * from lane_rows(v_document.rows) order by ord) d
     ), written as (
         insert into ready (slot, lane, seq, job_id, run_lease, attempt, max_attempts, losses, kind, args, extra, enqueued_at)
         select (select last_value from ring_seq), d.lane, d.number, d.job_id, 1, 1,
