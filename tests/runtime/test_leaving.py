@@ -106,15 +106,17 @@ async def test_a_thread_that_ignores_its_flag_is_left_behind(
 
 async def test_leaving_the_block_shuts_the_worker_down(database: str, session: NewSession) -> None:
     """Guards programs that forget `shutdown`: the block's end waits for outcomes."""
+    started = trio.Event()
     async with awa.AsyncClient(database) as client:
 
         @client.task(Number, queue="q")
         async def handle(job: awa.Job[Number]) -> None:
+            started.set()
             await trio.sleep(0.05)
 
         await client.start([("q", 1)])
-        handle_of = await client.insert(Number(1))
-        await until_state(client, handle_of.id, "running")
+        await client.insert(Number(1))
+        await started.wait()
     with session() as conn:
         assert [("completed",)] == conn.execute("select state from awa.jobs").fetchall()
         assert [(0,)] == conn.execute("select count(*) from awa.workers").fetchall()
