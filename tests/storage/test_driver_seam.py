@@ -129,4 +129,5 @@ def test_the_bookkeeping_that_is_read_exists(database: str) -> None:
         assert connection._closed is False
         assert connection._adapters is None
         assert connection._autocommit is False
-    assert callable(BasePipeline._enqueue_sync)
+    for name in ("_enqueue_sync", "_communicate_gen", "_process_results"):
+        assert callable(getattr(BasePipeline, name))

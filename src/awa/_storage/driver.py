@@ -37,6 +37,7 @@ import psycopg
 import trio
 from psycopg import pq
 from psycopg.errors import _WaitTimeout
+from psycopg.generators import fetch_many
 from psycopg.waiting import Ready
 
 from awa._core.limits import CANCEL_GRACE_S, COMMIT_GRACE_S
@@ -339,6 +340,19 @@ class TrioConnection(psycopg.AsyncConnection[Row]):
         """In a pipeline: what was sent so far commits, whatever becomes of what follows."""
         assert self._pipeline is not None
         self._pipeline._enqueue_sync()
+
+    async def answered(self, cursor: psycopg.AsyncCursor[Any]) -> None:
+        """In a pipeline: wait for this cursor's answer, and for none that was asked for later."""
+        async with self.lock:
+            await self.wait(self._answered_gen(cursor))
+
+    def _answered_gen(self, cursor: psycopg.AsyncCursor[Any]) -> PQGen[None]:
+        pipeline = self._pipeline
+        assert pipeline is not None
+        yield from pipeline._communicate_gen()
+        while cursor.pgresult is None and pipeline.result_queue:
+            results = yield from fetch_many(self.pgconn)
+            pipeline._process_results(pipeline.result_queue.popleft(), results)
 
     async def close(self) -> None:
         """Close the connection; an open transaction is rolled back by the server. No checkpoint."""

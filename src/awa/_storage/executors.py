@@ -80,12 +80,13 @@ async def run_overlapped(
 
 
 async def _answer(
-    conn: psycopg.AsyncConnection[Any],
+    conn: TrioConnection[Any],
     call: Call[T],
     cursor: psycopg.AsyncCursor[tuple[Any, ...]],
 ) -> T:
     with _errors_of(conn, call):
-        rows = await cursor.fetchall()  # in a pipeline it waits for the answer, and only this does
+        await conn.answered(cursor)
+        rows = await cursor.fetchall()
     return call.decode(rows)
 
 

@@ -10,23 +10,21 @@ create function read_document(p_jobs jsonb) returns document
 language plpgsql as $$
 declare
     v document;
-    v_opts jsonb[];
     v_bad bigint;
 begin
     select array_agg(row (j.ord, j.job ->> 'kind', j.job -> 'args', coalesce(nullif(j.job -> 'opts', 'null'), '{}'))::document_row order by j.ord),
-           array_agg(distinct coalesce(nullif(j.job -> 'opts', 'null'), '{}')),
            min(case
                when jsonb_typeof(j.job) <> 'object' or jsonb_typeof(j.job -> 'kind') is distinct from 'string'
                     or char_length(j.job ->> 'kind') not between 1 and 200
                     or coalesce(jsonb_typeof(j.job -> 'args'), 'null') = 'null' then j.ord
                when j.job - '{kind,args,opts}'::text[] <> '{}' then j.ord end)
-    into v.rows, v_opts, v_bad
+    into v.rows, v_bad
     from jsonb_array_elements(p_jobs) with ordinality as j (job, ord);
     if v_bad is not null then
         perform refuse_input(format('jobs[%s]', v_bad - 1), 'must be an object with a kind of 1 to 200 characters, args that are not null, and nothing else but opts');
     end if;
     select array_agg(ensure_lane(q.queue, q.priority, 0)) into v.lanes
-    from (select distinct o.queue, o.priority from unnest(v_opts) x, read_options(x) o) q;
+    from (select distinct o.queue, o.priority from (select distinct r.opts from unnest(v.rows) r) d, read_options(d.opts) o) q;
     return v;
 end $$;
 
