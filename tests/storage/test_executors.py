@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+import trio
 from psycopg.rows import dict_row
 
 from awa._core.entries import Ask, Body, JobState, WorkerInfo
@@ -16,6 +17,7 @@ from awa._storage.executors import (
     run_asyncio,
     run_foreign,
     run_foreign_sync,
+    run_overlapped,
     run_sync,
     run_trio,
     run_trio_pipeline,
@@ -37,6 +39,7 @@ from awa.errors import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from awa._storage.calls import Call
     from awa._storage.driver import TrioConnection
     from tests.fix_database import NewSession, Session
 
@@ -205,3 +208,50 @@ def test_limits_are_checked_before_anything_is_sent() -> None:
         )
     with pytest.raises(LimitExceeded, match="5001 jobs"):
         STORAGE.enqueue_many([JOB] * 5001)
+
+
+async def batches_of(
+    *batches: list[NewJob], made: list[int]
+) -> AsyncIterator[Call[tuple[Any, ...]]]:
+    """Calls that are made when they are asked for; `made` says how many were."""
+    for batch in batches:
+        made.append(len(batch))
+        yield STORAGE.enqueue_many(batch)
+
+
+async def test_overlapped_calls_answer_in_their_order(
+    conn: TrioConnection[tuple[Any, ...]], one: Session
+) -> None:
+    """Guards bulk enqueues: each is a transaction of its own, under way while the next is made."""
+    made: list[int] = []
+    answers = await run_overlapped(conn, batches_of([JOB] * 3, [JOB], [JOB] * 2, made=made))
+    assert [3, 1, 2] == made == [len(answer) for answer in answers]
+    assert list(range(1, 7)) == [job.id for answer in answers for job in answer]
+    found = one.execute("select count(distinct xmin::text), count(*) from awa.ready").fetchone()
+    assert (3, 6) == found
+    assert not conn.closed
+
+
+async def test_a_failing_overlapped_call_leaves_what_went_before(
+    conn: TrioConnection[tuple[Any, ...]], one: Session
+) -> None:
+    """Guards errors: the caller gets this call's own, with the connection usable."""
+    bad = JOB._replace(kind="")
+    made: list[int] = []
+    with pytest.raises(InvalidInput, match="jobs\\[1\\]"):
+        await run_overlapped(conn, batches_of([JOB], [JOB, bad], [JOB], [JOB], made=made))
+    assert [1, 2, 1] == made
+    stored = one.execute("select count(*) from awa.ready").fetchone()
+    assert stored in {(1,), (2,)}, "the batch that was sent before the error may have been stored"
+    assert (await run_trio(conn, STORAGE.enqueue(JOB))).id > 0
+
+
+async def test_overlapped_calls_under_asyncio_run_one_by_one(database: str) -> None:
+    """Guards the other loop: the same answers without a pipeline."""
+
+    async def main() -> list[int]:
+        async with await psycopg.AsyncConnection.connect(database, autocommit=True) as plain:
+            calls = batches_of([JOB] * 2, [JOB], made=[])
+            return [len(answer) for answer in await run_overlapped(plain, calls)]
+
+    assert [2, 1] == await trio.to_thread.run_sync(asyncio.run, main())
