@@ -9,6 +9,7 @@ import pytest
 import trio
 
 import awa
+from tests.fix_database import NewSession
 from tests.workers import Number, until, until_state
 
 
@@ -254,3 +255,49 @@ async def test_many_short_jobs_run_each_exactly_once(database: str) -> None:
         assert list(range(5000)) == seen, "in order, because one worker drained one lane"
         (stats,) = await client.queue_stats()
         assert (0, 0, 5000) == (stats.available, stats.running, stats.completed)
+
+
+async def test_a_number_that_python_cannot_hold_is_no_workers_end(
+    database: str, session: NewSession
+) -> None:
+    """Guards the worker: what SQL producers attach may be larger than any number of ours."""
+    enqueue = "select id from awa.enqueue('number', '{\"n\": 1}', %s::jsonb)"
+    metadata = '{"queue": "q", "deadline_s": 3153600000, "metadata": {"x": 1e9000}}'
+    with session() as producer:
+        row = producer.execute(enqueue, [metadata]).fetchone()
+    assert row is not None
+    async with awa.AsyncClient(database) as client:
+
+        @client.task(Number, queue="q")
+        async def handle(job: awa.Job[Number]) -> int:
+            return job.args.n
+
+        await client.start([("q", 1)])
+        job = await until_state(client, row[0], "completed")
+        assert {"x": 10**9000} == job.metadata
+
+
+class Mute(Exception):
+    """An error that cannot even say what it is."""
+
+    def __str__(self) -> str:
+        """Fail."""
+        raise RuntimeError("no words")
+
+
+async def test_an_error_that_cannot_be_shown_is_no_workers_end(
+    database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Guards the worker: even reporting a failure runs the handler's code."""
+    async with awa.AsyncClient(database) as client:
+
+        @client.task(Number, queue="q")
+        async def handle(job: awa.Job[Number]) -> None:
+            if job.args.n == 1:
+                raise Mute
+
+        await client.start([("q", 1)])
+        await client.insert(Number(1))
+        good = await client.insert(Number(2))
+        await until_state(client, good.id, "completed")
+    assert any("Mute: (its text failed" in record.message for record in caplog.records)

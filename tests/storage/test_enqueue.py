@@ -81,6 +81,8 @@ BAD_OPTIONS: list[tuple[str, Any]] = [
     ("metadata", {"metadata": []}),
     ("metadata", {"metadata": None}),
     ("deadline_s", {"deadline_s": -0.1}),
+    ("deadline_s", {"deadline_s": 3153600001}),
+    ("deadline_s", {"deadline_s": 10**400}),
     ("deadline_s", {"deadline_s": "1"}),
     ("deadline_s", {"deadline_s": None}),
 ]

@@ -96,6 +96,7 @@ def test_options_that_are_given_are_stored_by_their_sql_names() -> None:
         ({"deadline": timedelta(seconds=-1)}, "deadline", "not negative"),
         ({"deadline": float("nan")}, "deadline", "finite"),
         ({"deadline": float("inf")}, "deadline", "finite"),
+        ({"deadline": 10**10}, "deadline", "3153600000"),
         ({"deadline": "soon"}, "deadline", "timedelta or seconds"),
         ({"tags": ["t"] * 21}, "tags", "limit is 20"),
         ({"tags": "abc"}, "tags", "list of strings"),

@@ -88,7 +88,7 @@ def checked_int(field: str, value: object, *, low: int, high: int) -> int:
 
 
 def checked_duration_s(field: str, value: object) -> float:
-    """Seconds from a number or a timedelta, finite and not negative. Raises InvalidInput."""
+    """Seconds from a number or a timedelta, not negative and bounded. Raises InvalidInput."""
     if isinstance(value, timedelta):
         seconds = value.total_seconds()
     elif isinstance(value, int | float) and not isinstance(value, bool):
@@ -97,6 +97,8 @@ def checked_duration_s(field: str, value: object) -> float:
         raise InvalidInput(field, f"must be a timedelta or seconds, not {value!r}")
     if not math.isfinite(seconds) or seconds < 0:
         raise InvalidInput(field, f"is {seconds} seconds; it must be finite and not negative")
+    if seconds > limits.DEADLINE_MAX_S:
+        raise InvalidInput(field, f"is {seconds} seconds; the limit is {limits.DEADLINE_MAX_S:.0f}")
     return seconds
 
 

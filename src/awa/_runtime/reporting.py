@@ -22,11 +22,11 @@ class Reporter:
 
     def failed(self, held: Held, body: Body, error: BaseException) -> None:
         """The handler raised, or its result cannot be stored."""
-        self._pause(held, body, f"failed: {type(error).__name__}: {error}", error)
+        self._pause(held, body, f"failed: {_said_by(error)}", error)
 
     def bad_args(self, held: Held, body: Body, error: BaseException) -> None:
         """The stored arguments do not fit the handler's type."""
-        self._pause(held, body, f"has arguments its handler cannot take: {error}", None)
+        self._pause(held, body, f"has arguments its handler cannot take: {_said_by(error)}", None)
 
     def deadline_passed(self, held: Held, body: Body) -> None:
         """The attempt took too long and was cancelled."""
@@ -81,6 +81,15 @@ class Reporter:
             exc_info=error,
             extra=fields_of(held, body),
         )
+
+
+def _said_by(error: BaseException) -> str:
+    """The error's type and text. The text comes from the handler's code, which may fail in it."""
+    try:
+        text = str(error)
+    except Exception as failure:  # noqa: BLE001  # whatever it raises, the worker goes on
+        text = f"(its text failed with {type(failure).__name__})"
+    return f"{type(error).__name__}: {text}"
 
 
 def fields_of(held: Held, body: Body) -> dict[str, Any]:

@@ -29,6 +29,15 @@ from awa.handler import Job
 _EMPTY_OBJECT_BYTES: Final = 2
 
 
+class _Extra(msgspec.Struct):
+    """The part of `extra` that the worker reads itself. The rest, whatever it is, is skipped."""
+
+    deadline_s: float | None = None
+
+
+_EXTRA: Final = msgspec.json.Decoder(_Extra)
+
+
 class QueueRun:
     """The runners of one queue, and what they run."""
 
@@ -212,7 +221,7 @@ def deadline_of(held: Held, extra: bytes) -> float:
     """
     if len(extra) <= _EMPTY_OBJECT_BYTES:
         return held.deadline_s
-    own_s: float | None = msgspec.json.decode(extra).get("deadline_s")
+    own_s = _EXTRA.decode(extra).deadline_s
     if own_s is None:
         return held.deadline_s
     return held.taken_s + own_s if own_s > 0 else float("inf")

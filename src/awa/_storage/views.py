@@ -5,8 +5,10 @@ No actions, so they have no place among the methods of `Storage`.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003  a value's field types stay readable at run time
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -35,7 +37,7 @@ class JobRecord:
     run_lease: int
     losses: int
     args: Any
-    """The decoded JSON value."""
+    """The decoded JSON value, as those below; an integer Python cannot read is a Decimal."""
     metadata: dict[str, Any]
     tags: tuple[str, ...]
     enqueued_at: datetime
@@ -140,18 +142,26 @@ def _jobs(rows: Rows) -> tuple[JobRecord, ...]:
 
 def _job(row: tuple[Any, ...]) -> JobRecord:
     columns = dict(zip(_JOB_FIELDS, row, strict=True))
-    extra = msgspec.json.decode(columns.pop("extra"))
+    extra = _json(columns.pop("extra"))
     result = columns.pop("result")
     return JobRecord(
         **{
             **columns,
             "state": JobState(columns["state"]),
-            "args": msgspec.json.decode(columns["args"]),
+            "args": _json(columns["args"]),
             "metadata": extra.get("metadata", {}),
             "tags": tuple(extra.get("tags", ())),
-            "result": None if result is None else msgspec.json.decode(result),
+            "result": None if result is None else _json(result),
         }
     )
+
+
+def _json(text: bytes | str) -> Any:
+    """A stored value. jsonb holds longer numbers than Python reads: those become a Decimal."""
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.ValidationError:
+        return json.loads(text, parse_int=Decimal)
 
 
 _JOB_FIELDS: Final = tuple(column.removesuffix("::text") for column in _JOB.split(", "))

@@ -45,8 +45,9 @@ begin
         v_extra := v_extra || jsonb_build_object('metadata', p_opts -> 'metadata');
     end if;
     if p_opts ? 'deadline_s' then
-        if jsonb_typeof(p_opts -> 'deadline_s') <> 'number' or (p_opts ->> 'deadline_s')::numeric < 0 then
-            perform refuse_input('deadline_s', 'must be a number of seconds, 0 (none) or more');
+        -- bounded as a queue's is, and so that every worker's language can hold it
+        if jsonb_typeof(p_opts -> 'deadline_s') <> 'number' or (p_opts ->> 'deadline_s')::numeric not between 0 and 3153600000 then
+            perform refuse_input('deadline_s', 'must be a number of seconds from 0 (none) to 3153600000');
         end if;
         v_extra := v_extra || jsonb_build_object('deadline_s', p_opts -> 'deadline_s');
     end if;
