@@ -42,6 +42,13 @@ class Proxy:
             link.scope.cancel()
         return len(found)
 
+    def silence_those_that_said(self, text: str) -> int:
+        """Swallow all answers on the connections that ever sent this text, and cut nothing."""
+        found = [link for link in self._links if text.encode() in link.said]
+        for link in found:
+            link.silent = True
+        return len(found)
+
     async def serve(self, client: trio.SocketStream, server: trio.abc.Stream) -> None:
         """Carry bytes both ways until one side ends or the test cuts."""
         link = _Link()
@@ -76,7 +83,8 @@ class Proxy:
                 # The server has answered, so it has committed: now the answer is lost.
                 self.cuts += 1
                 return
-            await client.send_all(data)
+            if not link.silent:
+                await client.send_all(data)
 
 
 @dataclass(slots=True, eq=False)
@@ -84,6 +92,7 @@ class _Link:
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     said: bytearray = field(default_factory=bytearray)
     withholding: bool = False
+    silent: bool = False
 
 
 @asynccontextmanager

@@ -7,10 +7,13 @@ import pytest
 import trio
 
 import awa
+from awa._runtime import listening
+from awa._storage import driver
+from awa._storage.functions import Storage
 from tests.fix_cluster import NewCluster
 from tests.fix_database import NewSession
 from tests.tcp_proxy import Proxy, open_proxy
-from tests.workers import Number, until, until_found, until_state
+from tests.workers import WAIT_S_MAX, Number, until, until_found, until_state
 
 
 def counting(client: awa.AsyncClient) -> Counter[int]:
@@ -78,6 +81,25 @@ async def test_a_dropped_listener_is_replaced_and_jobs_are_picked_up_meanwhile(
         await until(lambda: worker.health().listening)
         await client.insert(Number(2))
         await until(lambda: seen[2] == 1)
+
+
+async def test_a_listener_that_gets_no_answers_is_replaced(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guards the beats: a path that swallows answers breaks nothing, and must not stop them."""
+    monkeypatch.setattr(listening, "CALL_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(driver, "CANCEL_GRACE_S", 0.2)
+    async with open_proxy(database) as proxy, awa.AsyncClient(proxy.conninfo) as client:
+        counting(client)
+        await client.start([("q", 2)])
+        worker = client._worker
+        assert worker is not None
+        await until(lambda: worker.health().listening)
+        assert 1 == proxy.silence_those_that_said("listen ")
+        assert worker._incarnation is not None
+        with trio.fail_after(WAIT_S_MAX), pytest.raises(listening.Deaf):
+            await worker._incarnation.listener.ask(Storage().wake_up())
+        await until(lambda: worker.health().listening)
 
 
 @pytest.mark.bulk

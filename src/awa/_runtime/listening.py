@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 
 import trio
 
+from awa._runtime.limits import CALL_TIMEOUT_S
 from awa._runtime.reconnecting import ANSWERS, TROUBLE, Session
 from awa._storage.calls import Call
 from awa._storage.driver import TrioConnection
@@ -100,7 +101,8 @@ class Listener:
         try:
             while True:
                 try:
-                    conn = await self._session.connected()
+                    with trio.fail_after(CALL_TIMEOUT_S):
+                        conn = await self._session.connected()
                     self._session.is_fine()
                     self.is_up = True
                     self._on_up()
@@ -126,7 +128,10 @@ class Listener:
     async def _carry_out(self, conn: TrioConnection[Any], request: _Request) -> None:
         answers: list[Any] | BaseException
         try:
-            answers = [await run_trio(conn, call) for call in request.calls]
+            # A path that swallows packets breaks nothing: only the missing answer shows it, and
+            # a beat that waits for TCP to give up comes a quarter of an hour late.
+            with trio.fail_after(CALL_TIMEOUT_S):
+                answers = [await run_trio(conn, call) for call in request.calls]
         except ANSWERS as error:
             answers = error
         request.then(answers)
