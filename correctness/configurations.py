@@ -100,6 +100,16 @@ CONFIGURATIONS: Final = (
         RepeatAnswersAll="AnswersAreOpen",
         NewestFirst="FifoLinearizable",
     ),
+    _holds("Looking", "Looking"),
+    _holds("LookingFifo", "Looking"),
+    *_breaks("probe", "Looking", RepickProbe="RepickProbe", QuietListProbe="QuietListProbe"),
+    *_breaks(
+        "witness",
+        "Looking",
+        NoLookAgain="HoleSafety",
+        NoLookAgainFifo="FifoLinearizable",
+        ListBeforeQuiet="HoleSafety",
+    ),
     *_breaks(
         "witness",
         "Storage",
