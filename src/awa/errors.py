@@ -164,7 +164,12 @@ BY_SQLSTATE: Final[Mapping[str, type[AwaError]]] = {
     "42883": SchemaMissing,
     "42P01": SchemaMissing,
     "42501": AccessDenied,
+    # Values that PostgreSQL cannot store: asking again changes nothing.
+    "22003": InvalidInput,
+    "22P02": InvalidInput,
     "22P05": InvalidInput,
+    "54000": InvalidInput,
+    "54001": InvalidInput,
     "40001": ServerBusy,
     "40P01": ServerBusy,
     "53000": ServerBusy,

@@ -5,6 +5,7 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 
@@ -191,6 +192,25 @@ async def test_a_result_that_cannot_be_stored_is_the_handlers_failure(
         await until_state(client, good.id, "completed")
         await until_state(client, bad.id, "running")
     assert any("InvalidInput: result" in record.message for record in caplog.records)
+
+
+@pytest.mark.parametrize("text", [b'{"a":', b"1e200000", b"[" * 20_000 + b"]" * 20_000])
+async def test_a_result_that_the_database_refuses_holds_up_nobody_else(
+    database: str, text: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Guards the settler: the batch is cut until the bad result is alone; it is not asked again."""
+    async with awa.AsyncClient(database) as client:
+
+        @client.task(Number, queue="q")
+        async def handle(job: awa.Job[Number]) -> Any:
+            return msgspec.Raw(text) if job.args.n == 1 else None
+
+        jobs = await client.insert_many([Number(n) for n in range(4)], queue="q")
+        await client.start([("q", 4)])
+        for job in (jobs[0], jobs[2], jobs[3]):
+            await until_state(client, job.id, "completed")
+        await until(lambda: client._worker.health().paused == 1)  # type: ignore[union-attr]
+    assert any("the result was refused" in record.message for record in caplog.records)
 
 
 async def test_a_deadline_cancels_the_attempt_and_counts_as_a_failure(

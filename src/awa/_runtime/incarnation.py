@@ -117,10 +117,10 @@ class Incarnation:
                 await self._work()
                 self.settler.close()
                 settling.cancel_scope.deadline = trio.current_time() + self._flush_s
-            if self.settler.unsettled():
+            # The ledger also knows the batch whose answer did not come in time.
+            if left := self._ledger.jobs():
                 _log.error(
-                    "%d outcomes could not be settled in time; their jobs will run again",
-                    self.settler.unsettled(),
+                    "%d outcomes could not be settled in time; their jobs may run again", left
                 )
             await self._leave()
             services.cancel_scope.cancel()
