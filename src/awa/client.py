@@ -28,7 +28,7 @@ from awa._storage.calls import counted
 from awa._storage.connecting import close_now, connect
 from awa._storage.executors import run_asyncio, run_overlapped
 from awa._storage.functions import Storage
-from awa._storage.install import install_roles, migrate, require_version
+from awa._storage.install import install_roles, migrate, named_roles, require_version
 from awa._storage.pool import Pool
 from awa._version import VERSION
 from awa.errors import ConfigurationError
@@ -297,14 +297,16 @@ class AsyncClient(Tasks):
 
     # Administering -------------------------------------------------------------------------------
 
-    async def migrate(self, *, roles: bool = False) -> None:
+    async def migrate(self, *, roles: bool | Mapping[str, str] = False) -> None:
         """Create or upgrade the schema, in one transaction; `roles`: make the roles as well.
 
-        Raises SchemaNewer before anything is touched.
+        `roles` is True, or the names of those called otherwise: `{"producer": "shop_writer"}`.
+        Raises SchemaNewer before anything is touched, and ConfigurationError for a wrong role.
         """
+        names = named_roles({} if isinstance(roles, bool) else roles)
         await self._run(migrate(self.schema))
         if roles:
-            await self._run(install_roles(self.schema))
+            await self._run(install_roles(self.schema, names))
 
     async def get_job(self, job_id: int) -> views.JobRecord | None:
         """One job, or None when there is none of this id."""

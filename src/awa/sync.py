@@ -19,7 +19,7 @@ from awa._storage import views
 from awa._storage.calls import counted
 from awa._storage.executors import run_sync
 from awa._storage.functions import Storage
-from awa._storage.install import install_roles, migrate
+from awa._storage.install import install_roles, migrate, named_roles
 from awa.client import (
     LIST_LIMIT,
     LIST_LIMIT_MAX,
@@ -86,11 +86,12 @@ class Client(Tasks):
                 self._server.close()
                 self._server = None
 
-    def migrate(self, *, roles: bool = False) -> None:
-        """Create or upgrade the schema, in one transaction; `roles`: make the roles as well."""
+    def migrate(self, *, roles: bool | Mapping[str, str] = False) -> None:
+        """As `AsyncClient.migrate`."""
+        names = named_roles({} if isinstance(roles, bool) else roles)
         self._run(migrate(self.schema))
         if roles:
-            self._run(install_roles(self.schema))
+            self._run(install_roles(self.schema, names))
 
     def insert(
         self,

@@ -28,6 +28,7 @@ from awa._storage.install import (
 )
 from awa.errors import ConfigurationError, SchemaMissing, SchemaNewer, SchemaOlder, WrongIsolation
 from tests.fix_database import open_session
+from tests.migration.make_schema_1 import WORKER, fill
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -229,6 +230,35 @@ def test_roles_may_have_any_name_and_only_do_their_part(no_roles: None, empty: S
     tables = "select has_table_privilege(%s, 'awa.ready', 'select')"
     assert [(False,)] == empty.execute(tables, [NAMES.worker]).fetchall()
     drop_grants(empty)
+
+
+@pytest.fixture
+def plain(empty: Session) -> Iterator[Session]:
+    """A session that acts as a user who may create a schema in this database, and no more."""
+    database = sql.Identifier(empty.info.dbname)
+    name = sql.Identifier(f"plain user of {empty.info.dbname}")
+    empty.execute(sql.SQL("create role {}").format(name))
+    empty.execute(sql.SQL("grant create on database {} to {}").format(database, name))
+    empty.execute(sql.SQL("set role {}").format(name))
+    yield empty
+    empty.execute("reset role")
+    empty.execute(sql.SQL("drop owned by {} cascade").format(name))
+    empty.execute(sql.SQL("drop role {}").format(name))
+
+
+def test_no_superuser_is_needed(plain: Session) -> None:
+    """Who may create a schema installs Awa, owns it, and sees a job through every action."""
+    assert [("off",)] == plain.execute("show is_superuser").fetchall()
+    run_sync(plain, migrate())
+    owners = (
+        "select distinct pg_get_userbyid(proowner) = current_user from pg_proc"
+        " where pronamespace = 'awa'::regnamespace"
+    )
+    assert [(True,)] == plain.execute(owners).fetchall()
+    fill(plain)
+    plain.execute("select * from awa.heartbeat(%s, 12, 9, '{}')", [WORKER])
+    assert [("stopped",)] == plain.execute("select awa.worker_stop(%s)", [WORKER]).fetchall()
+    assert () == run_sync(plain, Storage().check())
 
 
 def test_roles_created_by_several_at_once_are_created(

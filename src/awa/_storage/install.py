@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from importlib.resources import files
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import psycopg
 
@@ -18,7 +18,10 @@ from awa._storage import codec
 from awa._storage.calls import Call
 from awa._storage.executors import run_sync
 from awa._storage.names import SCHEMA_DEFAULT, checked_role, checked_schema, literal, quoted
-from awa.errors import SchemaNewer, SchemaOlder, ServerUnreachable
+from awa.errors import ConfigurationError, SchemaNewer, SchemaOlder, ServerUnreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SCHEMA_VERSION: Final = 1
 """The version of the schema that this program installs and speaks to; tables.sql records it."""
@@ -77,6 +80,16 @@ class RoleNames:
     worker: str = "awa_worker"
     operator: str = "awa_operator"
     reader: str = "awa_reader"
+
+
+def named_roles(names: Mapping[str, str]) -> RoleNames:
+    """The default names but for those given, by field of RoleNames. Raises ConfigurationError."""
+    known = [field.name for field in fields(RoleNames)]
+    for role, name in names.items():
+        if role not in known:
+            raise ConfigurationError(f"there is no role {role!r}; there are {', '.join(known)}")
+        checked_role(name)
+    return RoleNames(**names)
 
 
 def migration_sql(schema: str = SCHEMA_DEFAULT) -> str:
