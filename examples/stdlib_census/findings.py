@@ -13,10 +13,11 @@ Session = psycopg.Connection[tuple[Any, ...]]
 _RESULTS: Final = """
     select args ->> 'path', result ->> 'blake3', (result ->> 'lines')::int
     from awa.jobs where kind = 'count_file' and state = 'completed'"""
-# An attempt is one run of a handler. The clock is the database's.
+# What was given back did not run to its end: a worker returns what it claimed ahead and cannot
+# start soon. The clock is the database's.
 _ATTEMPTS: Final = """
     select count(*), coalesce(extract(epoch from max(closed_at) - min(claimed_at)), 0)::float8
-    from awa.attempts where kind = 'count_file'"""
+    from awa.attempts where kind = 'count_file' and outcome is distinct from 'released'"""
 _CHANGED: Final = "select sum(n_tup_upd + n_tup_del)::bigint from pg_stat_user_tables"
 
 
@@ -27,6 +28,7 @@ class Findings:
     files: int
     completed: int
     attempts: int
+    """Attempts that were not given back."""
     mismatches: tuple[str, ...]
     """Files whose stored result differs from a direct computation, or is not there."""
     lines: int
@@ -42,7 +44,7 @@ class Findings:
 
     @property
     def duplicates(self) -> int:
-        """Handler runs more than jobs."""
+        """Attempts that ended, or never did, beyond the one that completed each job."""
         return self.attempts - self.completed
 
     def is_good(self) -> bool:

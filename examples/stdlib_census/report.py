@@ -35,7 +35,7 @@ def _lines(findings: Findings, workers: int) -> list[tuple[str, str]]:
         ("lines in all", f"{findings.lines:,}"),
         ("results equal to a direct computation", f"{right:,}"),
         ("lost", f"{findings.lost:,}"),
-        ("run more than once", f"{findings.duplicates:,}"),
+        ("run to the end more than once", f"{findings.duplicates:,}"),
         ("jobs/s, first claim to last completion", f"{rate:,.0f}"),
         ("WAL bytes per job, enqueue and result included", f"{findings.wal_bytes / jobs:,.0f}"),
         ("rows updated or deleted, for all jobs", f"{findings.changed_rows:,}"),

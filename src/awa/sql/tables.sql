@@ -58,7 +58,7 @@ create table workers (
     beat_at timestamptz not null default clock_timestamp(),
     reconciled bigint not null default 0
 ) with (fillfactor = 50);
-comment on column workers.reconciled is 'claim calls up to this one had no open entry at some beat';
+comment on column workers.reconciled is 'claim calls up to this one were looked at by some beat; every twelfth beat looks at all again';
 
 -- ------------------------------------------------------------------------------------- the ring
 
