@@ -31,12 +31,16 @@ class TraceSlot:
         self._conn.execute(
             "select pg_create_logical_replication_slot(%s, 'test_decoding')", [self._slot]
         )
-        self._switch("set awa.trace = 'on'")
+        try:
+            self._switch("set awa.trace = 'on'")
+        except BaseException:
+            self._drop_slot()
+            raise
 
     def drop(self) -> None:
         """Drop the slot, and let new sessions emit no events."""
         self._switch("reset awa.trace")
-        self._conn.execute("select pg_drop_replication_slot(%s)", [self._slot])
+        self._drop_slot()
 
     def read(self) -> tuple[list[str], bool]:
         """Take committed events, as lines of JSON; and whether there may be more of them now."""
@@ -56,6 +60,9 @@ class TraceSlot:
             )
         )
         return [json.dumps(json.loads(text)) for (text,) in rows]
+
+    def _drop_slot(self) -> None:
+        self._conn.execute("select pg_drop_replication_slot(%s)", [self._slot])
 
     def _switch(self, how: str) -> None:
         database = sql.Identifier(self._conn.info.dbname)

@@ -11,6 +11,9 @@ import click
 import psycopg
 
 from awa._client.urls import target_of
+from awa._storage.executors import run_sync
+from awa._storage.functions import Storage
+from awa._storage.install import require_version
 from awa._storage.tracing import TraceSlot
 from awa.cli.place import Place, with_place
 from awa.errors import ServerUnreachable
@@ -20,7 +23,11 @@ SLOT_DEFAULT: Final = "awa_trace"
 
 _slot_option = click.option("--slot", default=SLOT_DEFAULT, show_default=True, help="Its name.")
 _output_option = click.option(
-    "--output", "-o", type=click.File("w"), default="-", help="Where to; default standard output."
+    "--output",
+    "-o",
+    type=click.File("w", lazy=False),
+    default="-",
+    help="Where to; default standard output.",
 )
 
 
@@ -38,9 +45,12 @@ def trace() -> None:
 @_output_option
 @with_place
 def record(place: Place, *, slot: str, output: IO[str]) -> None:
-    """Record until SIGINT or SIGTERM, end with a census of each lane, and drop the slot."""
+    """Record until SIGINT, SIGTERM or SIGHUP, end with a census of each lane, and drop the slot."""
     stopping = _Stopping()
     with _connection(place) as conn:
+        require_version(
+            run_sync(conn, Storage(place.schema_name()).schema_version()), place.schema_name()
+        )
         source = TraceSlot(conn, slot=slot, schema=place.schema_name())
         source.create()
         click.echo("recording; Ctrl-C ends it", err=True)
@@ -52,7 +62,7 @@ def record(place: Place, *, slot: str, output: IO[str]) -> None:
             count += _write_all(source, output)
             _write(source.census(), output)
         finally:
-            source.drop()
+            _drop(source, slot)
     click.echo(f"{count} events", err=True)
 
 
@@ -73,11 +83,22 @@ class _Stopping:
 
     def __init__(self) -> None:
         self.is_set = False
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._set)
 
     def _set(self, _number: int, _frame: FrameType | None) -> None:
         self.is_set = True
+
+
+def _drop(source: TraceSlot, slot: str) -> None:
+    try:
+        source.drop()
+    except psycopg.OperationalError as error:
+        raise ServerUnreachable(
+            f"the connection broke, so the slot is there still and keeps the server's log: drop it"
+            f" with `select pg_drop_replication_slot('{slot}')`, and end recording with"
+            f" `alter database ... reset awa.trace`"
+        ) from error
 
 
 def _write(lines: list[str], output: IO[str]) -> int:
