@@ -16,9 +16,11 @@ PRIORITY_LAST: Final = 4
 PRIORITY_DEFAULT: Final = 2
 ATTEMPTS_MAX: Final = 1000
 TAGS_MAX: Final = 20
+TAG_LENGTH_MAX: Final = 200
 DEADLINE_MAX_S: Final = 3153600000.0
 """A hundred years; 0 is no deadline."""
 ARGS_BYTES_MAX: Final = 1024 * 1024
+METADATA_BYTES_MAX: Final = 1024 * 1024
 
 # One call.
 CLAIM_ENTRIES_MAX: Final = 1000
@@ -44,8 +46,8 @@ assert PRIORITY_FIRST <= PRIORITY_DEFAULT <= PRIORITY_LAST
 assert ATTEMPTS_MAX >= 1
 assert len(QUEUE_DEFAULT) <= QUEUE_LENGTH_MAX
 # One document of the largest jobs must stay below the gigabyte that a jsonb value may hold.
-assert ENQUEUE_BYTES_MAX + ARGS_BYTES_MAX < 256 * 1024 * 1024
-assert ARGS_BYTES_MAX <= ENQUEUE_BYTES_MAX
+assert ENQUEUE_BYTES_MAX + ARGS_BYTES_MAX + METADATA_BYTES_MAX < 256 * 1024 * 1024
+assert ARGS_BYTES_MAX + METADATA_BYTES_MAX <= ENQUEUE_BYTES_MAX
 # A COMMIT is never given less time than a statement that may be thrown away.
 assert COMMIT_GRACE_S >= CANCEL_GRACE_S
 assert CONNECT_TIMEOUT_S >= CONNECT_TIMEOUT_MIN_S

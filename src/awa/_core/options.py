@@ -92,7 +92,10 @@ def checked_duration_s(field: str, value: object) -> float:
     if isinstance(value, timedelta):
         seconds = value.total_seconds()
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        seconds = float(value)
+        try:
+            seconds = float(value)
+        except OverflowError:  # an integer of hundreds of digits
+            seconds = math.inf
     else:
         raise InvalidInput(field, f"must be a timedelta or seconds, not {value!r}")
     if not math.isfinite(seconds) or seconds < 0:
@@ -118,6 +121,10 @@ def _checked_tags(value: object) -> list[str]:
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
         raise InvalidInput("tags", f"must be a list of strings, not {value!r}")
     tags = [_checked_text("tags", tag) for tag in value]
+    for tag in tags:
+        if len(tag) > limits.TAG_LENGTH_MAX:
+            problem = f"has a tag of {len(tag)} characters; the limit is {limits.TAG_LENGTH_MAX}"
+            raise InvalidInput("tags", problem)
     if len(tags) > limits.TAGS_MAX:
         raise InvalidInput("tags", f"has {len(tags)} tags; the limit is {limits.TAGS_MAX}")
     return tags
@@ -129,7 +136,10 @@ def _checked_metadata(value: object) -> dict[str, object]:
     for key in value:
         if not isinstance(key, str):
             raise InvalidInput("metadata", f"has the key {key!r}, which is not a string")
-    encode_json("metadata", dict(value))
+    size = len(encode_json("metadata", dict(value)))
+    if size > limits.METADATA_BYTES_MAX:
+        problem = f"takes {size} bytes as JSON; the limit is {limits.METADATA_BYTES_MAX}"
+        raise InvalidInput("metadata", problem)
     return dict(value)
 
 
