@@ -189,6 +189,21 @@ async def test_producers_are_told_at_once_that_the_server_is_away() -> None:
         assert not health.healthy
 
 
+async def test_a_filter_that_can_match_nothing_is_refused(database: str) -> None:
+    """Guards searches: a typing error is no empty list, and no word about the schema."""
+    filters: list[tuple[str, Any]] = [
+        ("state", "done"),
+        ("state", 5),
+        ("queue", 5),
+        ("kind", "a\0b"),
+    ]
+    async with awa.AsyncClient(database) as client:
+        for field, value in filters:
+            with pytest.raises(awa.InvalidInput, match=rf"^{field}:"):
+                await client.list_jobs(**{field: value})
+        assert () == await client.list_jobs(state=awa.JobState.RUNNING, queue="q", kind="k")
+
+
 def test_the_same_client_produces_under_asyncio(database: str, one: Session) -> None:
     """Guards FastAPI and friends: all but the worker works there."""
 

@@ -121,6 +121,42 @@ def test_a_worker_without_handlers_or_queues_is_told_so(
     assert "NAME=WORKERS" in run("worker", "empty_app:client", "--queue", "q=many").stderr
 
 
+def test_an_import_error_names_no_frame_of_the_import_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guards the message: a place is named when the user can go there."""
+    monkeypatch.chdir(tmp_path)
+    told = run("worker", "no_such_module:client").stderr
+    assert told.endswith("No module named 'no_such_module'\n")
+    (tmp_path / "imports_app.py").write_text("import nothing_of_this_name\n")
+    assert "imports_app.py:1)" in run("worker", "imports_app:client").stderr
+
+
+def test_a_worker_refuses_a_place_that_its_client_would_not_follow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guards deployments: a schema or database asked for is not silently another one."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "placed_app.py").write_text("import awa\nclient = awa.AsyncClient('dbname=x')\n")
+    for result in (
+        run("--database-url", "dbname=y", "worker", "placed_app:client", "--queue", "q"),
+        run("--schema", "jobs", "worker", "placed_app:client", "--queue", "q"),
+        run("worker", "placed_app:client", "--queue", "q", AWA_SCHEMA="jobs"),
+    ):
+        assert 2 == result.exit_code
+        assert "client" in result.stderr
+        assert 1 == len(result.stderr.splitlines())
+
+
+def test_a_malformed_connection_string_or_number_is_one_line() -> None:
+    """Guards typing errors: exit code 2, and a message that says what is malformed."""
+    result = run("queue", "stats", "--database-url", "garbage")
+    assert 2 == result.exit_code
+    assert "malformed" in result.stderr
+    assert "not a valid integer" in run("job", "dump", "abc").stderr
+    assert "range" not in run("job", "dump", "abc").stderr
+
+
 def test_a_trace_is_recorded_and_the_slot_removed(database: str, session: NewSession) -> None:
     """Guards traces: events in commit order, as lines of JSON with their transaction."""
     from awa._storage.tracing import TraceSlot  # noqa: PLC0415  # its caller is the command

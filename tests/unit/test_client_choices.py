@@ -31,6 +31,24 @@ def test_a_url_of_another_database_is_refused() -> None:
         target_of("mysql://localhost/db")
 
 
+@pytest.mark.parametrize("url", ["garbage", "postgresql://here/db?no_such_option=1"])
+def test_a_malformed_connection_string_is_refused(url: str) -> None:
+    """Guards start-up: the mistake is told when the client is made, not when it first connects."""
+    with pytest.raises(ConfigurationError, match="malformed"):
+        target_of(url)
+
+
+def test_values_of_another_type_are_refused() -> None:
+    """Guards callers without a type checker: an error of Awa's that names what is wrong."""
+    anything: Any = 5
+    with pytest.raises(ConfigurationError, match="URL must be a string"):
+        awa.AsyncClient(anything)
+    with pytest.raises(ConfigurationError, match="schema name must be a string"):
+        awa.AsyncClient("postgresql://nowhere/db", schema=anything)
+    with pytest.raises(InvalidInput, match=r"^handler: must be a function"):
+        awa.AsyncClient("postgresql://nowhere/db").task(SMTPEmail)(anything)
+
+
 @pytest.mark.parametrize(
     "queues",
     [

@@ -42,6 +42,8 @@ class Tasks:
         chosen_queue = checked_name("queue", queue)
 
         def register(function: Callable[[Job[ArgsT]], Any]) -> Callable[[Job[ArgsT]], Any]:
+            if not callable(function):
+                raise InvalidInput("handler", f"must be a function, not {function!r}")
             self._handlers.add(function, kind=name, args_type=args_type, queue=chosen_queue)
             return function
 

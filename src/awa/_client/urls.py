@@ -4,6 +4,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+
 from awa.embedded import SCHEME, Server, name_in, server
 from awa.errors import ConfigurationError
 
@@ -29,6 +32,8 @@ def target_of(url: str | None, environment: Mapping[str, str] = os.environ) -> T
 
     Raises ConfigurationError when there is neither, and for what is no URL of PostgreSQL.
     """
+    if url is not None and not isinstance(url, str):
+        raise ConfigurationError(f"the URL must be a string, not {url!r}")
     chosen = url or environment.get("DATABASE_URL")
     if not chosen:
         raise ConfigurationError(
@@ -42,4 +47,8 @@ def target_of(url: str | None, environment: Mapping[str, str] = os.environ) -> T
         raise ConfigurationError(
             f"{scheme}:// is no URL of PostgreSQL: it starts with postgresql:// or {SCHEME}"
         )
+    try:
+        conninfo_to_dict(chosen)
+    except ProgrammingError as error:
+        raise ConfigurationError(f"the connection string is malformed: {error}") from error
     return Target(conninfo=chosen, embedded=None)

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from awa._core.entries import JobState
+from awa._core.options import checked_name
 from awa._storage.calls import Call
 from awa._storage.names import SCHEMA_DEFAULT, quoted
+from awa.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,6 +64,7 @@ class QueueStats:
     deadline_s: float
 
 
+_STATES: Final = tuple(state.value for state in JobState)
 _JOB: Final = (
     "id, kind, queue, priority, state, attempt, max_attempts, run_lease, losses, args::text, "
     "extra::text, enqueued_at, claimed_at, finished_at, worker, result::text, reason"
@@ -82,7 +85,15 @@ def list_jobs(
     limit: int,
     schema: str = SCHEMA_DEFAULT,
 ) -> Call[tuple[JobRecord, ...]]:
-    """Jobs by descending id, newest first; a filter that is None does not filter."""
+    """Jobs by descending id, newest first; a filter that is None does not filter.
+
+    Raises InvalidInput for a state that there is none of, and for what can be no name.
+    """
+    if state is not None and state not in _STATES:
+        raise InvalidInput("state", f"is {state!r}; the states are {', '.join(_STATES)}")
+    for field, name in (("queue", queue), ("kind", kind)):
+        if name is not None:
+            checked_name(field, name)
     sql = (
         f"select {_JOB} from {_prefix(schema)}.jobs"
         " where (%s::text is null or state = %s) and (%s::text is null or queue = %s)"

@@ -4,7 +4,7 @@ import signal
 
 import click
 
-from awa.cli.place import SCHEMA_DEFAULT, json_option
+from awa.cli.place import Place, json_option
 from awa.cli.showing import show_json
 from awa.embedded import server
 from awa.sync import Client
@@ -12,22 +12,28 @@ from awa.sync import Client
 
 @click.command()
 @click.argument("name", default="dev")
-@click.option("--schema", default=SCHEMA_DEFAULT, show_default=True)
+@click.option(
+    "--schema", envvar="AWA_SCHEMA", help="Where Awa lives; default awa.  [env: AWA_SCHEMA]"
+)
 @click.option("--wait/--no-wait", default=True, help="Keep it running until Ctrl-C.")
 @json_option
-def dev(name: str, *, schema: str, wait: bool, as_json: bool) -> None:
+@click.pass_obj
+def dev(place: Place, name: str, *, schema: str | None, wait: bool, as_json: bool) -> None:
     """Start the embedded server NAME with Awa installed, and print its URL.
 
     Other processes reach it as embedded://NAME. The last one to leave stops it; the data stays.
     """
+    chosen = schema or place.schema_name()
     with server(name) as running:
-        with Client(running.conninfo, schema=schema) as client:
+        with Client(running.conninfo, schema=chosen) as client:
             client.migrate()
         if as_json:
-            show_json({"name": name, "url": running.url, "schema": schema})
+            show_json({"name": name, "url": running.url, "schema": chosen})
         else:
             click.echo(f"export DATABASE_URL='{running.url}'")
-            click.echo(f"# or use embedded://{name}; Ctrl-C leaves", err=True)
+            # Without waiting the URL is good while somebody else uses the server.
+            leaving = "; Ctrl-C leaves" if wait else ", which starts it again when it has stopped"
+            click.echo(f"# or use embedded://{name}{leaving}", err=True)
         if wait:
             _until_signal()
 

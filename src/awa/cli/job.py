@@ -47,7 +47,7 @@ def list_jobs(
 
 
 @job.command()
-@click.argument("job_id", type=click.IntRange(1))
+@click.argument("job_id", type=int)
 @json_option
 @with_place
 def dump(place: Place, job_id: int, *, as_json: bool) -> None:

@@ -9,12 +9,14 @@ from functools import partial
 
 import click
 import trio
+from click.core import ParameterSource
 
 from awa._client.queues import QueueChoice, checked_queues
 from awa._client.working import work
 from awa._storage.install import SCHEMA_VERSION
 from awa._version import VERSION
 from awa.cli.logs import configure_logs
+from awa.cli.place import Place
 from awa.client import POLL_INTERVAL_MS, SHUTDOWN_TIMEOUT_MS, AsyncClient
 from awa.errors import ConfigurationError, InvalidInput
 from awa.sync import Client
@@ -25,6 +27,7 @@ HURRIED = 1
 
 
 @click.command()
+@click.pass_obj
 @click.argument("target", metavar="MODULE:CLIENT")
 @click.option(
     "--queue",
@@ -62,6 +65,7 @@ HURRIED = 1
     show_default=True,
 )
 def worker(
+    place: Place,
     target: str,
     *,
     queues: tuple[str, ...],
@@ -73,11 +77,13 @@ def worker(
 ) -> None:
     """Run the handlers registered with a client, named as in `package.module:client`.
 
+    The client says which database and schema; a client without a URL takes DATABASE_URL.
     SIGTERM or SIGINT: no new jobs, running handlers may finish, the rest is given back. A second
     signal cancels the handlers at once.
     """
     configure_logs(log_format=log_format, level=log_level)
     client = load_client(target)
+    _check_place(place, client)
     chosen = checked_queues(chosen_queues(queues, client.handled_queues(), max_workers))
     run = partial(_work, client, chosen, timeout_ms=timeout_ms, poll_interval_ms=poll_interval_ms)
     if trio.run(run):
@@ -113,10 +119,9 @@ def load_client(target: str) -> AsyncClient:
     except ConfigurationError:
         raise
     except Exception as error:
-        last = traceback.extract_tb(error.__traceback__)[-1]
+        where = _place_of(error)
         raise ConfigurationError(
-            f"cannot import {module_name}: {type(error).__name__}: {error}"
-            f" ({last.filename}:{last.lineno})"
+            f"cannot import {module_name}: {type(error).__name__}: {error}{where}"
         ) from error
     found = getattr(module, attribute, None)
     if isinstance(found, Client):
@@ -125,6 +130,28 @@ def load_client(target: str) -> AsyncClient:
         what = "nothing" if found is None else f"a {type(found).__name__}"
         raise ConfigurationError(f"{target} is {what}, not an awa.AsyncClient or awa.Client")
     return found
+
+
+def _place_of(error: Exception) -> str:
+    """The line of the user's that an import failed at; empty where the import system failed."""
+    frames = traceback.extract_tb(error.__traceback__)
+    last = next(frame for frame in reversed(frames) if not frame.filename.startswith("<frozen"))
+    return "" if last.filename == importlib.__file__ else f" ({last.filename}:{last.lineno})"
+
+
+def _check_place(place: Place, client: AsyncClient) -> None:
+    """Refuse what the client would not follow. Raises ConfigurationError."""
+    group = click.get_current_context().find_root()
+    if group.get_parameter_source("database_url") is ParameterSource.COMMANDLINE:
+        raise ConfigurationError(
+            "a worker takes its database from its client: leave out --database-url, and set"
+            " DATABASE_URL for a client without a URL"
+        )
+    if place.schema is not None and place.schema != client.schema:
+        raise ConfigurationError(
+            f"schema {place.schema!r} was asked for (--schema or AWA_SCHEMA), but the client is of"
+            f" {client.schema!r}: give it schema={place.schema!r}"
+        )
 
 
 async def _work(
