@@ -10,6 +10,7 @@ import pytest
 import trio
 
 import awa
+from awa._runtime import reporting
 from tests.fix_database import NewSession
 from tests.workers import Number, until, until_state
 
@@ -174,6 +175,21 @@ async def test_a_kind_without_handler_goes_back_and_shows_in_health(
         assert ("available", 1) == (found.state, found.attempt)
     told = [record for record in caplog.records if "no capable worker" in record.message]
     assert 1 == len([record for record in told if record.levelno == logging.WARNING])
+
+
+async def test_made_up_kinds_are_told_up_to_a_bound(
+    database: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Guards memory and logs: any producer may make up kinds without end."""
+    monkeypatch.setattr(reporting, "UNKNOWN_KINDS_MAX", 2)
+    async with awa.AsyncClient(database) as client:
+        await client.start([("q", 2)])
+        for number in range(4):
+            await client.insert({}, kind=f"made_up_{number}", queue="q")
+        await until(lambda: client._worker.health().paused == 4)  # type: ignore[union-attr]
+        assert 2 == len((await client.health_check()).problems)
+    told = [record for record in caplog.records if "no capable worker" in record.message]
+    assert 2 == len([record for record in told if record.levelno == logging.WARNING])
 
 
 @pytest.mark.parametrize("value", ["\0", {1, "\0"}, object(), "x" * (1024 * 1024)])

@@ -84,6 +84,9 @@ PAUSED_JOBS_MAX: Final = 10_000
 FAILURE_COUNTS_MAX: Final = 10_000
 """Jobs whose consecutive failures are remembered; the oldest is forgotten first."""
 
+UNKNOWN_KINDS_MAX: Final = 100
+"""Kinds without a handler that are remembered, told and shown; any producer may make up more."""
+
 SHUTDOWN_TIMEOUT_S: Final = 30.0
 """How long running handlers may finish, unless told otherwise."""
 

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from awa._core.entries import Body
 from awa._runtime.ledger import Held
+from awa._runtime.limits import UNKNOWN_KINDS_MAX
 from awa._runtime.settling import Settler
 from awa._runtime.statistics import Statistics
 
@@ -18,7 +19,7 @@ class Reporter:
         self._settler = settler
         self._statistics = statistics
         self.unknown_kinds: Final[set[str]] = set()
-        """Kinds that were claimed and have no handler here: no capable worker."""
+        """Kinds that were claimed and have no handler here, the first ones: no capable worker."""
 
     def failed(self, held: Held, body: Body, error: BaseException) -> None:
         """The handler raised, or its result cannot be stored."""
@@ -35,8 +36,10 @@ class Reporter:
     def no_handler(self, held: Held, body: Body) -> None:
         """No handler for this kind: another worker may have one, so the job waits and goes back."""
         paused_s = self._settler.failed(held, body)
-        level = logging.DEBUG if body.kind in self.unknown_kinds else logging.WARNING
-        self.unknown_kinds.add(body.kind)
+        new = body.kind not in self.unknown_kinds and len(self.unknown_kinds) < UNKNOWN_KINDS_MAX
+        level = logging.WARNING if new else logging.DEBUG
+        if new:
+            self.unknown_kinds.add(body.kind)
         _log.log(
             level,
             "no capable worker: kind %r in queue %r has no handler here; job %d is given back"
