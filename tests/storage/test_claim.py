@@ -316,3 +316,18 @@ def test_a_read_only_transaction_cannot_claim(one: Session) -> None:
         claim(one, token=1)
     one.execute("set default_transaction_read_only = off")
     assert [1] == claim(one, token=1).seqs
+
+
+def test_a_sequence_behind_its_cursor_is_moved_there_and_reported(one: Session) -> None:
+    """Guards a lane after a partial restore: no number is drawn that no claim looks for."""
+    enqueue(one)
+    enqueue(one)
+    claim(one, token=1)
+    one.execute("select setval('awa.lane_1_seq', 1)")
+    told: list[str | None] = []
+    one.add_notice_handler(lambda notice: told.append(notice.message_primary))
+    assert ["default"] == claim(one, token=2).empty
+    enqueue(one)
+    assert [3] == claim(one, token=3).seqs
+    assert 1 == len(told)
+    assert "lane 1" in str(told[0])

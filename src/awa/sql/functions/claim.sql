@@ -4,7 +4,7 @@
 --   outcome   a row per claims row ('got'), and one per queue that got nothing: 'empty', or 'busy' when
 --             another claim holds a lane of it (soon is a good time to ask again). With a token that
 --             took something before: what is still open of it, and 'busy' for the other queues.
---   touches   insert claims (one per lane and slot); no bodies: they are read after the commit, because
+--   touches   insert claims (one per lane and slot); a sequence behind its cursor; no bodies: they are read after the commit, because
 --             rows sent before it would let one stopped client hold the lane for everybody
 --   one step  under locks taken first: the token (a repeat races with its first call), each lane, the
 --             live slots. All picks come before the transaction's xid and before the first write.
@@ -16,6 +16,7 @@ set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off set e
 declare
     v_mine int[];
     v_slots smallint[];
+    v_states lane_state[];
     v_takes lane_take[];
     v_xid xid8;
     v_fresh boolean := pg_current_xact_id_if_assigned() is null;
@@ -32,7 +33,8 @@ begin
         return query select * from repeat_claim(claim.worker, claim.call, claim.token, claim.queues, v_slots);
         return;
     end if;
-    v_takes := take_all(array(select s from lane_states(v_mine, v_slots) s), v_slots, claim.queues, claim.limits);
+    v_states := array(select s from lane_states(v_mine, v_slots) s);
+    v_takes := take_all(v_states, v_slots, claim.queues, claim.limits);
     if exists (select from unnest(v_takes) t where t.n > 0) then
         v_xid := pg_current_xact_id();
         v_takes := array(select with_xid(t, case when v_fresh then v_xid end) from unnest(v_takes) t);
@@ -42,6 +44,7 @@ begin
             perform emit(claim_event(claim.worker, claim.call, claim.token, false, claimed_rows(v_takes), v_takes));
         end if;
     end if;
+    perform repair_sequences(v_states);    -- last: it may give this transaction its xid
     return query
     select q, case when exists (select from unnest(v_takes) t where t.queue = q)
                      or exists (select from lanes l where l.queue = q and l.lane <> all (v_mine))

@@ -16,6 +16,21 @@ language sql volatile as $$
         or not isempty(p_state.holes) or not isempty(p_state.young)
 $$;
 
+-- A sequence behind its lane's cursor (a partial restore, logical replication) would draw numbers that
+-- no claim looks for any more. Under the lane's lock it is moved to the cursor, and reported.
+create function repair_sequences(p_states lane_state[]) returns void
+language plpgsql as $$
+declare
+    s lane_state;
+begin
+    foreach s in array p_states loop
+        if coalesce(pg_sequence_last_value(s.seq), 0) < s.next - 1 then
+            raise warning 'awa: lane %: its sequence was behind its cursor % and was moved there; entries enqueued before are for awa.check()', s.lane, s.next;
+            perform setval(s.seq, s.next - 1);
+        end if;
+    end loop;
+end $$;
+
 -- The instant at which the lane's first visible entry was enqueued; null when there is none.
 create function head_enqueued_at(p_state lane_state, p_slots smallint[]) returns timestamptz
 language plpgsql as $$
