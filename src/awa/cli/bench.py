@@ -74,6 +74,11 @@ def bench(
         show(report, Console())
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+def _interrupt(_signal: int, frame: FrameType | None) -> None:
     """Leave as after Ctrl-C: the workers and the databases of the run go first."""
-    raise KeyboardInterrupt
+    # While trio runs this handler is trio's, and raises where trio can bear it.
+    on_ctrl_c = signal.getsignal(signal.SIGINT)
+    if callable(on_ctrl_c):
+        on_ctrl_c(signal.SIGINT, frame)
+    else:
+        raise KeyboardInterrupt
