@@ -166,3 +166,16 @@ def test_holes_above_the_limit_were_not_looked_at_and_stay(
         assert [1] == claim(one, 1, token=2).seqs
         assert (5, [2, 3]) == (lane_state(one).next, all_holes(one))
     assert [2, 3, 5] == claim(one, token=3).seqs
+
+
+def test_a_sequence_is_not_moved_while_somebody_draws_from_it(one: Session, other: Session) -> None:
+    """Guards against numbers given out twice: the move waits for the producers in flight."""
+    enqueue_many(one, 9)
+    claim(one, 9, token=1)
+    one.execute("select setval('awa.lane_1_seq', 1), setval('awa.ring_seq', 3)")
+    with other.transaction(force_rollback=True):
+        enqueue_many(other, 5)
+        claim(one, token=2)
+        assert (6,) == one.execute("select last_value from awa.lane_1_seq").fetchone()
+    claim(one, token=3)
+    assert (9,) == one.execute("select last_value from awa.lane_1_seq").fetchone()

@@ -4,8 +4,9 @@
 --   outcome   a row per claims row ('got'), and one per queue that got nothing: 'empty', or 'busy' when
 --             another claim holds a lane of it (soon is a good time to ask again). With a token that
 --             took something before: what is still open of it, and 'busy' for the other queues.
---   touches   insert claims (one per lane and slot); a sequence behind its cursor; no bodies: they are read after the commit, because
---             rows sent before it would let one stopped client hold the lane for everybody
+--   touches   insert claims (one per lane and slot); a sequence that stands behind its cursor. No bodies:
+--             they are read after the commit, because rows sent before it would let one stopped client
+--             hold the lane for everybody
 --   one step  under locks taken first: the token (a repeat races with its first call), each lane, the
 --             live slots. All picks come before the transaction's xid and before the first write.
 create function claim(worker bigint, call bigint, token bigint, queues text[], limits int[])

@@ -17,14 +17,17 @@ language sql volatile as $$
 $$;
 
 -- A sequence behind its lane's cursor (a partial restore, logical replication) would draw numbers that
--- no claim looks for any more. Under the lane's lock it is moved to the cursor, and reported.
+-- no claim looks for any more. It is moved to the cursor, and reported, while nobody draws: a producer that
+-- drew many between the look and the move would see its numbers given out again. By try: the next claim
+-- comes soon.
 create function repair_sequences(p_states lane_state[]) returns void
 language plpgsql as $$
 declare
     s lane_state;
 begin
     foreach s in array p_states loop
-        if coalesce(pg_sequence_last_value(s.seq), 0) < s.next - 1 then
+        if coalesce(pg_sequence_last_value(s.seq), 0) < s.next - 1 and pg_try_advisory_xact_lock(lk_inflight(), s.lane)
+           and coalesce(pg_sequence_last_value(s.seq), 0) < s.next - 1 then
             raise warning 'awa: lane %: its sequence was behind its cursor % and was moved there; entries enqueued before are for awa.check()', s.lane, s.next;
             perform setval(s.seq, s.next - 1);
         end if;
