@@ -79,9 +79,32 @@ WorkersTypeInv == workers \subseteq Workers
 VARIABLE stopped
 StoppedTypeInv == stopped \subseteq Workers
 
+\* Jobs that wait for their time; lease: that of the job's last entry, attempt: that of its next one.
+\* (deferred)
+VARIABLE deferred
+\* Jobs that ended as failed or cancelled, and dead letters. (finals, dlq)
+VARIABLES finals, dead
+Final == [job : Jobs, state : {"failed", "cancelled"}, lease : 0..SeqMax, attempt : 1..SeqMax, losses : Nat]
+\* Jobs whose last row was deleted on purpose: retired, purged, or sent to another lane.
+VARIABLE removed
+\* Pending numbers that an operator or a replacement took out. (closures without a token)
+VARIABLE withdrawn
+\* The slot new entries go to, as a hint. (ring_seq)
+VARIABLE ring
+\* The lane's state as prune saved it: [no, next, holes]. (lanes.floor_*)
+VARIABLE floor
+\* What truncated slots held: [seq, job, lease, fate]. Nobody can read it; the properties do.
+VARIABLE gone
+\* Rows [key, job], and what each job's body says of its key: [job, key, mask]. (unique_keys)
+VARIABLES keys, wants
+AwayInit == /\ deferred = {} /\ finals = {} /\ dead = {} /\ removed = {} /\ withdrawn = {}
+            /\ ring = Min(Slots) /\ floor = [no |-> 0, next |-> 1, holes |-> {}] /\ gone = {}
+            /\ keys = {} /\ wants = {}
+
 laneVars  == <<no, next, holes, late>>
 drawVars  == <<last, fly>>
-vars      == <<born, drawVars, entries, laneVars, claims, closures, workers, stopped>>
+awayVars  == <<deferred, finals, dead, removed, withdrawn, ring, floor, gone, keys, wants>>
+vars      == <<born, drawVars, entries, laneVars, claims, closures, workers, stopped, awayVars>>
 
 (* ------------------------------ derived state ---------------------------- *)
 
@@ -154,7 +177,7 @@ Closing(items, outcome, id) ==
 EnsureLaneG == [new |-> ~born]                           \* a lane created twice: two sequences
 EnsureLane  == /\ All(EnsureLaneG)
                /\ born' = TRUE
-               /\ UNCHANGED <<drawVars, entries, laneVars, claims, closures, workers, stopped>>
+               /\ UNCHANGED <<drawVars, entries, laneVars, claims, closures, workers, stopped, awayVars>>
 
 \* enqueue.sql. An entry may land in any slot: the current slot is only a hint.
 EnqueueManyG(new) ==
@@ -165,7 +188,7 @@ EnqueueMany(new) ==
     /\ All(AppendG(new))
     /\ All(EnqueueManyG(new))
     /\ Appending(new, 0)
-    /\ UNCHANGED <<born, last, no, next, holes, claims, closures, workers, stopped>>
+    /\ UNCHANGED <<born, last, no, next, holes, claims, closures, workers, stopped, awayVars>>
 
 EnqueueG(new) == [single |-> Cardinality(new) = 1]       \* a second entry for one insert
 Enqueue(new)  == All(EnqueueG(new)) /\ EnqueueMany(new)
@@ -177,7 +200,7 @@ WorkerStart(w, answer) ==
     /\ All(WorkerStartG(w, answer))
     /\ workers' = workers \cup {w}
     /\ stopped' = stopped \ {w}
-    /\ UNCHANGED <<born, drawVars, entries, laneVars, claims, closures>>
+    /\ UNCHANGED <<born, drawVars, entries, laneVars, claims, closures, awayVars>>
 
 \* worker_stop.sql
 WorkerStopG(w, answer) ==
@@ -186,7 +209,7 @@ WorkerStop(w, answer) ==
     /\ All(WorkerStopG(w, answer))
     /\ workers' = workers \ {w}
     /\ stopped' = stopped \cup (workers \cap {w})
-    /\ UNCHANGED <<born, drawVars, entries, laneVars, claims, closures>>
+    /\ UNCHANGED <<born, drawVars, entries, laneVars, claims, closures, awayVars>>
 
 \* claim.sql, first time this token is seen. rows: the claims rows of this lane, [part, slot, seqs];
 \* after: the lane's state as written with them, [no, next, holes].
@@ -225,7 +248,7 @@ Claim(w, call, t, rows, after, again) ==
                                     call |-> call, no |-> after.no, seqs |-> r.seqs] : r \in rows}
          /\ no' = after.no /\ next' = after.next /\ holes' = after.holes
          /\ late' = LateAfterClaim
-         /\ UNCHANGED <<born, drawVars, entries, closures, workers, stopped>>
+         /\ UNCHANGED <<born, drawVars, entries, closures, workers, stopped, awayVars>>
 
 \* What a settle answers for one item [token, part, asked, settled, already, stale].
 SettleG(id, items, outcome) ==
@@ -242,7 +265,7 @@ Complete(id, items) ==
     /\ All(CloseG(items))
     /\ All(SettleG(id, items, "completed"))
     /\ Closing(items, "completed", id)
-    /\ UNCHANGED <<born, drawVars, entries, laneVars, claims, workers, stopped>>
+    /\ UNCHANGED <<born, drawVars, entries, laneVars, claims, workers, stopped, awayVars>>
 
 \* release.sql. The entries are available again at once, under new numbers.
 Release(id, items, new) ==
@@ -252,7 +275,7 @@ Release(id, items, new) ==
     /\ All(FollowG(new, UNION {it.settled : it \in items}))
     /\ Closing(items, "released", id)
     /\ Appending(new, 0)
-    /\ UNCHANGED <<born, last, no, next, holes, claims, workers, stopped>>
+    /\ UNCHANGED <<born, last, no, next, holes, claims, workers, stopped, awayVars>>
 
 \* heartbeat.sql. The worker names, of its calls up to `upto`, those open or unanswered; claims of
 \* calls it does not name are released as a loss. It may leave some for the next beat (their lock
@@ -272,7 +295,7 @@ Heartbeat(w, upto, named, answer, items, new) ==
        /\ All(FollowG(new, {s \in lost : ~Spent(s)}))              \* past the bound the job ends
        /\ Closing(items, "lost", 0)
        /\ Appending(new, 1)
-       /\ UNCHANGED <<born, last, no, next, holes, claims, workers, stopped>>
+       /\ UNCHANGED <<born, last, no, next, holes, claims, workers, stopped, awayVars>>
 
 (* ------------------------------- the world ------------------------------- *)
 
@@ -280,12 +303,12 @@ Heartbeat(w, upto, named, answer, items, new) ==
 EnvDraw == /\ born /\ last < SeqMax
            /\ last' = last + 1
            /\ fly' = fly \cup {last + 1}
-           /\ UNCHANGED <<born, entries, laneVars, claims, closures, workers, stopped>>
+           /\ UNCHANGED <<born, entries, laneVars, claims, closures, workers, stopped, awayVars>>
 
 \* A transaction rolls back: its numbers will never appear.
 EnvRollback(N) == /\ N # {} /\ N \subseteq fly
                   /\ fly' = fly \ N
-                  /\ UNCHANGED <<born, last, entries, laneVars, claims, closures, workers, stopped>>
+                  /\ UNCHANGED <<born, last, entries, laneVars, claims, closures, workers, stopped, awayVars>>
 
 (* ----------------- arguments the bounded models try ---------------------- *)
 
@@ -340,6 +363,7 @@ Asked(r) == IF Loose("claimed") THEN (SUBSET Claimed) \ {{}}
 Init == /\ born = FALSE /\ last = 0 /\ fly = {}
         /\ entries = {} /\ no = 0 /\ next = 1 /\ holes = {} /\ late = {}
         /\ claims = {} /\ closures = {} /\ workers = {} /\ stopped = {}
+        /\ AwayInit
 
 Next ==
     \/ EnsureLane

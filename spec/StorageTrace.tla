@@ -91,6 +91,7 @@ TraceInit ==
     /\ last = Max(fly \cup {0})
     /\ entries = {} /\ no = 0 /\ next = 1 /\ holes = {} /\ late = {}
     /\ claims = {} /\ closures = {} /\ workers = {} /\ stopped = {}
+    /\ AwayInit
 TraceNext == Step \/ Audit
 TraceSpec == TraceInit /\ [][TraceNext]_traceVars
 

@@ -255,7 +255,7 @@ CCommit(c) ==
        /\ late' = {}
        /\ Finish(k.xid)
        /\ Ends(c, k.take)
-       /\ UNCHANGED <<born, drawVars, entries, closures, workers, stopped, prod, stl, nextXid,
+       /\ UNCHANGED <<born, drawVars, entries, closures, workers, stopped, awayVars, prod, stl, nextXid,
                       strangers, before>>
 
 CCrash(c) == /\ ~Calm /\ clm[c].pc \in InClaim
@@ -300,14 +300,14 @@ SCommit(s) ==
        /\ Appending(new, loss)
        /\ Finish(k.xid)
        /\ stl' = [stl EXCEPT ![s] = [pc |-> "done"]]
-       /\ UNCHANGED <<born, last, no, next, holes, claims, workers, stopped, prod, clm, gens, nextXid,
+       /\ UNCHANGED <<born, last, no, next, holes, claims, workers, stopped, awayVars, prod, clm, gens, nextXid,
                       strangers, before>>
 
 SCrash(s) == /\ ~Calm /\ stl[s].pc = "held"
              /\ fly' = fly \ stl[s].nums
              /\ Finish(stl[s].xid)
              /\ stl' = [stl EXCEPT ![s] = [pc |-> "done"]]
-             /\ UNCHANGED <<born, last, entries, laneVars, claims, closures, workers, stopped, prod,
+             /\ UNCHANGED <<born, last, entries, laneVars, claims, closures, workers, stopped, awayVars, prod,
                             clm, gens, nextXid, strangers, before>>
 
 (* ------------------------------ specification ---------------------------- *)
@@ -318,6 +318,7 @@ TxInit ==
                     n \in 1..Preload}
     /\ no = 0 /\ next = 1 /\ holes = {} /\ late = 1..Preload
     /\ claims = {} /\ closures = {} /\ workers = {1} /\ stopped = {}
+    /\ AwayInit
     /\ prod = [p \in Producers |-> NoProducer]
     /\ clm = [c \in Claimers |-> NewClaim] /\ stl = [s \in Settlers |-> NewSettle]
     /\ gens = NoGens /\ nextXid = 1 /\ doneXid = 0 /\ strangers = {}
