@@ -4,6 +4,7 @@ from awa._client.health import Health
 from awa._client.producing import JobHandle
 from awa._client.transactions import Transaction
 from awa._core.entries import JobState
+from awa._core.outcomes import Cancel, Completed, RetryAfter, Snooze, TerminalError
 from awa._runtime.health import QueueHealth, WorkerHealth
 from awa._storage.views import JobRecord, QueueStats
 from awa._version import VERSION
@@ -36,7 +37,9 @@ __all__ = [
     "AsyncClient",
     "AwaError",
     "CallerError",
+    "Cancel",
     "Client",
+    "Completed",
     "ConfigurationError",
     "Health",
     "InternalError",
@@ -49,11 +52,14 @@ __all__ = [
     "OutcomeUnknown",
     "QueueHealth",
     "QueueStats",
+    "RetryAfter",
     "SchemaMissing",
     "SchemaNewer",
     "SchemaOlder",
     "ServerBusy",
     "ServerUnreachable",
+    "Snooze",
+    "TerminalError",
     "Transaction",
     "UnknownWorker",
     "WorkerHealth",

@@ -21,6 +21,8 @@ DEADLINE_MAX_S: Final = 3153600000.0
 """A hundred years; 0 is no deadline."""
 ARGS_BYTES_MAX: Final = 1024 * 1024
 METADATA_BYTES_MAX: Final = 1024 * 1024
+ERROR_LENGTH_MAX: Final = 2000
+"""Characters of an error, or of a reason, that are kept."""
 
 # One call.
 CLAIM_ENTRIES_MAX: Final = 1000

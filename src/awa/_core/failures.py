@@ -1,0 +1,104 @@
+"""What is kept of an error: its type, its message, and where it came from, within bounds.
+
+The error comes out of the handler's code, whose own methods may fail, lie or be endless in text.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from pathlib import PurePath
+from traceback import walk_tb
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from awa._core.limits import ERROR_LENGTH_MAX
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+_TYPE_LENGTH_MAX: Final = 200
+_FRAMES_MAX: Final = 3
+_FRAME_LENGTH_MAX: Final = 200
+_LEAVES_MAX: Final = 5
+_OURS: Final = ("awa._runtime", "trio.")
+"""Code that calls handlers: what is above it in a traceback says nothing about the error."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why an attempt failed, as it is stored: text that PostgreSQL can hold."""
+
+    type: str
+    """Name of the error's class, or of the outcome."""
+    message: str
+    frames: tuple[str, ...] = ()
+    """The last places of its traceback, `file.py:12 in function`, the innermost last."""
+
+    def document(self) -> bytes:
+        """The JSON text that the database adds to the job's errors."""
+        stored: dict[str, object] = {"error": self.message, "type": self.type}
+        if self.frames:
+            stored["traceback"] = self.frames
+        return msgspec.json.encode(stored)
+
+    def __str__(self) -> str:
+        return f"{self.type}: {self.message}" if self.message else self.type
+
+
+DEADLINE_EXCEEDED: Final = Failure(type="TimeoutError", message="deadline exceeded")
+"""The same words as the database's own, when it ends an attempt first."""
+
+
+def failure_of(error: BaseException) -> Failure:
+    """What to keep of this error. A group that holds one error is that error."""
+    leaves = leaves_of(error)
+    if len(leaves) == 1:
+        error = leaves[0]
+    if isinstance(error, BaseExceptionGroup):
+        said = [f"{_type_of(leaf)}: {_text_of(leaf)}" for leaf in leaves[:_LEAVES_MAX]]
+        more = len(leaves) - len(said)
+        message = "; ".join([*said, f"and {more} more"] if more else said)
+    else:
+        message = _text_of(error)
+    return Failure(
+        type=_type_of(error), message=cut_text(message), frames=_frames(error.__traceback__)
+    )
+
+
+def leaves_of(error: BaseException) -> list[BaseException]:
+    """The errors inside a group, however nested; of any other error itself."""
+    if not isinstance(error, BaseExceptionGroup):
+        return [error]
+    return [leaf for inner in error.exceptions for leaf in leaves_of(inner)]
+
+
+def cut_text(text: str, length_max: int = ERROR_LENGTH_MAX) -> str:
+    """The text as PostgreSQL can store it: no NUL, no half characters, bounded."""
+    cut = text if len(text) <= length_max else text[: length_max - 1] + "…"
+    return cut.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def _type_of(error: BaseException) -> str:
+    return cut_text(type(error).__qualname__, _TYPE_LENGTH_MAX)
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return cut_text(str(error))
+    except Exception as failure:  # noqa: BLE001  # whatever it raises, the worker goes on
+        return f"(its text failed with {type(failure).__name__})"
+
+
+def _frames(trace: TracebackType | None) -> tuple[str, ...]:
+    frames: deque[str] = deque(maxlen=_FRAMES_MAX)
+    for frame, line in walk_tb(trace):
+        if str(frame.f_globals.get("__name__")).startswith(_OURS):
+            frames.clear()
+        else:
+            # Names of files, not paths: where a program is installed is nobody's business.
+            code = frame.f_code
+            place = f"{PurePath(code.co_filename).name}:{line} in {code.co_name}"
+            frames.append(cut_text(place, _FRAME_LENGTH_MAX))
+    return tuple(frames)
