@@ -35,6 +35,8 @@ WORKING: tuple[LiteralString, ...] = (
 LOOKING_INTO: tuple[LiteralString, ...] = ("select awa.census(1)", 'select awa."check"()')
 LOOKING: tuple[LiteralString, ...] = (
     "select awa.schema_version()",
+    """select awa.unique_key('k', '{"a": 1}')""",
+    "select awa.ordering_shard('customer-7', 8)",
     "select * from awa.jobs",
     "select * from awa.attempts",
     "select * from awa.queues",
