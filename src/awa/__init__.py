@@ -23,9 +23,11 @@ from awa.errors import (
     SchemaOlder,
     ServerBusy,
     ServerUnreachable,
+    UniqueConflict,
     UnknownWorker,
     WorldError,
     WrongIsolation,
+    WrongTransaction,
 )
 from awa.handler import Job
 from awa.sync import Client
@@ -61,9 +63,11 @@ __all__ = [
     "Snooze",
     "TerminalError",
     "Transaction",
+    "UniqueConflict",
     "UnknownWorker",
     "WorkerHealth",
     "WorldError",
     "WrongIsolation",
+    "WrongTransaction",
     "__version__",
 ]

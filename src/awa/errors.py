@@ -6,7 +6,9 @@
     +-- CallerError                 yours: change the call or the settings
     |   +-- InvalidInput            a value that cannot be stored (also a ValueError)
     |   +-- LimitExceeded           too many things in one call
+    |   +-- UniqueConflict          another job holds the unique key, and you asked to be told
     |   +-- WrongIsolation          an action that needs READ COMMITTED, called in another level
+    |   +-- WrongTransaction        an act that must be a transaction's first, called later in one
     |   +-- ConfigurationError      a missing or contradictory setting
     |   +-- AccessDenied            the database role lacks a grant
     +-- WorldError                  nobody's code: the call may be right a moment later
@@ -44,9 +46,11 @@ __all__ = [
     "SchemaOlder",
     "ServerBusy",
     "ServerUnreachable",
+    "UniqueConflict",
     "UnknownWorker",
     "WorldError",
     "WrongIsolation",
+    "WrongTransaction",
 ]
 
 
@@ -83,8 +87,29 @@ class LimitExceeded(CallerError):
     """More things in one call than the limit allows; the message names both numbers."""
 
 
+class UniqueConflict(CallerError):
+    """Another job holds the unique key. Nothing was written; `job_id` is the holder's.
+
+    Raised unless `on_conflict` chooses another answer.
+    """
+
+    def __init__(self, job_id: int) -> None:
+        super().__init__(
+            f"job {job_id} holds the unique key; on_conflict chooses what to do then: "
+            '"return", "replace" or "skip"'
+        )
+        self.job_id: Final = job_id
+
+
 class WrongIsolation(CallerError):
     """The action was called in a transaction that is not READ COMMITTED."""
+
+
+class WrongTransaction(CallerError):
+    """The act takes the locks of lanes, so it is refused inside a larger transaction.
+
+    Call it in autocommit, or as the first and only statement of a transaction.
+    """
 
 
 class ConfigurationError(CallerError):
@@ -159,6 +184,8 @@ BY_SQLSTATE: Final[Mapping[str, type[AwaError]]] = {
     "AW004": LimitExceeded,
     "AW005": SchemaNewer,
     "AW006": ConfigurationError,
+    "AW007": WrongTransaction,
+    "AW008": UniqueConflict,
     # The server's. Our functions are called by their full name, so what is missing is the schema.
     "3F000": SchemaMissing,
     "42883": SchemaMissing,
@@ -191,7 +218,8 @@ def from_sqlstate(
 ) -> AwaError | None:
     """The error that a SQLSTATE means, or None when Awa has no better word than the driver's.
 
-    `detail` is the server's DETAIL: for AW001 the name of the offending field.
+    `detail` is the server's DETAIL: for AW001 the name of the offending field, for AW008 the id of
+    the job that holds the key.
     """
     kind = BY_SQLSTATE.get(sqlstate or "")
     if kind is None:
@@ -201,6 +229,8 @@ def from_sqlstate(
         return InvalidInput(field, message.removeprefix("awa: ").removeprefix(f"{field}: "))
     if issubclass(kind, SchemaMissing):
         return SchemaMissing(schema)
+    if issubclass(kind, UniqueConflict):
+        return UniqueConflict(int(detail or 0))
     if issubclass(kind, SchemaNewer):
         return SchemaNewer(schema=schema, found=int(detail or 0))
     return kind(message.removeprefix("awa: "))

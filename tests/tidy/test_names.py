@@ -44,10 +44,12 @@ PUBLIC_NAMES: Final = [
     "Snooze",
     "TerminalError",
     "Transaction",
+    "UniqueConflict",
     "UnknownWorker",
     "WorkerHealth",
     "WorldError",
     "WrongIsolation",
+    "WrongTransaction",
     "__version__",
 ]
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from awa._core.entries import Enqueued, JobState
+from awa._core.entries import EnqueueAnswer, Enqueued, JobState
 from awa._core.limits import PRIORITY_DEFAULT, QUEUE_DEFAULT
 from awa._core.options import JobOptions, NewJob, checked_options, new_job
 from awa._runtime.handlers import Handlers
@@ -20,8 +20,12 @@ class JobHandle:
     """A job that was inserted. `duplicate`: an older job stands for it, whose id this is."""
 
     id: int
-    state: JobState
+    """0 when `on_conflict` said to skip it: nothing was stored."""
+    state: JobState | None
+    """None when it was skipped."""
     duplicate: bool
+    answer: EnqueueAnswer
+    """inserted, existing, replaced or skipped."""
 
     def __getitem__(self, name: str) -> Any:
         """The same by name, for callers who expect a mapping."""
@@ -104,4 +108,6 @@ class Producing:
 
 def handle_of(answer: Enqueued) -> JobHandle:
     """The database's answer as users see it."""
-    return JobHandle(id=answer.id, state=answer.state, duplicate=answer.duplicate)
+    return JobHandle(
+        id=answer.id, state=answer.state, duplicate=answer.duplicate, answer=answer.answer
+    )

@@ -29,22 +29,51 @@ class Action:
         return "".join(word.capitalize() for word in self.name.split("_"))
 
 
-def _action(name: str, *fields: str, settles: bool = False) -> Action:
-    return Action(name=name, module="Storage", fields=frozenset(fields), settles=settles)
+_LEAVINGS: Final = ("entries", "deferred", "finals", "dead")
+"""What closed attempts became: each event that closes some carries all four."""
+_STORED: Final = ("entries", "deferred", "replaced", "finals")
+
+
+def _action(name: str, *fields: str) -> Action:
+    return Action(name=name, module="Storage", fields=frozenset(fields))
+
+
+def _settle(name: str) -> Action:
+    fields = frozenset({"worker", "settle", "items", *_LEAVINGS})
+    return Action(name=name, module="Storage", fields=fields, settles=True)
 
 
 ACTIONS: Final = {
     action.name: action
     for action in (
+        # Producers.
         _action("ensure_lane", "queue", "priority", "shard", "lane"),
-        _action("enqueue", "entries"),
-        _action("enqueue_many", "entries"),
+        _action("enqueue", *_STORED),
+        _action("enqueue_many", *_STORED),
+        # Workers.
         _action("worker_start", "worker", "answer"),
-        _action("heartbeat", "worker", "beat", "upto", "open", "answer", "items", "entries"),
+        _action("heartbeat", "worker", "beat", "upto", "open", "answer", "items", *_LEAVINGS),
         _action("worker_stop", "worker", "answer"),
         _action("claim", "worker", "call", "token", "again", "rows", "lanes"),
-        _action("complete", "worker", "settle", "items", settles=True),
-        _action("release", "worker", "settle", "items", "entries", settles=True),
+        _settle("complete"),
+        _settle("release"),
+        _settle("retry"),
+        _settle("snooze"),
+        _settle("fail"),
+        _settle("cancel_running"),
+        # Operators.
+        _action("cancel_pending", "settle", "withdrawn", "undeferred", "finals"),
+        _action("dlq_move", "settle", "jobs", "dead"),
+        _action("dlq_retry", "settle", "jobs", "entries", "deferred"),
+        _action("dlq_purge", "settle", "jobs"),
+        # The leader.
+        _action("promote", "entries"),
+        _action("rescue_worker", "worker", "beat", "answer", "items", *_LEAVINGS),
+        _action("rescue_deadline", "items", *_LEAVINGS),
+        _action("retire", "finals", "dead"),
+        _action("rotate", "answer", "from", "slot"),
+        _action("prune", "slot", "answer", "floors", "entries"),
+        _action("evacuate", "from", "slot", "moved", "rows"),
     )
 }
-"""Every action of this version, in the order of a job's life."""
+"""Every action of this version, by who takes it."""

@@ -41,6 +41,82 @@ class Answer(StrEnum):
     """Their segment was emptied long ago, so they had ended before."""
     BUSY = "busy"
     """Somebody settles the same claim right now: ask again."""
+    FAILED = "failed"
+    """Closed by this call, and the job with it: its attempts were used up."""
+    DEAD_LETTERED = "dead_lettered"
+    """Closed by this call, and the job is a dead letter now, as its queue wants of failed ones."""
+
+
+class EnqueueAnswer(StrEnum):
+    """What became of a job that was to be stored."""
+
+    INSERTED = "inserted"
+    EXISTING = "existing"
+    """An older job holds the unique key, and stands for it."""
+    REPLACED = "replaced"
+    """An older job held the unique key and was cancelled; this one is in its place."""
+    SKIPPED = "skipped"
+    """An older job holds the unique key; nothing was stored."""
+
+
+class ActAnswer(StrEnum):
+    """What the database did for an operator, with one job."""
+
+    SETTLED = "settled"
+    """Done by this call."""
+    ALREADY = "already"
+    """Done by an earlier call with the same settle id, whose reply was lost."""
+    STALE = "stale"
+    """The job is not where this act applies; nothing was written."""
+    BUSY = "busy"
+    """Somebody is at work on it right now: ask again."""
+    UNKNOWN = "unknown"
+    """There is no such job, or it was forgotten."""
+    DUPLICATE = "duplicate"
+    """Another job holds its unique key by now; nothing was written."""
+
+
+class RescueAnswer(StrEnum):
+    """Whether `rescue_worker` found the worker as its caller had last seen it."""
+
+    GONE = "gone"
+    """Its open attempts are being ended."""
+    ALIVE = "alive"
+    """Its counter moved: nothing was done."""
+
+
+class RotateAnswer(StrEnum):
+    """What `rotate` did."""
+
+    TURNED = "turned"
+    KEPT = "kept"
+    """The current slot is young and small, or nothing happens in it."""
+    FULL = "full"
+    """No other slot is empty."""
+    BUSY = "busy"
+
+
+class PruneAnswer(StrEnum):
+    """What `prune` did."""
+
+    PRUNED = "pruned"
+    NEEDED = "needed"
+    """Something in it is pending, open or within its retention."""
+    CURRENT = "current"
+    HELD = "held"
+    """Somebody else's lock on it is old: a dump, a forgotten reader. Try later."""
+    BUSY = "busy"
+
+
+class EvacuateAnswer(StrEnum):
+    """What `evacuate` did."""
+
+    MOVED = "moved"
+    LARGE = "large"
+    """More entries in it are alive than the call would move."""
+    CURRENT = "current"
+    HELD = "held"
+    BUSY = "busy"
 
 
 class StartAnswer(StrEnum):
@@ -80,8 +156,11 @@ class Enqueued:
     """The answer to one job: its id, its state, and whether an older job stood for it."""
 
     id: int
-    state: JobState
+    """0 when it was skipped: nothing was stored."""
+    state: JobState | None
+    """None when it was skipped."""
     duplicate: bool
+    answer: EnqueueAnswer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +250,18 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """How one entry failed. `item` is 1-based within its settle call."""
+
+    item: int
+    seq: int
+    error: bytes | None = None
+    """JSON text of an object: `error` and `type`."""
+    delay_s: float | None = None
+    """Until the next attempt; None for the back-off of the attempt. `fail` ignores it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
     """The database's answer for some numbers of one item (1-based within the settle call)."""
 
@@ -185,6 +276,102 @@ class Beat:
 
     answer: BeatAnswer
     released: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedElsewhere:
+    """Open attempts of a worker, as it believes, that somebody else has ended."""
+
+    token: int
+    part: int
+    seqs: Ranges
+    outcome: str
+    """Of the closure: cancelled, lost, expired; `forgotten` when nothing is known of the claim."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """What an operator's act did with one job: the `item`-th of the call, from 1."""
+
+    item: int
+    answer: ActAnswer
+    state: str | None
+    """Where the job is now: a JobState, or `dead_lettered`; None when there is no such job."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promotion:
+    """How many deferred jobs became available, and when the next one is due (None: never)."""
+
+    promoted: int
+    next_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rescue:
+    """What `rescue_worker` did with the open attempts of one worker."""
+
+    answer: RescueAnswer
+    released: int
+    """Attempts whose jobs are available or deferred again."""
+    ended: int
+    """Attempts whose jobs were lost too often, and ended with them."""
+    busy: int
+    """Claims that somebody else was settling: look again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadlineRescue:
+    """What `rescue_deadline` did with attempts past their deadline; when the next one is due."""
+
+    released: int
+    ended: int
+    busy: int
+    next_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retirement:
+    """How many jobs were forgotten, because their retention is over."""
+
+    finals: int
+    dead_letters: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rotation:
+    """What `rotate` did, and which slot is current."""
+
+    answer: RotateAnswer
+    slot: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pruning:
+    """What `prune` did with one slot."""
+
+    answer: PruneAnswer
+    freed_bytes: int
+    reappended: int
+    """Entries that nothing knew of, and that were given a new number: a defect, made harmless."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evacuation:
+    """What `evacuate` did with one slot; `moved` entries are in the current one now."""
+
+    answer: EvacuateAnswer
+    moved: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """A worker as the database shows it at one moment; judging it takes several looks."""
+
+    worker: int
+    beat: int
+    alive: bool
+    """Whether a session of its holds its liveness lock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,10 +27,25 @@ ERROR_LENGTH_MAX: Final = 2000
 # One call.
 CLAIM_ENTRIES_MAX: Final = 1000
 SETTLE_ITEMS_MAX: Final = 500
+ACT_JOBS_MAX: Final = 500
+"""Jobs in one call of an operator: it holds the lock of each lane it touches until it ends."""
+PROMOTE_JOBS_MAX: Final = 1000
+RESCUE_CLAIMS_MAX: Final = 500
 ENQUEUE_JOBS_MAX: Final = 5000
 """Jobs in one `enqueue_many`: the server parses the document whole."""
 ENQUEUE_BYTES_MAX: Final = 16 * 1024 * 1024
 """Bytes of one such document, so that big arguments make smaller batches."""
+
+# What is kept, and for how long.
+RING_SLOTS: Final = 16
+ROTATE_AGE_S: Final = 5400.0
+ROTATE_ENTRIES: Final = 1_000_000
+COMPLETED_KEEP_S: Final = 86_400.0
+"""At the most: a slot that is needed again goes earlier."""
+EVACUATE_ENTRIES_MAX: Final = 10_000
+FINALS_KEEP_S: Final = 259_200.0
+DLQ_KEEP_S: Final = 2_592_000.0
+RETIRE_JOBS_MAX: Final = 1000
 
 # Connections.
 CONNECT_TIMEOUT_S: Final = 10.0
@@ -54,3 +69,4 @@ assert ARGS_BYTES_MAX + METADATA_BYTES_MAX <= ENQUEUE_BYTES_MAX
 assert COMMIT_GRACE_S >= CANCEL_GRACE_S
 assert CONNECT_TIMEOUT_S >= CONNECT_TIMEOUT_MIN_S
 assert POOL_SIZE_DEFAULT >= 1
+assert RING_SLOTS * ROTATE_AGE_S >= COMPLETED_KEEP_S

@@ -192,7 +192,7 @@ class Settler:
             parcel = batch.parcels[settlement.item - 1]
             numbers = len(settlement.seqs)
             match settlement.answer:
-                case Answer.SETTLED | Answer.ALREADY:
+                case Answer.SETTLED | Answer.ALREADY | Answer.FAILED | Answer.DEAD_LETTERED:
                     self._durable(parcel.held, numbers)
                     self._statistics.settled(batch.action, numbers)
                 case Answer.STALE | Answer.ENDED:

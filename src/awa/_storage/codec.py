@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import msgspec
@@ -12,7 +13,7 @@ from awa._core.ranges import Ranges
 from awa.errors import InternalError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from awa._core.options import NewJob
     from awa._storage.calls import Rows
@@ -57,11 +58,19 @@ def names(rows: Rows) -> frozenset[str]:
 
 
 def enqueued(rows: Rows) -> tuple[entries.Enqueued, ...]:
-    """Rows (id, state, duplicate), in the order of the jobs."""
-    state_of = {state.value: state for state in entries.JobState}
+    """Rows (id, state, duplicate, answer), in the order of the jobs."""
+    # Nearly all rows hold the same few words, and there may be thousands.
+    state_of: dict[str | None, entries.JobState | None] = {None: None}
+    state_of.update((state.value, state) for state in entries.JobState)
+    answer_of = {answer.value: answer for answer in entries.EnqueueAnswer}
     return tuple(
-        entries.Enqueued(id=job_id, state=state_of[state], duplicate=duplicate)
-        for job_id, state, duplicate in rows
+        entries.Enqueued(
+            id=job_id or 0,
+            state=state_of[state],
+            duplicate=duplicate,
+            answer=answer_of[answer[0]] if answer else entries.EnqueueAnswer.INSERTED,
+        )
+        for job_id, state, duplicate, *answer in rows
     )
 
 
@@ -121,6 +130,81 @@ def beat(rows: Rows) -> entries.Beat:
     return entries.Beat(answer=_word(entries.BeatAnswer, answer), released=released)
 
 
+def ended_elsewhere(rows: Rows) -> tuple[entries.EndedElsewhere, ...]:
+    """Rows (token, part, seqs as text, outcome)."""
+    return tuple(
+        entries.EndedElsewhere(token=token, part=part, seqs=Ranges.parse(seqs), outcome=outcome)
+        for token, part, seqs, outcome in rows
+    )
+
+
+def acts(rows: Rows) -> tuple[entries.Act, ...]:
+    """Rows (item, answer, state), in whatever order; the values in that of the items."""
+    return tuple(
+        entries.Act(item=item, answer=_word(entries.ActAnswer, answer), state=state)
+        for item, answer, state in sorted(rows, key=itemgetter(0))
+    )
+
+
+def integers(rows: Rows) -> tuple[int, ...]:
+    """For functions that return a set of numbers."""
+    return tuple(number for (number,) in rows)
+
+
+def observed(rows: Rows) -> tuple[entries.Observed, ...]:
+    """Rows (worker, beat, alive)."""
+    return tuple(
+        entries.Observed(worker=worker, beat=beat, alive=alive) for worker, beat, alive in rows
+    )
+
+
+def promotion(rows: Rows) -> entries.Promotion:
+    """The one row (promoted, next_at) of `promote`."""
+    ((promoted, next_at),) = rows
+    return entries.Promotion(promoted=promoted, next_at=next_at)
+
+
+def rescue(rows: Rows) -> entries.Rescue:
+    """The one row (answer, released, ended, busy) of `rescue_worker`."""
+    ((answer, released, ended, busy),) = rows
+    word = _word(entries.RescueAnswer, answer)
+    return entries.Rescue(answer=word, released=released, ended=ended, busy=busy)
+
+
+def deadline_rescue(rows: Rows) -> entries.DeadlineRescue:
+    """The one row (released, ended, busy, next_at) of `rescue_deadline`."""
+    ((released, ended, busy, next_at),) = rows
+    return entries.DeadlineRescue(released=released, ended=ended, busy=busy, next_at=next_at)
+
+
+def retirement(rows: Rows) -> entries.Retirement:
+    """The one row (finals, dead_letters) of `retire`."""
+    ((finals, dead_letters),) = rows
+    return entries.Retirement(finals=finals, dead_letters=dead_letters)
+
+
+def rotation(rows: Rows) -> entries.Rotation:
+    """The one row (answer, slot) of `rotate`."""
+    ((answer, slot),) = rows
+    return entries.Rotation(answer=_word(entries.RotateAnswer, answer), slot=slot)
+
+
+def pruning(rows: Rows) -> entries.Pruning:
+    """The one row (answer, freed_bytes, reappended) of `prune`."""
+    ((answer, freed_bytes, reappended),) = rows
+    return entries.Pruning(
+        answer=_word(entries.PruneAnswer, answer),
+        freed_bytes=freed_bytes or 0,
+        reappended=reappended or 0,
+    )
+
+
+def evacuation(rows: Rows) -> entries.Evacuation:
+    """The one row (answer, moved) of `evacuate`."""
+    ((answer, moved),) = rows
+    return entries.Evacuation(answer=_word(entries.EvacuateAnswer, answer), moved=moved or 0)
+
+
 def violations(rows: Rows) -> tuple[entries.Violation, ...]:
     """Rows (property, detail)."""
     return tuple(entries.Violation(property=name, detail=detail) for name, detail in rows)
@@ -137,6 +221,12 @@ def worker_document(info: entries.WorkerInfo) -> str:
             "version": info.version,
         }
     ).decode()
+
+
+def options_document(options: Mapping[str, object]) -> str:
+    """Options as the JSON object of an `opts` argument; what is None is left out."""
+    given = {name: value for name, value in options.items() if value is not None}
+    return msgspec.json.encode(given).decode()
 
 
 def jobs_document(jobs: Sequence[NewJob]) -> str:

@@ -1,0 +1,88 @@
+"""What workers call to live, to take entries, and to know what became of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from awa._core import entries, limits
+from awa._storage import codec
+from awa._storage.calling import Calling, within
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from awa._core.ranges import Ranges
+    from awa._storage.calls import Call
+
+_CLAIMED: Final = "queue, answer, slot, part, lane, seqs::text, deadline"
+# bytea, not json: a cast to json reads the whole text again to see whether it is JSON.
+_BODY: Final = (
+    "slot, part, lane, seq, job_id, run_lease, attempt, max_attempts, losses, kind, "
+    "convert_to(args::text, 'UTF8'), convert_to(extra::text, 'UTF8'), "
+    "extract(epoch from enqueued_at)::float8"
+)
+
+
+class Claims(Calling):
+    """A worker's life, and its claims."""
+
+    def worker_start(self, worker: int, info: entries.WorkerInfo) -> Call[entries.StartAnswer]:
+        """A worker process appears. `worker` is drawn at random by the caller."""
+        return self._call(
+            "worker_start",
+            "%s::bigint, %s::text::jsonb",
+            (worker, codec.worker_document(info)),
+            codec.enum_of(entries.StartAnswer),
+        )
+
+    def heartbeat(
+        self, worker: int, *, beat: int, upto: int, open_calls: Ranges
+    ) -> Call[entries.Beat]:
+        """The worker lives, and still knows `open_calls` of its claim calls up to `upto`.
+
+        Whatever else is open of the calls up to `upto` is released as a loss.
+        """
+        return self._call(
+            "heartbeat",
+            "%s::bigint, %s::bigint, %s::bigint, %s::text::int8multirange",
+            (worker, beat, upto, str(open_calls)),
+            codec.beat,
+            columns="answer, released",
+        )
+
+    def worker_stop(self, worker: int) -> Call[entries.StopAnswer]:
+        """A worker process leaves."""
+        return self._call("worker_stop", "%s::bigint", (worker,), codec.enum_of(entries.StopAnswer))
+
+    def claim(
+        self, worker: int, *, call: int, token: int, asks: Sequence[entries.Ask]
+    ) -> Call[entries.ClaimAnswer]:
+        """Take entries of several queues, at most CLAIM_ENTRIES_MAX in all (LimitExceeded).
+
+        Repeated with the same token it answers what is still open of what that claim took.
+        """
+        within("entries", sum(ask.limit for ask in asks), limits.CLAIM_ENTRIES_MAX)
+        queues = [ask.queue for ask in asks]
+        return self._call(
+            "claim",
+            "%s::bigint, %s::bigint, %s::bigint, %s::text[], %s::int[]",
+            (worker, call, token, queues, [ask.limit for ask in asks]),
+            codec.claim_answer,
+            columns=_CLAIMED,
+        )
+
+    def bodies(self, token: int) -> Call[list[entries.Body]]:
+        """The entries that are still open of the claim with this token, with all they carry."""
+        return self._call("bodies", "%s::bigint", (token,), codec.bodies, columns=_BODY)
+
+    def ended_elsewhere(
+        self, worker: int, *, calls: Ranges
+    ) -> Call[tuple[entries.EndedElsewhere, ...]]:
+        """Of these claim calls of the worker, the attempts that somebody else has ended."""
+        return self._call(
+            "ended_elsewhere",
+            "%s::bigint, %s::text::int8multirange",
+            (worker, str(calls)),
+            codec.ended_elsewhere,
+            columns="token, part, seqs::text, outcome",
+        )
