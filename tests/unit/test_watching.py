@@ -6,16 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from awa._core.watching import (
-    Lost,
-    Patience,
-    Sighting,
-    Sign,
-    Watch,
-    look,
-    look_again_s,
-    lost,
-)
+from awa._core.entries import Observed
+from awa._core.watching import Lost, Patience, Sign, Watch, look, look_again_s, lost
 
 PATIENCE = Patience(timeout_s=15.0, grace_s=3.0, beat_s=5.0, glance_s=1.5)
 W = 7
@@ -26,8 +18,13 @@ def watched(*looks: tuple[float, int, bool], watch: Watch | None = None) -> Watc
     """Return a watch after looks at one worker: (when, beat, alive)."""
     watch = watch or Watch()
     for now_s, beat, alive in looks:
-        watch = look(watch, [Sighting(W, beat, alive)], now_s=now_s, patience=PATIENCE)
+        watch = looked(watch, now_s, Observed(worker=W, beat=beat, alive=alive))
     return watch
+
+
+def looked(watch: Watch, now_s: float, *workers: Observed) -> Watch:
+    """Return the watch after one more look, which took no time."""
+    return look(watch, workers, asked_s=now_s, answered_s=now_s, patience=PATIENCE)
 
 
 def experienced() -> Watch:
@@ -124,10 +121,20 @@ def test_long_gaps_show_little_absence() -> None:
     )
 
 
+def test_the_time_that_a_look_takes_is_not_silence() -> None:
+    """Guards against slow answers: what a look saw may be as old as the question, or as new."""
+    watch = Watch()
+    for n in range(10):
+        same = [Observed(worker=W, beat=5, alive=True)]
+        watch = look(watch, same, asked_s=20.0 * n, answered_s=20.0 * n + 19.0, patience=PATIENCE)
+    assert [] == signs(watch)
+    assert 9.0 == watch.watched_s
+
+
 def test_a_worker_that_is_gone_is_forgotten() -> None:
     """Guards memory, and a number that comes back: it begins anew."""
     watch = watched(*((float(s), 5, True) for s in range(15)))
-    watch = look(watch, [], now_s=15.0, patience=PATIENCE)
+    watch = looked(watch, 15.0)
     assert {} == watch.records
     assert [] == signs(watched((16.0, 5, True), watch=watch))
 
@@ -136,8 +143,8 @@ def test_each_worker_is_judged_by_itself() -> None:
     """Guards the others: one worker's silence says nothing of its neighbours."""
     watch = Watch()
     for s in range(16):
-        seen = [Sighting(1, 5, alive=True), Sighting(2, 5 + s // 5, alive=True)]
-        watch = look(watch, seen, now_s=float(s), patience=PATIENCE)
+        mute = Observed(worker=1, beat=5, alive=True)
+        watch = looked(watch, float(s), mute, Observed(worker=2, beat=5 + s // 5, alive=True))
     assert [1] == [found.worker for found in lost(watch, PATIENCE)]
 
 
@@ -247,5 +254,5 @@ def test_patience_is_checked() -> None:
 def test_the_looks_of_the_examples_are_in_order() -> None:
     """Guards these tests: the experienced observer's session is older than the time-out."""
     watch = experienced()
-    assert OLD_S == watch.looked_s
+    assert OLD_S == watch.answered_s
     assert watch.watched_s >= PATIENCE.timeout_s

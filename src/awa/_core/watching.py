@@ -20,10 +20,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from awa._core.entries import Observed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,14 +47,6 @@ class Patience:
         # A time-out takes more than one gap between looks to see, and more than one beat.
         assert 0 < 2 * self.beat_s < self.timeout_s
         assert self.looks_min >= 2  # noqa: PLR2004  # one look sees no time pass
-
-
-class Sighting(NamedTuple):
-    """What one look shows of one worker: its beat counter, and whether its lock is held."""
-
-    worker: int
-    beat: int
-    alive: bool
 
 
 class Sign(Enum):
@@ -88,23 +82,34 @@ class _Record:
 class Watch:
     """What an observer has seen in its session; empty when the session begins."""
 
-    looked_s: float | None = None
-    """The last look, by the observer's own clock."""
+    answered_s: float | None = None
+    """When the last look was answered, by the observer's own clock."""
     watched_s: float = 0.0
     """How long the session has been looking on, with the same bound between two looks."""
     records: Mapping[int, _Record] = field(default_factory=dict)
 
 
-def look(watch: Watch, sightings: Iterable[Sighting], *, now_s: float, patience: Patience) -> Watch:
-    """The watch after one more look. A worker that is not seen any more is forgotten."""
-    gap_s = 0.0 if watch.looked_s is None else now_s - watch.looked_s
+def look(
+    watch: Watch,
+    workers: Iterable[Observed],
+    *,
+    asked_s: float,
+    answered_s: float,
+    patience: Patience,
+) -> Watch:
+    """The watch after one more look. A worker that is not seen any more is forgotten.
+
+    The look was made at some moment between `asked_s` and `answered_s` of the observer's clock.
+    """
+    assert asked_s <= answered_s
+    gap_s = 0.0 if watch.answered_s is None else asked_s - watch.answered_s
     assert gap_s >= 0
     return Watch(
-        looked_s=now_s,
+        answered_s=answered_s,
         watched_s=watch.watched_s + min(gap_s, patience.beat_s),
         records={
             seen.worker: _after(watch.records.get(seen.worker), seen, gap_s, patience)
-            for seen in sightings
+            for seen in workers
         },
     )
 
@@ -128,7 +133,7 @@ def look_again_s(workers: int, *, least_s: float, share_s: float) -> float:
     return max(least_s, workers * share_s)
 
 
-def _after(before: _Record | None, seen: Sighting, gap_s: float, patience: Patience) -> _Record:
+def _after(before: _Record | None, seen: Observed, gap_s: float, patience: Patience) -> _Record:
     if before is None or before.beat != seen.beat:
         return _Record(seen.beat, 1, 0.0, None if seen.alive else 0.0)
     if seen.alive:
