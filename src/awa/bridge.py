@@ -8,11 +8,12 @@ wait for its end. A worker makes the lanes of its queues when it starts; `ensure
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from awa._client.producing import JobHandle, handle_of
 from awa._core.options import new_job
+from awa._core.unique import OnConflict, UniqueOpts
 from awa._storage.executors import run_foreign, run_foreign_sync
 from awa._storage.functions import Storage
 
@@ -30,6 +31,11 @@ async def insert_job(
     deadline: timedelta | float | None = None,
     tags: Iterable[str] | None = None,
     metadata: Mapping[str, Any] | None = None,
+    run_at: datetime | None = None,
+    delay: timedelta | float | None = None,
+    ordering_key: str | bytes | None = None,
+    unique: UniqueOpts | Mapping[str, Any] | bool | None = None,
+    on_conflict: OnConflict | None = None,
     schema: str = "awa",
 ) -> JobHandle:
     """Store one job over an asynchronous connection; options as in `AsyncClient.insert`.
@@ -44,6 +50,11 @@ async def insert_job(
         "deadline": deadline,
         "tags": tags,
         "metadata": metadata,
+        "run_at": run_at,
+        "delay": delay,
+        "ordering_key": ordering_key,
+        "unique": unique,
+        "on_conflict": on_conflict,
     }
     call = Storage(schema).enqueue(new_job(args, options))
     return handle_of(await run_foreign(connection, call))
@@ -60,6 +71,11 @@ def insert_job_sync(
     deadline: timedelta | float | None = None,
     tags: Iterable[str] | None = None,
     metadata: Mapping[str, Any] | None = None,
+    run_at: datetime | None = None,
+    delay: timedelta | float | None = None,
+    ordering_key: str | bytes | None = None,
+    unique: UniqueOpts | Mapping[str, Any] | bool | None = None,
+    on_conflict: OnConflict | None = None,
     schema: str = "awa",
 ) -> JobHandle:
     """Store one job over a synchronous connection; otherwise as `insert_job`."""
@@ -71,6 +87,11 @@ def insert_job_sync(
         "deadline": deadline,
         "tags": tags,
         "metadata": metadata,
+        "run_at": run_at,
+        "delay": delay,
+        "ordering_key": ordering_key,
+        "unique": unique,
+        "on_conflict": on_conflict,
     }
     call = Storage(schema).enqueue(new_job(args, options))
     return handle_of(run_foreign_sync(connection, call))

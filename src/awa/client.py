@@ -35,11 +35,12 @@ from awa.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
-    from datetime import timedelta
+    from datetime import datetime, timedelta
     from types import TracebackType
 
     from awa._client.producing import Lane
     from awa._core.entries import Violation
+    from awa._core.unique import OnConflict, UniqueOpts
     from awa._storage.calls import Call
     from awa.embedded import Server
 
@@ -217,13 +218,22 @@ class AsyncClient(Tasks):
         deadline: timedelta | float | None = None,
         tags: Iterable[str] | None = None,
         metadata: Mapping[str, Any] | None = None,
+        run_at: datetime | None = None,
+        delay: timedelta | float | None = None,
+        ordering_key: str | bytes | None = None,
+        unique: UniqueOpts | Mapping[str, Any] | bool | None = None,
+        on_conflict: OnConflict | None = None,
     ) -> JobHandle:
         """Store one job, in a transaction of its own.
 
         `args`: a dataclass, Struct or model, or a mapping with `kind`. `queue` defaults to its
         handler's, else "default"; `priority`: 1 (first) to 4, default 2; `max_attempts`: default
-        25; `deadline`: how long one attempt may take, default the queue's, 0 for none.
-        Raises InvalidInput with nothing written, ServerUnreachable, SchemaMissing.
+        25; `deadline`: how long one attempt may take, default the queue's, 0 for none; `run_at`, an
+        aware datetime, or `delay`: not before then; `ordering_key`: jobs with the same one are
+        claimed in their order; `unique`: what makes the job unique (True: its kind and arguments),
+        and `on_conflict`: what to do when another job holds its key, by default raise.
+        Raises InvalidInput and UniqueConflict with nothing written, ServerUnreachable,
+        SchemaMissing.
         """
         options = {
             "kind": kind,
@@ -233,6 +243,11 @@ class AsyncClient(Tasks):
             "deadline": deadline,
             "tags": tags,
             "metadata": metadata,
+            "run_at": run_at,
+            "delay": delay,
+            "ordering_key": ordering_key,
+            "unique": unique,
+            "on_conflict": on_conflict,
         }
         prepared = self._producing.prepare(args, options)
         async with self._opened().connection() as conn:

@@ -32,11 +32,12 @@ from awa.errors import ServerUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from datetime import timedelta
+    from datetime import datetime, timedelta
     from types import TracebackType
 
     from awa._client.queues import QueueChoice
     from awa._core.entries import Violation
+    from awa._core.unique import OnConflict, UniqueOpts
     from awa._storage.calls import Call
     from awa.embedded import Server
 
@@ -104,6 +105,11 @@ class Client(Tasks):
         deadline: timedelta | float | None = None,
         tags: Iterable[str] | None = None,
         metadata: Mapping[str, Any] | None = None,
+        run_at: datetime | None = None,
+        delay: timedelta | float | None = None,
+        ordering_key: str | bytes | None = None,
+        unique: UniqueOpts | Mapping[str, Any] | bool | None = None,
+        on_conflict: OnConflict | None = None,
     ) -> JobHandle:
         """Store one job, in a transaction of its own; see `AsyncClient.insert`."""
         options = {
@@ -114,6 +120,11 @@ class Client(Tasks):
             "deadline": deadline,
             "tags": tags,
             "metadata": metadata,
+            "run_at": run_at,
+            "delay": delay,
+            "ordering_key": ordering_key,
+            "unique": unique,
+            "on_conflict": on_conflict,
         }
         prepared = self._producing.prepare(args, options)
         with self._connection() as conn:

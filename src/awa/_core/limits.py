@@ -17,8 +17,9 @@ PRIORITY_DEFAULT: Final = 2
 ATTEMPTS_MAX: Final = 1000
 TAGS_MAX: Final = 20
 TAG_LENGTH_MAX: Final = 200
+ORDERING_KEY_LENGTH_MAX: Final = 200
 DEADLINE_MAX_S: Final = 3153600000.0
-"""A hundred years; 0 is no deadline."""
+"""A hundred years, for every duration that a job names; 0 is no deadline."""
 ARGS_BYTES_MAX: Final = 1024 * 1024
 METADATA_BYTES_MAX: Final = 1024 * 1024
 ERROR_LENGTH_MAX: Final = 2000

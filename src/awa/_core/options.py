@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Final, NamedTuple
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple, get_args
+
+import msgspec
 
 from awa._core import limits
 from awa._core.arguments import encode_args, encode_json, kind_of_args
+from awa._core.unique import OnConflict, Uniqueness, checked_unique, stored_unique
 from awa.errors import InvalidInput
 
 
@@ -30,9 +33,25 @@ class JobOptions:
     kind: str | None
     """None: derived from the class of each job's arguments."""
     opts: bytes
+    queue: str = limits.QUEUE_DEFAULT
+    unique: Uniqueness | None = None
+    """The only option that differs from job to job: the key depends on the arguments."""
 
 
-OPTIONS: Final = ("deadline", "kind", "max_attempts", "metadata", "priority", "queue", "tags")
+OPTIONS: Final = (
+    "deadline",
+    "delay",
+    "kind",
+    "max_attempts",
+    "metadata",
+    "on_conflict",
+    "ordering_key",
+    "priority",
+    "queue",
+    "run_at",
+    "tags",
+    "unique",
+)
 """What `new_job` understands, by the names that users type."""
 
 
@@ -44,28 +63,39 @@ def new_job(
 ) -> NewJob:
     """Check a job's arguments and options; options as `checked_options`. Raises InvalidInput."""
     chosen = options if isinstance(options, JobOptions) else checked_options(options or {})
-    return NewJob(
-        kind=checked_name("kind", kind_of_args(args)) if chosen.kind is None else chosen.kind,
-        args=encode_args(args, bytes_max=args_bytes_max),
-        opts=chosen.opts,
-    )
+    kind = checked_name("kind", kind_of_args(args)) if chosen.kind is None else chosen.kind
+    data = encode_args(args, bytes_max=args_bytes_max)
+    if chosen.unique is None:
+        return NewJob(kind=kind, args=data, opts=chosen.opts)
+    stored = stored_unique(chosen.unique, kind=kind, args=data, queue=chosen.queue)
+    return NewJob(kind=kind, args=data, opts=_with("unique", stored, chosen.opts))
 
 
 def checked_options(options: Mapping[str, object]) -> JobOptions:
     """Check the options of an insert. One that is None counts as not given.
 
     `kind` (default: derived from the class of the arguments), `queue`, `priority`,
-    `max_attempts`, `deadline` (timedelta or seconds, 0 for none), `tags`, `metadata`.
+    `max_attempts`, `deadline` (timedelta or seconds, 0 for none), `tags`, `metadata`,
+    `run_at` (aware datetime) or `delay` (timedelta or seconds), `ordering_key` (str, or bytes of
+    UTF-8), `unique` (UniqueOpts, True, or a mapping of its fields), `on_conflict`.
     Raises InvalidInput.
     """
     given = {name: value for name, value in options.items() if value is not None}
     for name in given:
         if name not in OPTIONS:
             raise InvalidInput(name, f"is not an option; the options are {', '.join(OPTIONS)}")
+    if "run_at" in given and "delay" in given:
+        raise InvalidInput("run_at", "contradicts delay: give one of them")
     kind = given.pop("kind", None)
+    unique = given.pop("unique", False)
+    if unique is False and "on_conflict" in given:
+        raise InvalidInput("on_conflict", "needs unique: only a unique key can conflict")
+    stored = _stored(given)
     return JobOptions(
         kind=None if kind is None else checked_name("kind", kind),
-        opts=encode_json("opts", _stored(given)) if given else b"{}",
+        opts=encode_json("opts", stored) if stored else b"{}",
+        queue=str(stored.get("queue", limits.QUEUE_DEFAULT)),
+        unique=None if unique is False else checked_unique(unique),
     )
 
 
@@ -143,23 +173,77 @@ def _checked_metadata(value: object) -> dict[str, object]:
     return dict(value)
 
 
+def _checked_run_at(value: object) -> str:
+    if not isinstance(value, datetime):
+        raise InvalidInput("run_at", f"must be a datetime, not {value!r}")
+    if value.utcoffset() is None:
+        problem = (
+            f"is {value.isoformat()}, which names no time zone: use datetime.now(UTC), "
+            "or give it one with replace(tzinfo=...)"
+        )
+        raise InvalidInput("run_at", problem)
+    try:
+        return value.astimezone(UTC).isoformat()
+    except OverflowError as error:
+        problem = f"is {value.isoformat()}, which is outside the years 1 to 9999 in UTC"
+        raise InvalidInput("run_at", problem) from error
+
+
+def _checked_ordering_key(value: object) -> str:
+    if isinstance(value, bytes):
+        try:
+            value = value.decode()
+        except UnicodeDecodeError as error:
+            raise InvalidInput("ordering_key", f"is not valid UTF-8: {error.reason}") from error
+    text = _checked_text("ordering_key", value)
+    if not 1 <= len(text) <= limits.ORDERING_KEY_LENGTH_MAX:
+        high = limits.ORDERING_KEY_LENGTH_MAX
+        raise InvalidInput("ordering_key", f"has {len(text)} characters; it needs 1 to {high}")
+    return text
+
+
+def _checked_on_conflict(value: object) -> str:
+    answers = get_args(OnConflict)
+    if value not in answers:
+        raise InvalidInput("on_conflict", f"must be one of {', '.join(answers)}, not {value!r}")
+    return str(value)
+
+
+_CHECKS: Final[Mapping[str, tuple[str, Callable[[object], object]]]] = {
+    "deadline": ("deadline_s", lambda value: checked_duration_s("deadline", value)),
+    "delay": ("delay_s", lambda value: checked_duration_s("delay", value)),
+    "max_attempts": (
+        "max_attempts",
+        lambda value: checked_int("max_attempts", value, low=1, high=limits.ATTEMPTS_MAX),
+    ),
+    "metadata": ("metadata", _checked_metadata),
+    "on_conflict": ("on_conflict", _checked_on_conflict),
+    "ordering_key": ("ordering_key", _checked_ordering_key),
+    "priority": (
+        "priority",
+        lambda value: checked_int(
+            "priority", value, low=limits.PRIORITY_FIRST, high=limits.PRIORITY_LAST
+        ),
+    ),
+    "queue": ("queue", lambda value: checked_name("queue", value)),
+    "run_at": ("run_at", _checked_run_at),
+    "tags": ("tags", _checked_tags),
+}
+"""By the name that users type: the name that the SQL function knows, and what is checked."""
+
+assert {*_CHECKS, "kind", "unique"} == set(OPTIONS)
+
+
 def _stored(given: Mapping[str, object]) -> dict[str, object]:
     """The options by the names that the SQL function knows."""
     stored: dict[str, object] = {}
     for name, value in given.items():
-        match name:
-            case "queue":
-                stored[name] = checked_name(name, value)
-            case "priority":
-                low, high = limits.PRIORITY_FIRST, limits.PRIORITY_LAST
-                stored[name] = checked_int(name, value, low=low, high=high)
-            case "max_attempts":
-                stored[name] = checked_int(name, value, low=1, high=limits.ATTEMPTS_MAX)
-            case "deadline":
-                stored["deadline_s"] = checked_duration_s(name, value)
-            case "tags":
-                stored[name] = _checked_tags(value)
-            case _:
-                assert name == "metadata"
-                stored[name] = _checked_metadata(value)
+        stored_name, check = _CHECKS[name]
+        stored[stored_name] = check(value)
     return stored
+
+
+def _with(name: str, value: object, opts: bytes) -> bytes:
+    """The options with one more, without reading them again."""
+    more = b'{"%b":%b' % (name.encode(), msgspec.json.encode(value))
+    return more + (b"}" if opts == b"{}" else b"," + opts[1:])
