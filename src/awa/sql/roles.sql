@@ -21,8 +21,11 @@ begin
     end loop;
     execute format('grant execute on function ensure_lane, enqueue, enqueue_many to %I, %I, %I', v_producer, v_worker, v_operator);
     execute format('grant execute on function worker_start, worker_stop, heartbeat, claim, bodies, complete, release, '
-                   'hold_alive, sleep_on, wake_up, inflight, pass_on to %I', v_worker);
+                   'retry, snooze, fail, cancel_running, promote, rescue_worker, rescue_deadline, retire, '
+                   'hold_alive, sleep_on, wake_up, inflight, pass_on, lead, observe, strays, arm_timer, set_timer, ended_elsewhere to %I', v_worker);
+    execute format('grant execute on function cancel_pending, cancel_running, promote, dlq_move, dlq_retry, dlq_purge, '
+                   'pause_queue, resume_queue, configure_queue to %I', v_operator);
     execute format('grant execute on function census, "check" to %I, %I', v_operator, v_reader);
-    execute format('grant select on jobs, attempts, queues, lane_now, queue_settings to %I, %I, %I, %I', v_producer, v_worker, v_operator, v_reader);
-    execute format('grant update (deadline_s, aging_s) on queue_settings to %I', v_operator);
+    execute format('grant select on jobs, attempts, dead_letters, queues, lane_now, queue_settings, acts to %I, %I, %I, %I', v_producer, v_worker, v_operator, v_reader);
+    execute format('grant update (deadline_s, aging_s, dead_letters) on queue_settings to %I', v_operator);
 end $$;

@@ -6,8 +6,10 @@
 
 create table meta (
     schema_version int not null,
-    installed_at timestamptz not null default clock_timestamp()
+    installed_at timestamptz not null default clock_timestamp(),
+    dead_letters boolean not null default false
 );
+comment on column meta.dead_letters is 'failed jobs become dead letters, in queues that do not say otherwise';
 create unique index meta_one_row on meta ((true));
 
 -- How an entry's number set ended. Only some are written by this version; the list is complete so
@@ -24,10 +26,16 @@ create table queue_settings (
     queue_id int generated always as identity primary key,
     queue text not null unique constraint queue_length_inv check (char_length(queue) between 1 and 200),
     deadline_s double precision not null default 300 constraint deadline_inv check (deadline_s between 0 and 3153600000),
-    aging_s double precision not null default 60 constraint aging_inv check (aging_s = 0 or aging_s between 0.001 and 3153600000)
+    aging_s double precision not null default 60 constraint aging_inv check (aging_s = 0 or aging_s between 0.001 and 3153600000),
+    enqueue_shards smallint not null default 1 constraint shards_inv check (enqueue_shards between 1 and 64),
+    dead_letters boolean,
+    paused_at timestamptz,
+    paused_by text
 );
 comment on column queue_settings.deadline_s is 'seconds an attempt may take; 0 = no deadline';
 comment on column queue_settings.aging_s is 'seconds of waiting that lift a lane by one priority; 0 = never';
+comment on column queue_settings.enqueue_shards is 'lanes of each priority that new jobs are spread over; all lanes are claimed from, so fewer drains the rest';
+comment on column queue_settings.dead_letters is 'whether failed jobs become dead letters; null = as meta.dead_letters says';
 
 -- A lane is the ordered stream of one (queue, priority, shard). Its numbers come from its own
 -- sequence (cache 1: a session that hoards numbers would leave holes that look in flight).
@@ -68,6 +76,10 @@ create sequence job_id_seq;
 -- may land in any slot, and nothing relies on where.
 create sequence ring_seq minvalue 0 maxvalue 15 start 0;
 
+-- When the leader looks for due jobs next, in milliseconds of the epoch. A sequence, because no snapshot
+-- is involved: whoever defers a job until an earlier time tells the leader.
+create sequence timer_seq minvalue 0;
+
 create table ready (
     seq bigint not null,
     job_id bigint not null,
@@ -84,7 +96,7 @@ create table ready (
 ) partition by list (slot);
 comment on column ready.run_lease is 'per job, grows by one with each entry: the public fencing number';
 comment on column ready.attempt is 'which attempt this entry is, from 1; a release gives it back';
-comment on column ready.extra is 'what few jobs have: tags, metadata, deadline_s';
+comment on column ready.extra is 'what few jobs have: tags, metadata, deadline_s, ordering_key, unique, and the last errors';
 
 -- One row per (lane, slot) a claim call took from, with the lane's state after it: `no`, `next` (the
 -- cursor), and the numbers below it that were not visible, in two generations with the xid each waits
@@ -144,8 +156,10 @@ create table ring_slots (
     claims regclass not null,
     closures regclass not null,
     results regclass not null,
-    leases regclass not null
+    leases regclass not null,
+    opened_at timestamptz
 );
+comment on column ring_slots.opened_at is 'when the slot was last made the current one; null: at installation';
 
 -- Autovacuum is off on the ring: it would block prune, and statistics taken while a slot is empty
 -- turn plans bad. Wraparound vacuums still run; TRUNCATE makes them rare.
@@ -161,67 +175,93 @@ begin
         end loop;
         execute format('alter table ready_%s add primary key (lane, seq)', k);
         execute format('create index on ready_%s (job_id)', k);
+        -- these two cost nothing for a job that has neither
+        execute format('create index on ready_%s (lane, seq) where extra ? ''deadline_s''', k);
+        execute format('create index on ready_%s (lane, seq) where extra ? ''unique''', k);
         execute format('alter table ready_%s set (toast.autovacuum_enabled = off)', k);
         execute format('create index on claims_%s (token)', k);
         execute format('create index on claims_%s (worker, call)', k);
         execute format('create unique index on claims_%s (lane, no, part)', k);
         execute format('create index on claims_%s (lane, upper(seqs))', k);
+        execute format('create index on claims_%s (deadline) where deadline is not null', k);
         execute format('create index on closures_%s (token, part)', k);
-        execute format('create index on closures_%s (lane) where token is null', k);
+        execute format('create index on closures_%s (lane, upper(seqs)) where token is null', k);
         execute format('alter table results_%s add primary key (lane, seq)', k);
         execute format('alter table results_%s set (toast.autovacuum_enabled = off)', k);
         execute format('alter table leases_%s add primary key (lane, seq)', k);
         insert into ring_slots values (
             k, format('ready_%s', k)::regclass, format('claims_%s', k)::regclass,
             format('closures_%s', k)::regclass, format('results_%s', k)::regclass,
-            format('leases_%s', k)::regclass);
+            format('leases_%s', k)::regclass, null);
     end loop;
 end $$;
 
 -- --------------------------------------------------------- jobs that are not in the ring just now
 
+-- Jobs that wait for a time. `run_lease` is that of the last entry (0: it never had one), `attempt` that of
+-- the next. They return to the lane they came from, so a key keeps its order.
 create table deferred (
     job_id bigint primary key,
     run_at timestamptz not null,
-    state text not null constraint deferred_state_inv check (state in ('scheduled', 'retryable')),
-    queue text not null,
-    priority smallint not null constraint priority_inv check (priority between 1 and 4),
-    shard smallint not null default 0,
+    enqueued_at timestamptz not null,
+    lane int not null,
     run_lease int not null,
     attempt smallint not null,
     max_attempts smallint not null,
     losses smallint not null default 0,
+    state text not null constraint deferred_state_inv check (state in ('scheduled', 'retryable')),
     kind text not null,
     args jsonb not null,
-    extra jsonb not null default '{}',
-    enqueued_at timestamptz not null
+    extra jsonb not null default '{}'
 );
-create index deferred_run_at on deferred (run_at);
+create index deferred_run_at on deferred (run_at, job_id);
+create index deferred_lane on deferred (lane, job_id);
 
 create table finals (
     job_id bigint primary key,
-    state text not null constraint final_state_inv check (state in ('failed', 'cancelled')),
-    reason text not null,
     finished_at timestamptz not null,
-    queue text not null,
-    priority smallint not null,
+    enqueued_at timestamptz not null,
+    lane int not null,
     run_lease int not null,
     attempt smallint not null,
     max_attempts smallint not null,
     losses smallint not null default 0,
+    state text not null constraint final_state_inv check (state in ('failed', 'cancelled')),
+    reason text not null,
     kind text not null,
     args jsonb not null,
-    extra jsonb not null default '{}',
-    enqueued_at timestamptz not null
+    extra jsonb not null default '{}'
 );
 create index finals_finished_at on finals (finished_at);
+create index finals_lane on finals (lane, job_id);
 
-create table dlq (like finals including all);
+-- Dead letters: failed jobs that wait for an operator. They are in no view of jobs.
+create table dlq (like finals including all, dead_at timestamptz not null default clock_timestamp());
+create index dlq_dead_at on dlq (dead_at);
 
+-- Who holds a unique key. A row is not taken away when its job leaves the states of its mask: whoever wants
+-- the key looks where the holder is, and takes it over. It goes when the job's last trace goes.
 create table unique_keys (
     unique_key bytea primary key,
     job_id bigint not null,
-    run_lease int not null
+    states text[] not null,
+    until timestamptz
 );
+create index unique_keys_job_id on unique_keys (job_id);
+comment on column unique_keys.states is 'the holder keeps the key in these states; {started}: until it is claimed for the first time';
+comment on column unique_keys.until is 'the key is held up to then even when the job is forgotten; null: the job''s states decide';
+
+-- What operators did, one row per job: a repeated call is answered from here, and people can read it.
+create table acts (
+    settle_id bigint not null,
+    job_id bigint not null,
+    at timestamptz not null default clock_timestamp(),
+    act text not null,
+    state text not null,
+    reason text,
+    primary key (settle_id, job_id)
+);
+create index acts_at on acts (at);
+create index acts_job_id on acts (job_id);
 
 insert into meta (schema_version) values (1);

@@ -50,16 +50,26 @@ left join lateral (
 left join lateral (
     select k.outcome, k.closed_at from closures k
     where k.slot = r.slot and k.token = c.token and k.part = c.part and k.seqs @> r.seq limit 1) x on true
+left join lateral (
+    select true as is_so from closures k
+    where c.token is null and k.slot = r.slot and k.token is null and k.lane = r.lane
+      and upper(k.seqs) > r.seq and upper(k.seqs) <= r.seq + 1001 and k.seqs @> r.seq limit 1) w on true
 left join results o on o.slot = r.slot and o.lane = r.lane and o.seq = r.seq
-where x.outcome is null or x.outcome = 'completed'
+where (x.outcome is null or x.outcome = 'completed') and w.is_so is null
 union all
-select d.job_id, d.kind, d.queue, d.priority, d.state, d.attempt, d.max_attempts, d.run_lease, d.losses, d.args, d.extra,
+select d.job_id, d.kind, l.queue, l.priority, d.state, d.attempt, d.max_attempts, d.run_lease, d.losses, d.args, d.extra,
        d.enqueued_at, d.run_at, null, null, null, null, null
-from deferred d
+from deferred d join lanes l on l.lane = d.lane
 union all
-select f.job_id, f.kind, f.queue, f.priority, f.state, f.attempt, f.max_attempts, f.run_lease, f.losses, f.args, f.extra,
+select f.job_id, f.kind, l.queue, l.priority, f.state, f.attempt, f.max_attempts, f.run_lease, f.losses, f.args, f.extra,
        f.enqueued_at, null, null, f.finished_at, null, null, f.reason
-from finals f;
+from finals f join lanes l on l.lane = f.lane;
+
+-- Failed jobs that wait for an operator. They are in no other view of jobs.
+create view dead_letters as
+select d.job_id as id, d.kind, l.queue, l.priority, d.attempt, d.max_attempts, d.run_lease, d.losses, d.args, d.extra,
+       d.enqueued_at, d.finished_at, d.dead_at, d.reason
+from dlq d join lanes l on l.lane = d.lane;
 
 create function numbers_in(p_seqs int8multirange) returns bigint
 language sql immutable as $$ select coalesce(sum(upper(g) - lower(g)), 0)::bigint from unnest(p_seqs) g $$;
@@ -83,8 +93,10 @@ $$;
 create view queues as
 select q.queue, q.deadline_s, q.aging_s,
        coalesce(n.available, 0) as available, coalesce(n.running, 0) as running, coalesce(n.completed, 0) as completed,
-       (select count(*) from deferred d where d.queue = q.queue) as deferred,
-       (select count(*) from finals f where f.queue = q.queue) as final
+       (select count(*) from deferred d join lanes l on l.lane = d.lane where l.queue = q.queue) as deferred,
+       (select count(*) from finals f join lanes l on l.lane = f.lane where l.queue = q.queue) as final,
+       (select count(*) from dlq d join lanes l on l.lane = d.lane where l.queue = q.queue) as dead,
+       q.enqueue_shards, q.dead_letters, q.paused_at, q.paused_by
 from queue_settings q
 left join (
     select l.queue, sum(greatest(0, l.last_number - l.next + 1))::bigint as available,

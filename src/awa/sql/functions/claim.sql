@@ -2,9 +2,10 @@
 --   spec      Storage!Claim                 event    claim (when something was taken, or repeated)
 --   requires  READ COMMITTED; a started worker; a token drawn for this call alone; limits of 1000 in all
 --   outcome   a row per claims row ('got'), and one per queue that got nothing: 'empty', or 'busy' when
---             another claim holds a lane of it (soon is a good time to ask again). With a token that
+--             another claim holds a lane of it or all it saw was withdrawn (soon is a good time to ask again);
+--             a paused queue is empty. With a token that
 --             took something before: what is still open of it, and 'busy' for the other queues.
---   touches   insert claims (one per lane and slot); a sequence that stands behind its cursor. No bodies:
+--   touches   insert claims (one per lane, slot and deadline); a sequence that stands behind its cursor. No bodies:
 --             they are read after the commit, because rows sent before it would let one stopped client
 --             hold the lane for everybody
 --   one step  under locks taken first: the token (a repeat races with its first call), each lane, the
@@ -19,6 +20,7 @@ declare
     v_slots smallint[];
     v_states lane_state[];
     v_takes lane_take[];
+    v_rows claimed_row[];
     v_xid xid8;
     v_fresh boolean := pg_current_xact_id_if_assigned() is null;
 begin
@@ -36,14 +38,14 @@ begin
     end if;
     v_states := array(select s from lane_states(v_mine, v_slots) s);
     v_takes := take_all(v_states, v_slots, claim.queues, claim.limits);
-    if exists (select from unnest(v_takes) t where t.n > 0) then
+    if exists (select from unnest(v_takes) t where t.slots is not null) then
         v_xid := pg_current_xact_id();
         v_takes := array(select with_xid(t, case when v_fresh then v_xid end) from unnest(v_takes) t);
-        return query select w.queue, 'got', w.slot, w.part, w.lane, w.seqs, w.deadline
-                     from write_claims(claim.worker, claim.call, claim.token, v_takes) w;
+        v_rows := write_claims(claim.worker, claim.call, claim.token, v_takes);
         if tracing() then
-            perform emit(claim_event(claim.worker, claim.call, claim.token, false, claimed_rows(v_takes), v_takes));
+            perform emit(claim_event(claim.worker, claim.call, claim.token, false, v_rows, v_takes));
         end if;
+        return query select r.queue, 'got', r.slot, r.part, r.lane, r.seqs, r.deadline from unnest(v_rows) r where not isempty(r.seqs);
     end if;
     perform repair_sequences(v_states);    -- last: it may give this transaction its xid
     return query

@@ -1,19 +1,23 @@
 -- enqueue: one job, in the caller's transaction.
 --   spec      Storage!Enqueue               event    enqueue
 --   requires  kind of 1 to 200 characters; opts with known keys and values in their bounds
---   outcome   the job's id and state, and whether it was there already (never, without unique keys)
---   touches   insert ready (1)
+--   outcome   the job's id and state. A unique job whose key is held: by on_conflict an error (AW008), the
+--             older job ('existing'), nothing ('skipped'), or the new job in its place ('replaced')
+--   touches   insert ready or deferred (1); with unique: insert or update unique_keys (1), and what
+--             cancel_pending touches for a replaced job
 --   one step  any isolation level, savepoints and two-phase commit: begin_append makes the number
 --             known as in flight before it is drawn, and only the caller's commit shows the row.
---             Never waits for another transaction, unless the lane does not exist yet.
+--             Never waits for another transaction, unless the lane does not exist yet or the job is
+--             unique: two of one key take turns. Keys come before lanes.
 create function enqueue(kind text, args jsonb, opts jsonb default '{}')
-returns table (id bigint, state text, duplicate boolean)
+returns table (id bigint, state text, duplicate boolean, answer text)
 language plpgsql security definer set search_path from current as $$
 #variable_conflict use_column
 declare
     v_opts enqueue_options;
-    v_lane lanes;
-    v_entry record;
+    v_job bigint;
+    v_key keyed;
+    v_stored stored;
 begin
     if enqueue.kind is null or char_length(enqueue.kind) not between 1 and 200 then
         perform refuse_kind(enqueue.kind);
@@ -21,19 +25,20 @@ begin
         perform refuse_input('args', 'must not be null');
     end if;
     v_opts := read_options(enqueue.opts);
-    select l.* into v_lane from lanes l where l.queue = v_opts.queue and l.priority = v_opts.priority and l.shard = 0;
-    if not found then
-        perform ensure_lane(v_opts.queue, v_opts.priority, 0);
-        select l.* into v_lane from lanes l where l.queue = v_opts.queue and l.priority = v_opts.priority and l.shard = 0;
+    if v_opts.on_conflict = 'replace' then
+        perform require_own_transaction('enqueue with on_conflict = replace');
     end if;
-    perform begin_append(v_lane.lane, v_lane.queue_id, v_lane.queue);
-    insert into ready (slot, lane, seq, job_id, run_lease, attempt, max_attempts, losses, kind, args, extra, enqueued_at)
-    values ((select last_value from ring_seq), v_lane.lane, nextval(v_lane.seq), nextval('job_id_seq'), 1, 1,
-            v_opts.max_attempts, 0, enqueue.kind, enqueue.args, v_opts.extra, clock_timestamp())
-    returning slot, seq, job_id into v_entry;
+    v_job := nextval('job_id_seq');
+    if v_opts.unique_job is not null then
+        v_key := settle_key(read_unique(v_opts.unique_job, v_opts.on_conflict, enqueue.kind, enqueue.args, v_opts.queue), v_job);
+        if v_key.answer in ('existing', 'skipped') then
+            return query select v_key.job_id, v_key.state, true, v_key.answer;
+            return;
+        end if;
+    end if;
+    v_stored := store_job(v_job, enqueue.kind, enqueue.args, v_opts);
     if tracing() then
-        perform emit(jsonb_build_object('a', 'enqueue', 'entries', jsonb_build_array(
-            jsonb_build_array(v_lane.lane, v_entry.slot, v_entry.seq, v_entry.job_id, 1, 1))));
+        perform emit(jsonb_build_object('a', 'enqueue') || v_stored.event || replaced_lists(v_key.replaced));
     end if;
-    return query select v_entry.job_id, 'available'::text, false;
+    return query select v_job, v_stored.state, false, coalesce(v_key.answer, 'inserted');
 end $$;

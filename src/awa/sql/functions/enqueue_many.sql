@@ -1,17 +1,17 @@
 -- enqueue_many: a document of jobs, in the caller's transaction.
 --   spec      Storage!EnqueueMany           event    enqueue_many
 --   requires  an array of {"kind", "args", "opts"?}; each as for enqueue; otherwise nothing is written
---   outcome   a row per job, in the order of the document
---   touches   insert ready (one per job)
---   one step  as enqueue; the lanes' in-flight locks are taken in lane order before any number is
---             drawn, and numbers within a lane follow the document's order.
+--   outcome   a row per job, in the order of the document; of two jobs with one unique key the first stands
+--   touches   as enqueue, per job
+--   one step  as enqueue; unique keys are taken first, in their order, then the lanes' in-flight locks in
+--             lane order, before any number is drawn. Numbers within a lane follow the document's order.
 create function enqueue_many(jobs jsonb)
-returns table (id bigint, state text, duplicate boolean)
+returns table (id bigint, state text, duplicate boolean, answer text)
 language plpgsql security definer set search_path from current as $$
 #variable_conflict use_column
 declare
     v_document document;
-    v_ids bigint[];
+    v_keyed document_answer[] := '{}';
     v_event jsonb;
 begin
     if jobs is null or jsonb_typeof(jobs) <> 'array' then
@@ -20,24 +20,22 @@ begin
         return;
     end if;
     v_document := read_document(jobs);
-    perform begin_append_all(v_document.lanes);
-    -- ids and numbers are drawn above an ORDER BY, so that both follow the document
-    with doc as materialized (
-        select d.*, nextval('job_id_seq') as job_id, nextval(d.seq) as number
-        from (select * from lane_rows(v_document.rows) order by ord) d
-    ), written as (
-        insert into ready (slot, lane, seq, job_id, run_lease, attempt, max_attempts, losses, kind, args, extra, enqueued_at)
-        select (select last_value from ring_seq), d.lane, d.number, d.job_id, 1, 1,
-               d.max_attempts, 0, d.kind, d.args, d.extra, clock_timestamp()
-        from doc d
-        returning slot, lane, seq, job_id
-    )
-    select (select array_agg(d.job_id order by d.ord) from doc d),
-           case when tracing() then (select jsonb_agg(jsonb_build_array(w.lane, w.slot, w.seq, w.job_id, 1, 1)
-                                                      order by w.lane, w.seq) from written w) end
-    into v_ids, v_event;
-    if v_event is not null then
-        perform emit(jsonb_build_object('a', 'enqueue_many', 'entries', v_event));
+    if v_document.keyed then
+        v_keyed := take_keys(v_document.rows);
     end if;
-    return query select u, 'available'::text, false from unnest(v_ids) u;
+    if v_document.deferred then
+        perform begin_defer();
+    end if;
+    perform begin_append_all(v_document.lanes);
+    v_event := store_document(v_document.rows, array(select k.ord from unnest(v_keyed) k where k.answer in ('existing', 'skipped')));
+    if tracing() then
+        perform emit(jsonb_build_object('a', 'enqueue_many') || v_event
+            || replaced_lists(array(select w from unnest(v_keyed) k, unnest(k.replaced) w)));
+    end if;
+    return query
+    select case when k.ord is null then d.job_id else k.id end,
+           coalesce(k.state, case when k.answer = 'skipped' then null when v_document.deferred and exists (select from deferred w where w.job_id = coalesce(k.id, d.job_id))
+                                  then 'scheduled' else 'available' end),
+           coalesce(k.answer in ('existing', 'skipped'), false), coalesce(k.answer, 'inserted')
+    from unnest(v_document.rows) d left join unnest(v_keyed) k on k.ord = d.ord order by d.ord;
 end $$;

@@ -4,8 +4,8 @@
 --             it built the list; open_calls: of the calls up to that one, those still open or unanswered
 --   outcome   'alive' with how many entries were released, or 'gone': the row is not there any more, the
 --             worker cancels what it runs and starts anew
---   touches   update workers (1, HOT); for calls up to upto that are not named: insert closures, ready,
---             or finals for a job lost more often than losses_max
+--   touches   update workers (1, HOT); for calls up to upto that are not named: insert closures, and
+--             one of ready, deferred (from the second loss on), finals, dlq (past losses_max)
 --   one step  the row's update comes first; claims are looked up after it and closed under their locks.
 --             Only calls up to upto: one sent later may be executing while an older list arrives. A
 --             release counts as a loss: the worker lost the reply or the bodies.
@@ -16,8 +16,9 @@ set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off set e
 #variable_conflict use_column
 declare
     v_from bigint;
+    v_rows open_rows;
     v_closings closing[];
-    v_entries jsonb;
+    v_disposal disposal;
 begin
     perform require_read_committed('heartbeat');
     perform require_number('worker', heartbeat.worker);
@@ -38,11 +39,13 @@ begin
         return query select 'gone', 0;
         return;
     end if;
-    v_closings := close_forgotten(heartbeat.worker, v_from, heartbeat.upto, heartbeat.open_calls);
-    v_entries := requeue(v_closings, 1);
+    v_rows := open_rows_where('c.worker = $1 and c.call > $2 and c.call <= $3 and not $4 @> c.call',
+                              heartbeat.worker, v_from, heartbeat.upto, heartbeat.open_calls, null, null, 500);
+    v_closings := array(select c from unnest(close_rows(v_rows, 'lost', heartbeat.upto)) c where c.answer = 'found');
+    v_disposal := dispose_unheard(v_closings, 'lost', 'lost', 'the worker does not know of the claim: its reply or its bodies were lost');
     if tracing() then
         perform emit(jsonb_build_object('a', 'heartbeat', 'worker', heartbeat.worker, 'beat', heartbeat.beat, 'upto', heartbeat.upto,
-            'open', heartbeat.open_calls::text, 'answer', 'alive', 'items', closing_items(v_closings), 'entries', v_entries));
+            'open', heartbeat.open_calls::text, 'answer', 'alive', 'items', closing_items(v_closings)) || disposed(v_disposal));
     end if;
-    return query select 'alive', (select coalesce(sum(upper(g) - lower(g)), 0)::int from unnest(v_closings) c, unnest(c.settled) g);
+    return query select 'alive', count_settled(v_closings);
 end $$;

@@ -12,15 +12,15 @@ language plpgsql security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off set enable_hashjoin = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
     v_closings closing[];
-    v_entries jsonb;
+    v_disposal disposal;
 begin
     perform require_read_committed('release');
     perform check_items(release.settle_id, release.slots, release.tokens, release.parts, release.seqs);
     v_closings := close_entries(release.slots, release.tokens, release.parts, release.seqs, 'released', release.settle_id);
-    v_entries := requeue(v_closings, 0);
+    v_disposal := dispose(v_closings, 'released', '{}');
     if tracing() then
         perform emit(jsonb_build_object('a', 'release', 'worker', release.worker, 'settle', release.settle_id,
-                                        'items', closing_items(v_closings), 'entries', v_entries));
+                                        'items', closing_items(v_closings)) || disposed(v_disposal));
     end if;
     return query select * from settle_answers(v_closings);
 end $$;

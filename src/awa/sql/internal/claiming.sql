@@ -34,14 +34,17 @@ begin
     end loop;
 end $$;
 
--- The instant at which the lane's first visible entry was enqueued; null when there is none.
+-- The instant at which the lane's first visible entry was enqueued; null when there is none, and now when
+-- the first is withdrawn: a claim must pass it.
 create function head_enqueued_at(p_state lane_state, p_slots smallint[]) returns timestamptz
 language plpgsql as $$
 declare
     v picked := pick(p_state.lane, p_state.next, 9223372036854775807, p_state.holes + p_state.young, p_slots, 1, 1);
     v_at timestamptz;
 begin
-    if v.n = 1 then
+    if v.n = 0 and v.top is not null then
+        return clock_timestamp();
+    elsif v.n = 1 then
         execute format('select enqueued_at from ready_%s where lane = $1 and seq = $2', v.slots[1])
         into v_at using p_state.lane, v.top;
     end if;
@@ -91,18 +94,38 @@ begin
     return v_takes;
 end $$;
 
--- One claims row per (lane, slot), each with the lane's new state.
-create function write_claims(p_worker bigint, p_call bigint, p_token bigint, p_takes lane_take[])
-returns table (queue text, slot smallint, part smallint, lane int, seqs int8multirange, deadline timestamptz)
-language plpgsql as $$
-#variable_conflict use_column
+create type claimed_row as (queue text, slot smallint, part smallint, lane int, seqs int8multirange, deadline timestamptz);
+
+-- What a take becomes in one slot, by how long its attempts may take: most have the queue's deadline, some
+-- jobs bring their own.
+create function by_deadline(p_slot smallint, p_lane int, p_seqs int8multirange, p_deadline_s double precision)
+returns table (seqs int8multirange, deadline_s double precision)
+language plpgsql volatile as $$
+declare
+    v_own int8multirange := '{}';
+    o own_deadline;
 begin
-    return query
+    for o in select * from own_deadlines(p_slot, p_lane, p_seqs) loop
+        v_own := v_own + o.seqs;
+        return query select o.seqs, o.deadline_s;
+    end loop;
+    -- an empty set is written too: all was withdrawn, and the cursor moves
+    if not isempty(p_seqs - v_own) or isempty(p_seqs) then
+        return query select p_seqs - v_own, p_deadline_s;
+    end if;
+end $$;
+
+-- One claims row per (lane, slot, deadline), each with the lane's new state.
+create function write_claims(p_worker bigint, p_call bigint, p_token bigint, p_takes lane_take[]) returns claimed_row[]
+language plpgsql as $$
+declare
+    v claimed_row[];
+begin
     with rows_ as materialized (
-        select t.*, u.slot as u_slot, u.seqs as u_seqs, (row_number() over ())::smallint as u_part,
-               case when t.deadline_s > 0 then clock_timestamp() + make_interval(secs => t.deadline_s) end as u_deadline
-        from unnest(p_takes) t, unnest(t.slots, t.seqs) u (slot, seqs)
-        where t.n > 0
+        select t.*, u.slot as u_slot, d.seqs as u_seqs, (row_number() over ())::smallint as u_part,
+               case when d.deadline_s > 0 then clock_timestamp() + make_interval(secs => d.deadline_s) end as u_deadline
+        from unnest(p_takes) t, unnest(t.slots, t.seqs) u (slot, seqs),
+             lateral by_deadline(u.slot, t.lane, u.seqs, t.deadline_s) d
     ), written as (
         insert into claims (token, worker, call, claimed_at, deadline, no, next, holes_xid, young_xid,
                             lane, slot, part, seqs, holes, young)
@@ -110,24 +133,19 @@ begin
                r.lane, r.u_slot, r.u_part, r.u_seqs, r.holes, r.young
         from rows_ r
     )
-    select r.queue, r.u_slot, r.u_part, r.lane, r.u_seqs, r.u_deadline from rows_ r;
+    select array_agg(row (r.queue, r.u_slot, r.u_part, r.lane, r.u_seqs, r.u_deadline)::claimed_row order by r.u_part) into v from rows_ r;
+    return v;
 end $$;
 
-create function claim_event(p_worker bigint, p_call bigint, p_token bigint, p_again boolean, p_rows jsonb, p_takes lane_take[])
+create function claim_event(p_worker bigint, p_call bigint, p_token bigint, p_again boolean, p_rows claimed_row[], p_takes lane_take[])
 returns jsonb
 language sql immutable as $$
     select jsonb_build_object('a', 'claim', 'worker', p_worker, 'call', p_call, 'token', p_token, 'again', p_again,
-        'rows', coalesce(p_rows, '[]'),
+        'rows', coalesce((select jsonb_agg(jsonb_build_object('lane', r.lane, 'slot', r.slot, 'part', r.part, 'seqs', r.seqs::text)
+                                           order by r.part) from unnest(p_rows) r), '[]'),
         'lanes', coalesce((select jsonb_agg(jsonb_build_object('lane', t.lane, 'no', t.no, 'next', t.next,
                                                               'holes', (t.holes + t.young)::text) order by t.lane)
-                           from unnest(p_takes) t where t.n > 0), '[]'))
-$$;
-
-create function claimed_rows(p_takes lane_take[]) returns jsonb
-language sql immutable as $$
-    select jsonb_agg(jsonb_build_object('lane', r.lane, 'slot', r.slot, 'part', r.part, 'seqs', r.seqs::text) order by r.part)
-    from (select t.lane, u.slot, u.seqs, row_number() over () as part
-          from unnest(p_takes) t, unnest(t.slots, t.seqs) u (slot, seqs) where t.n > 0) r
+                           from unnest(p_takes) t where t.slots is not null), '[]'))
 $$;
 
 create function token_known(p_token bigint, p_slots smallint[]) returns boolean
@@ -143,25 +161,19 @@ returns table (queue text, answer text, slot smallint, part smallint, lane int, 
 language plpgsql as $$
 #variable_conflict use_column
 declare
-    v_got text[] := '{}';
-    v_rows jsonb := '[]';
-    o record;
+    v_rows claimed_row[];
 begin
-    for o in
-        select l.queue, c.slot, c.part, c.lane, c.open as seqs, c.deadline
+    v_rows := array(
+        select row (l.queue, c.slot, c.part, c.lane, c.open, c.deadline)::claimed_row
         from unnest(p_slots) k cross join lateral claims_of_token(k, p_token) c join lanes l on l.lane = c.lane
-        where not isempty(c.open) order by c.part
-    loop
-        v_got := v_got || o.queue;
-        v_rows := v_rows || jsonb_build_object('lane', o.lane, 'slot', o.slot, 'part', o.part, 'seqs', o.seqs::text);
-        return query select o.queue, 'got'::text, o.slot, o.part, o.lane, o.seqs, o.deadline;
-    end loop;
+        where not isempty(c.open) order by c.part);
     if tracing() then
         perform emit(claim_event(p_worker, p_call, p_token, true, v_rows, '{}'));
     end if;
+    return query select r.queue, 'got', r.slot, r.part, r.lane, r.seqs, r.deadline from unnest(v_rows) r;
     return query
     select q, 'busy'::text, null::smallint, null::smallint, null::int, null::int8multirange, null::timestamptz
-    from unnest(p_queues) q where q <> all (v_got);
+    from unnest(p_queues) q where not exists (select from unnest(v_rows) r where r.queue = q);
 end $$;
 
 -- A plain list, numbered from 1: what our loops and unnest agree about.

@@ -106,12 +106,26 @@ begin
         where u.item <> all (v_mine));
 end $$;
 
--- What the caller of a settle is told: one row for each answer that has numbers.
-create function settle_answers(p_closings closing[]) returns table (item int, answer text, numbers int8multirange)
+-- A number whose job ended though its attempt asked for more, or was to end: `dead` as a dead letter.
+create type ended_number as (item int, seq bigint, dead boolean);
+
+-- What a handler or a rescue has to say of an attempt. `seq` null: of all numbers of the item.
+create type fault as (item int, seq bigint, error jsonb, delay_s double precision);
+
+-- What the caller of a settle is told: one row for each answer that has numbers. p_ended: the numbers
+-- whose job could not go on, with the word for them.
+create function settle_answers(p_closings closing[], p_ended ended_number[] default '{}')
+returns table (item int, answer text, numbers int8multirange)
 language sql immutable as $$
     select c.item, a.answer, a.seqs
-    from unnest(p_closings) c,
-         lateral (values ('settled', c.settled), ('already', c.already), ('stale', c.stale)) a (answer, seqs)
+    from unnest(p_closings) c
+    left join lateral (
+        select range_agg(int8range(e.seq, e.seq + 1)) filter (where not e.dead) as failed,
+               range_agg(int8range(e.seq, e.seq + 1)) filter (where e.dead) as dead
+        from unnest(p_ended) e where e.item = c.item) n on true,
+         lateral (values ('settled', c.settled - coalesce(n.failed, '{}') - coalesce(n.dead, '{}')),
+                         ('failed', n.failed), ('dead_lettered', n.dead),
+                         ('already', c.already), ('stale', c.stale)) a (answer, seqs)
     where c.answer = 'found' and not isempty(a.seqs)
     union all
     select c.item, c.answer, c.asked from unnest(p_closings) c where c.answer <> 'found'
@@ -124,48 +138,26 @@ language sql immutable as $$
     from unnest(p_closings) c where c.answer = 'found'
 $$;
 
--- A job whose worker lost it more often than this ends: it may be what kills the workers.
-create function losses_max() returns int language sql immutable as $$ select 5 $$;
-
--- requeue: the settled entries of these closings, appended again through begin_append; a loss is counted
--- when their worker lost them, and past the bound the job ends. The answer is for the event: of the
--- appended ones [lane, slot, seq, job, run_lease, attempt, from].
-create function requeue(p_closings closing[], p_losses int) returns jsonb
+create function check_faults(p_items int[], p_seqs bigint[], p_errors jsonb[], p_delays_s double precision[]) returns fault[]
 language plpgsql as $$
 declare
-    v_slot smallint;
-    v_part jsonb;
-    v_event jsonb := '[]';
+    n int := cardinality(p_items);
 begin
-    perform begin_append_all(array(select distinct c.lane from unnest(p_closings) c where not isempty(c.settled)));
-    for v_slot in select distinct c.slot from unnest(p_closings) c where not isempty(c.settled) order by 1 loop
-        execute format($q$
-            with again as materialized (
-                select b.*, case when b.losses + $2 <= losses_max() then nextval(b.lane_seq) end as number from (
-                    select r.*, l.seq as lane_seq, l.queue, l.priority
-                    from (select x.lane, unnest(x.settled) as g from unnest($1) x where x.slot = %1$s offset 0) c
-                    join lanes l on l.lane = c.lane
-                    cross join lateral (select * from ready_%1$s e where e.lane = c.lane
-                                        and e.seq >= lower(c.g) and e.seq < upper(c.g) offset 0) r
-                    order by r.lane, r.seq) b
-            ), written as (
-                insert into ready (slot, lane, seq, job_id, run_lease, attempt, max_attempts, losses, kind, args, extra, enqueued_at)
-                select (select last_value from ring_seq), a.lane, a.number, a.job_id, a.run_lease + 1, a.attempt,
-                       a.max_attempts, a.losses + $2, a.kind, a.args, a.extra, a.enqueued_at from again a
-                where a.number is not null
-                returning slot, lane, seq
-            ), ended as (
-                insert into finals (job_id, state, reason, finished_at, queue, priority, run_lease, attempt, max_attempts,
-                                    losses, kind, args, extra, enqueued_at)
-                select a.job_id, 'failed', 'crash_loop', clock_timestamp(), a.queue, a.priority, a.run_lease, a.attempt,
-                       a.max_attempts, a.losses + $2, a.kind, a.args, a.extra, a.enqueued_at from again a
-                where a.number is null
-            )
-            select jsonb_agg(jsonb_build_array(w.lane, w.slot, w.seq, a.job_id, a.run_lease + 1, a.attempt, a.seq) order by w.lane, w.seq)
-            from written w join again a on a.lane = w.lane and a.number = w.seq
-            $q$, v_slot)
-        into v_part using p_closings, p_losses;
-        v_event := v_event || coalesce(v_part, '[]');
-    end loop;
-    return v_event;
+    if n is null or cardinality(p_seqs) is distinct from n or cardinality(p_errors) is distinct from n
+       or cardinality(p_delays_s) is distinct from n and cardinality(p_delays_s) is distinct from 0 then
+        perform refuse_input('error_items', 'error_items, error_seqs and errors must be arrays of one length; delays_s too, or empty');
+    elsif (select count(distinct (u.i, u.s)) from unnest(p_items, p_seqs) u (i, s)) <> n then
+        perform refuse_input('error_seqs', 'an attempt has one error');
+    end if;
+    perform check_delays(p_delays_s);
+    return array(select row (u.i, u.s, u.e, u.d)::fault from unnest(p_items, p_seqs, p_errors, p_delays_s) u (i, s, e, d) where u.i is not null);
+end $$;
+
+create function check_delays(p_delays_s double precision[]) returns void
+language plpgsql as $$
+begin
+    -- a comparison with NaN or infinity is false here, so both are refused
+    if exists (select from unnest(p_delays_s) d where d is not null and not (d >= 0 and d <= 3153600000)) then
+        perform refuse_input('delays_s', 'must be seconds from 0 to 3153600000');
+    end if;
 end $$;

@@ -1,43 +1,121 @@
 -- The document of enqueue_many, read as rows: once, because reading costs as much as storing.
 
-create type document_row as (ord bigint, kind text, args jsonb, opts jsonb);
+create type document_row as (ord bigint, kind text, args jsonb, opts jsonb, job_id bigint);
 
-create type document as (rows document_row[], lanes int[]);
+create type document as (rows document_row[], lanes int[], keyed boolean, deferred boolean);
 
--- A document's rows, checked, and the lanes they need, created where they are missing. Options are read
+-- A document's rows, checked, and the lanes they may need, created where they are missing. Options are read
 -- once for each different set of them: most documents have one.
 create function read_document(p_jobs jsonb) returns document
 language plpgsql as $$
 declare
     v document;
     v_bad bigint;
+    v_replace boolean;
 begin
-    select array_agg(row (j.ord, j.job ->> 'kind', j.job -> 'args', coalesce(nullif(j.job -> 'opts', 'null'), '{}'))::document_row order by j.ord),
+    select array_agg(row (j.ord, j.job ->> 'kind', j.job -> 'args', j.opts, nextval('job_id_seq'))::document_row order by j.ord),
            min(case
                when jsonb_typeof(j.job) <> 'object' or jsonb_typeof(j.job -> 'kind') is distinct from 'string'
                     or char_length(j.job ->> 'kind') not between 1 and 200
                     or coalesce(jsonb_typeof(j.job -> 'args'), 'null') = 'null' then j.ord
                when j.job - '{kind,args,opts}'::text[] <> '{}' then j.ord end)
     into v.rows, v_bad
-    from jsonb_array_elements(p_jobs) with ordinality as j (job, ord);
+    -- ids are drawn above the ORDER BY, so that they follow the document
+    from (select e.job, e.ord, coalesce(nullif(e.job -> 'opts', 'null'), '{}') as opts
+          from jsonb_array_elements(p_jobs) with ordinality as e (job, ord) order by e.ord) j;
     if v_bad is not null then
         perform refuse_input(format('jobs[%s]', v_bad - 1), 'must be an object with a kind of 1 to 200 characters, args that are not null, and nothing else but opts');
     end if;
-    select array_agg(ensure_lane(q.queue, q.priority, 0)) into v.lanes
-    from (select distinct o.queue, o.priority from (select distinct r.opts from unnest(v.rows) r) d, read_options(d.opts) o) q;
+    select array_agg(l order by l), bool_or(q.keyed), bool_or(q.deferred), bool_or(q.replaces) into v.lanes, v.keyed, v.deferred, v_replace
+    from (select o.queue, o.priority, bool_or(o.unique_job is not null) as keyed, bool_or(coalesce(o.run_at > clock_timestamp(), o.delay_s > 0, false)) as deferred,
+                 bool_or(o.on_conflict = 'replace') as replaces
+          from (select distinct r.opts from unnest(v.rows) r) d, read_options(d.opts) o group by o.queue, o.priority) q,
+         lateral unnest(ensure_shards(q.queue, q.priority)) l;
+    if v_replace then
+        perform require_own_transaction('enqueue_many with on_conflict = replace');
+    end if;
     return v;
 end $$;
 
 -- The rows with what their options say, and their lane.
 create function lane_rows(p_rows document_row[])
-returns table (ord bigint, kind text, args jsonb, max_attempts smallint, extra jsonb, lane int, seq regclass)
-language sql stable rows 1000 as $$
+returns table (ord bigint, kind text, args jsonb, job_id bigint, max_attempts smallint, extra jsonb, run_at timestamptz, lane int, seq regclass)
+language sql volatile rows 1000 as $$
     with choice as materialized (
-        select c.opts, o.max_attempts, o.extra, l.lane, l.seq
+        select c.opts, o.max_attempts, o.extra, o.shard_key, l.enqueue_shards, l.lanes, l.seqs,
+               coalesce(o.run_at, clock_timestamp() + make_interval(secs => o.delay_s)) as run_at
         from (select distinct d.opts from unnest(p_rows) d) c
         cross join lateral read_options(c.opts) o
-        join lanes l on l.queue = o.queue and l.priority = o.priority and l.shard = 0
+        cross join lateral (
+            select min(q.enqueue_shards) as enqueue_shards, array_agg(x.lane order by x.shard) as lanes, array_agg(x.seq order by x.shard) as seqs
+            from queue_settings q join lanes x on x.queue = q.queue and x.priority = o.priority and x.shard < q.enqueue_shards
+            where q.queue = o.queue) l
     )
-    select d.ord, d.kind, d.args, c.max_attempts, c.extra, c.lane, c.seq
-    from unnest(p_rows) d join choice c on c.opts = d.opts
+    select d.ord, d.kind, d.args, d.job_id, c.max_attempts, c.extra, case when c.run_at > clock_timestamp() then c.run_at end, c.lanes[s + 1], c.seqs[s + 1]
+    from unnest(p_rows) d join choice c on c.opts = d.opts, shard_of(c.shard_key, d.job_id, c.enqueue_shards) s
 $$;
+
+create type document_answer as (ord bigint, id bigint, state text, answer text, replaced withdrawn_job[]);
+
+-- The keys of a document's unique jobs, taken in their order (two documents never wait for each other in a
+-- circle): what became of each unique job. Of two jobs with one key the first stands.
+create function take_keys(p_rows document_row[]) returns document_answer[]
+language plpgsql as $$
+declare
+    v document_answer[] := '{}';
+    v_last bytea;
+    v_first keyed;
+    v_key keyed;
+    r record;
+begin
+    for r in
+        select d.ord, d.job_id, read_unique(o.unique_job, o.on_conflict, d.kind, d.args, o.queue) as u
+        from unnest(p_rows) d cross join lateral read_options(d.opts) o where o.unique_job is not null
+        order by (read_unique(o.unique_job, o.on_conflict, d.kind, d.args, o.queue)).key, d.ord
+    loop
+        if (r.u).key is distinct from v_last then
+            v_key := settle_key(r.u, r.job_id);
+            v_last := (r.u).key;
+            v_first := v_key;
+        elsif (r.u).on_conflict = 'raise' then
+            perform refuse_duplicate(v_first.job_id);
+        elsif (r.u).on_conflict = 'skip' then
+            v_key := row (null, null, 'skipped', '{}')::keyed;
+        else
+            v_key := row (v_first.job_id, v_first.state, 'existing', '{}')::keyed;
+        end if;
+        v := v || row (r.ord, v_key.job_id, v_key.state, v_key.answer, v_key.replaced)::document_answer;
+    end loop;
+    return v;
+end $$;
+
+-- The rows of a document, but those whose key another job has; numbers are drawn above the ORDER BY, so that
+-- they follow the document.
+create function store_document(p_rows document_row[], p_without bigint[]) returns jsonb
+language plpgsql as $$
+declare
+    v_event jsonb;
+    v_run_at timestamptz;
+begin
+    with doc as materialized (
+        select d.*, case when d.run_at is null then nextval(d.seq) end as number
+        from (select * from lane_rows(p_rows) where ord <> all (p_without) order by ord) d
+    ), written as (
+        insert into ready (slot, lane, seq, job_id, run_lease, attempt, max_attempts, losses, kind, args, extra, enqueued_at)
+        select (select last_value from ring_seq), d.lane, d.number, d.job_id, 1, 1,
+               d.max_attempts, 0, d.kind, d.args, d.extra, clock_timestamp()
+        from doc d where d.number is not null
+        returning slot, lane, seq, job_id
+    ), waits as (
+        insert into deferred (job_id, run_at, enqueued_at, lane, run_lease, attempt, max_attempts, losses, state, kind, args, extra)
+        select d.job_id, d.run_at, clock_timestamp(), d.lane, 0, 1, d.max_attempts, 0, 'scheduled', d.kind, d.args, d.extra
+        from doc d where d.number is null
+        returning lane, job_id
+    )
+    select (select min(d.run_at) from doc d), case when tracing() then jsonb_build_object(
+        'entries', (select coalesce(jsonb_agg(jsonb_build_array(w.lane, w.slot, w.seq, w.job_id, 1, 1) order by w.lane, w.seq), '[]') from written w),
+        'deferred', (select coalesce(jsonb_agg(jsonb_build_array(w.lane, w.job_id, 0, 1, 0, null) order by w.job_id), '[]') from waits w)) end
+    into v_run_at, v_event;
+    perform tell_timer(v_run_at);
+    return v_event;
+end $$;

@@ -32,3 +32,23 @@ begin
             using errcode = 'AW003', hint = 'Call worker_start first; a worker that was removed starts anew.';
     end if;
 end $$;
+
+-- Acts on pending entries take a lane's claim lock: inside a larger transaction it would stop the lane for
+-- everybody. Such a transaction is known by its xid, once it has written anything.
+create function require_own_transaction(p_function text) returns void
+language plpgsql as $$
+begin
+    perform require_read_committed(p_function);
+    if pg_current_xact_id_if_assigned() is not null then
+        raise exception 'awa: % refuses to run inside a larger transaction', p_function
+            using errcode = 'AW007', hint = 'Call it alone, with autocommit on: it stops claims of the lane until the end of its transaction.';
+    end if;
+end $$;
+
+create function check_count(p_field text, p_count int, p_max int) returns void
+language plpgsql as $$
+begin
+    if p_count is null or p_count not between 1 and p_max then
+        perform refuse_input(p_field, format('must be an integer from 1 to %s', p_max));
+    end if;
+end $$;

@@ -6,8 +6,10 @@ create table lock_classes (name text primary key, class int not null unique);
 do $$
 declare
     v_schema text := current_schema();
-    v_base int := ('x' || substr(md5('awa lock classes of ' || current_schema()), 1, 7))::bit(28)::int * 8;
-    v_names text[] := array['claim', 'lane', 'inflight', 'sleeping', 'alive', 'maintenance', 'leader', 'declare'];
+    v_base int := ('x' || substr(md5('awa lock classes of ' || current_schema()), 1, 7))::bit(28)::int / 2 * 16;
+    v_names text[] := array['claim', 'lane', 'inflight', 'sleeping', 'alive', 'maintenance', 'leader', 'declare',
+                             'deferring'];
+    v_ended text := current_schema();
 begin
     for k in 1 .. cardinality(v_names) loop
         insert into lock_classes values (v_names[k], v_base + k - 1);
@@ -19,4 +21,11 @@ begin
     execute format(
         'create function awa_name() returns text language sql immutable parallel safe as %L',
         format('select %L::text', v_schema));
+    -- The channel on which a worker hears that others ended attempts of its own.
+    while octet_length(v_ended) > 57 loop
+        v_ended := left(v_ended, -1);
+    end loop;
+    execute format(
+        'create function ended_channel() returns text language sql immutable parallel safe as %L',
+        format('select %L::text', v_ended || '.ended'));
 end $$;

@@ -11,6 +11,12 @@ create type open_claim as (
     slot smallint, part smallint, lane int, open int8multirange, deadline timestamptz
 );
 
+create type own_deadline as (deadline_s double precision, seqs int8multirange);
+
+create type job_entry as (
+    job_id bigint, lane int, slot smallint, seq bigint, run_lease int, token bigint, part smallint, outcome outcome
+);
+
 create type body as (
     slot smallint, part smallint, lane int, seq bigint, job_id bigint, run_lease int, attempt smallint,
     max_attempts smallint, losses smallint, kind text, args jsonb, extra jsonb, enqueued_at timestamptz
@@ -27,6 +33,36 @@ declare
     'newest_claim(p_slot smallint, p_lane int) returns setof claim_state', $q$
         select c.no, c.next, c.holes, c.holes_xid, c.young, c.young_xid from claims_{k} c
         where c.lane = p_lane and c.no is not null order by c.no desc limit 1
+    $q$,
+    -- withdrawals that may name a number from p_from up to p_upto: no row spans more than 1000 numbers
+    'withdrawals(p_slot smallint, p_lane int, p_from bigint, p_upto bigint) returns setof int8multirange', $q$
+        select x.seqs from closures_{k} x
+        where x.token is null and x.lane = p_lane and upper(x.seqs) > p_from and upper(x.seqs) <= p_upto + 1000
+    $q$,
+    -- of these numbers, those with a deadline of their own
+    'own_deadlines(p_slot smallint, p_lane int, p_seqs int8multirange) returns setof own_deadline', $q$
+        select (r.extra ->> 'deadline_s')::double precision, range_agg(int8range(r.seq, r.seq + 1))
+        from unnest(p_seqs) g
+        cross join lateral (select e.seq, e.extra from ready_{k} e where e.lane = p_lane and e.seq >= lower(g) and e.seq < upper(g)
+                            and e.extra ? 'deadline_s' offset 0) r
+        group by 1
+    $q$,
+    'next_deadline(p_slot smallint, p_after timestamptz) returns setof timestamptz', $q$
+        select c.deadline from claims_{k} c where c.deadline > p_after order by c.deadline limit 1
+    $q$,
+    'workers_of_slot(p_slot smallint, p_after bigint) returns setof bigint', $q$
+        select c.worker from claims_{k} c where c.worker > p_after order by c.worker limit 1
+    $q$,
+    -- a job's entries, each with the claim that took it and how it ended; a withdrawal ends an unclaimed one
+    'entries_of_job(p_slot smallint, p_job bigint) returns setof job_entry', $q$
+        select r.job_id, r.lane, {k}::smallint, r.seq, r.run_lease, c.token, c.part, coalesce(x.outcome, w.outcome)
+        from ready_{k} r
+        left join lateral (select k.token, k.part from claims_{k} k where k.lane = r.lane and upper(k.seqs) > r.seq and k.seqs @> r.seq
+                           order by upper(k.seqs) limit 1) c on true
+        left join lateral (select k.outcome from closures_{k} k where k.token = c.token and k.part = c.part and k.seqs @> r.seq limit 1) x on true
+        left join lateral (select k.outcome from closures_{k} k where c.token is null and k.token is null and k.lane = r.lane
+                           and upper(k.seqs) > r.seq and upper(k.seqs) <= r.seq + 1001 and k.seqs @> r.seq limit 1) w on true
+        where r.job_id = p_job
     $q$,
     'claims_of_token(p_slot smallint, p_token bigint) returns setof open_claim', $q$
         select c.slot, c.part, c.lane, c.seqs - coalesce((select range_agg(x.seqs) from closures_{k} x

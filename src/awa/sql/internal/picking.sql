@@ -7,12 +7,14 @@ create type lane_state as (
     young int8multirange, young_xid xid8    -- noted since; its xid grows until it becomes the old one
 );
 
--- xmin is that of the very snapshot that looked. `seen` is all it saw (up to the fetch limit), the
--- first `n` of it in number order are taken, as sets per slot; `top` is the greatest taken.
-create type picked as (xmin xid8, n int, top bigint, taken int8multirange, seen int8multirange,
-                       slots smallint[], seqs int8multirange[]);
+-- xmin is that of the very snapshot that looked. `seen` is all it saw, up to the fetch limit; `looked` the
+-- numbers it looked for; `withdrawn` what of the seen was withdrawn. The first `n` of the rest in number
+-- order are taken, as sets per slot (an empty one where all was withdrawn). `top` is the greatest number
+-- taken, or seen at all when there was room for more; null when nothing was seen.
+create type picked as (xmin xid8, n int, top bigint, taken int8multirange, seen int8multirange, withdrawn int8multirange,
+                       looked int8multirange, slots smallint[], seqs int8multirange[]);
 
--- lane_states: of these lanes, the state after the newest claim. `no` comes from the newest row under
+-- lane_states: of these lanes whose queue is not paused, the state after the newest claim. `no` comes from the newest row under
 -- the lane lock, never from a sequence (those go back after a failover). The floors are read by the
 -- same statement as the rows: its snapshot is newer than the locks, so a prune is either refused or seen.
 create function lane_states(p_lanes int[], p_slots smallint[]) returns setof lane_state
@@ -30,16 +32,20 @@ begin
     left join lateral (
         select c.* from unnest(p_slots) k cross join lateral newest_claim(k, l.lane) c
         where c.no > l.floor_no order by c.no desc limit 1) s on true
-    where l.lane = any (p_lanes);
+    where l.lane = any (p_lanes) and q.paused_at is null;
 end $$;
 
 -- pick: in ONE statement over the live slots, the visible entries numbered from p_from up to (not
--- including) p_below, and those inside p_holes. Ranges of holes are scanned as ranges.
+-- including) p_below, and those inside p_holes, without the withdrawn ones. Ranges of holes are scanned as
+-- ranges.
 create function pick(p_lane int, p_from bigint, p_below bigint, p_holes int8multirange,
                      p_slots smallint[], p_fetch int, p_limit int) returns picked
 language plpgsql as $$
 declare
     v picked;
+    v_last bigint;
+    v_count bigint;
+    v_slot smallint;
 begin
     with fetched as materialized (
         select k as slot, n as seq
@@ -49,18 +55,39 @@ begin
         from unnest(p_slots) k cross join unnest(p_holes) h
              cross join lateral ready_numbers(k, p_lane, lower(h), least(upper(h), p_below), p_fetch) n
         order by 2 limit p_fetch
+    ), span as materialized (
+        select min(f.seq) as least, max(f.seq) as greatest, count(*) as n, min(f.slot) as slot from fetched f
+    ), withdrawn as materialized (
+        select coalesce(range_agg(w), '{}') as seqs
+        from span s cross join unnest(p_slots) k cross join lateral withdrawals(k, p_lane, s.least, s.greatest) w
     ), taken as materialized (
-        select f.slot, f.seq from fetched f order by f.seq limit p_limit
+        select f.slot, f.seq from fetched f cross join withdrawn w
+        where isempty(w.seqs) or not w.seqs @> f.seq order by f.seq limit p_limit
     ), sets as (
         select t.slot, count(*)::int as n, max(t.seq) as top, as_set(array_agg(t.seq order by t.seq)) as seqs from taken t group by t.slot
     )
     select pg_snapshot_xmin(pg_current_snapshot()), coalesce(sum(s.n), 0)::int, max(s.top), coalesce(range_agg(s.seqs), '{}'),
-           case when p_fetch > p_limit then (select as_set(array_agg(f.seq order by f.seq)) from fetched f) end,
-           array_agg(s.slot order by s.slot), array_agg(s.seqs order by s.slot)
-    into v from sets s;
+           case when p_fetch > p_limit or (select not isempty(w.seqs) from withdrawn w)
+                then (select as_set(array_agg(f.seq order by f.seq)) from fetched f) end,
+           (select w.seqs from withdrawn w), null,
+           array_agg(s.slot order by s.slot), array_agg(s.seqs order by s.slot),
+           (select p.greatest from span p), (select p.n from span p), (select p.slot from span p)
+    into v.xmin, v.n, v.top, v.taken, v.seen, v.withdrawn, v.looked, v.slots, v.seqs, v_last, v_count, v_slot from sets s;
     v.seen := coalesce(v.seen, v.taken);
+    v.withdrawn := v.withdrawn * v.seen;
+    v.looked := case when v_count = p_fetch then numbers_up_to(v_last) else '{(,)}' end;
+    if v.n < p_limit then
+        v.top := v_last;
+    end if;
+    if v.n = 0 and v_last is not null then
+        v.slots := array[v_slot];
+        v.seqs := array['{}'::int8multirange];
+    end if;
     return v;
 end $$;
+
+create function numbers_up_to(p_top bigint) returns int8multirange
+language sql immutable as $$ select int8multirange(int8range(null, p_top + 1)) $$;
 
 -- The set of these numbers (ascending). Neighbours become one range without 500 small ones in between.
 create function as_set(p_seqs bigint[]) returns int8multirange

@@ -1,21 +1,67 @@
--- close_forgotten: of a worker's claim calls after p_from and up to p_upto, close what is open of those it
--- does not name. Open entries only, so a call that was settled costs one look.
-create function close_forgotten(p_worker bigint, p_from bigint, p_upto bigint, p_open_calls int8multirange) returns closing[]
+-- Closing what somebody else left open: a worker's forgotten calls, a lost worker's claims, attempts past
+-- their deadline.
+
+create type open_rows as (slots smallint[], tokens bigint[], parts smallint[], seqs int8multirange[], workers bigint[]);
+
+-- open_rows_where: the claims rows with something open, by a condition on c and the parameters
+-- $1 worker, $2 and $3 calls from and up to, $4 calls named, $5 and $6 a span of time, $7 how many.
+create function open_rows_where(p_condition text, p_worker bigint, p_from bigint, p_upto bigint, p_named int8multirange,
+                                p_since timestamptz, p_until timestamptz, p_limit int) returns open_rows
 language plpgsql as $$
 declare
-    r record;
+    v open_rows;
 begin
     execute format(
-        'select array_agg(f.slot) as slots, array_agg(f.token) as tokens, array_agg(f.part) as parts, array_agg(f.open) as open from ('
-        'select * from (%s) c where not isempty(c.open) order by c.call limit 500) f',
+        'select array_agg(f.slot), array_agg(f.token), array_agg(f.part), array_agg(f.open), array_agg(f.worker) from ('
+        'select * from (%s) c where not isempty(c.open) order by c.claimed_at, c.token, c.part limit $7) f',
         (select string_agg(format(
-            'select c.slot, c.token, c.part, c.call, c.seqs - coalesce((select range_agg(x.seqs) from closures_%1$s x '
-            'where x.token = c.token and x.part = c.part), ''{}'') as open from claims_%1$s c '
-            'where c.worker = $1 and c.call > $2 and c.call <= $3 and not $4 @> c.call', k), ' union all ')
+            'select c.slot, c.token, c.part, c.worker, c.claimed_at, c.seqs - coalesce((select range_agg(x.seqs) from closures_%1$s x '
+            'where x.token = c.token and x.part = c.part), ''{}'') as open from claims_%1$s c where %2$s', k, p_condition), ' union all ')
          from unnest(lock_live_slots()) k))
-    into r using p_worker, p_from, p_upto, p_open_calls;
-    if r.tokens is null then
+    into v using p_worker, p_from, p_upto, p_named, p_since, p_until, p_limit;
+    return v;
+end $$;
+
+-- What was looked up, closed. Open entries only, so a claims row that was settled costs one look.
+create function close_rows(p_rows open_rows, p_outcome outcome, p_settle_id bigint) returns closing[]
+language plpgsql as $$
+begin
+    if p_rows.tokens is null then
         return '{}';
     end if;
-    return array(select c from unnest(close_entries(r.slots, r.tokens, r.parts, r.open, 'lost', p_upto)) c where c.answer = 'found');
+    return close_entries(p_rows.slots, p_rows.tokens, p_rows.parts, p_rows.seqs, p_outcome, p_settle_id);
 end $$;
+
+-- dispose of attempts that ended without a word of their worker: this is the word.
+create function dispose_unheard(p_closings closing[], p_outcome outcome, p_type text, p_error text) returns disposal
+language sql volatile as $$
+    select dispose(p_closings, p_outcome,
+                   array(select row (c.item, null, jsonb_build_object('type', p_type, 'error', p_error), null)::fault
+                         from unnest(p_closings) c where not isempty(c.settled)))
+$$;
+
+-- Their attempts were ended by somebody else: these workers ask what became of them.
+create function tell_workers(p_workers bigint[]) returns void
+language plpgsql as $$
+begin
+    if coalesce(current_setting('awa.notify', true), 'on') <> 'off' then
+        perform pg_notify(ended_channel(), w::text) from (select distinct u from unnest(p_workers) u) s (w);
+    end if;
+end $$;
+
+create function tell_holders(p_closings closing[]) returns void
+language plpgsql as $$
+declare
+    v_workers bigint[] := '{}';
+    c closing;
+begin
+    foreach c in array p_closings loop
+        if not isempty(c.settled) then
+            v_workers := v_workers || (select k.worker from claims k where k.slot = c.slot and k.token = c.token and k.part = c.part);
+        end if;
+    end loop;
+    perform tell_workers(v_workers);
+end $$;
+
+create function busy_items(p_closings closing[]) returns int
+language sql immutable as $$ select count(*)::int from unnest(p_closings) c where c.answer = 'busy' $$;

@@ -10,9 +10,6 @@ create type lane_take as (
 -- Past so many ranges of holes a lane's cursor stops until the producers in flight have ended.
 create function holes_max() returns int language sql immutable as $$ select 1000 $$;
 
-create function numbers_up_to(p_top bigint) returns int8multirange
-language sql immutable as $$ select int8multirange(int8range(null, p_top + 1)) $$;
-
 -- Every number a claim up to p_top answers for: the holes, and what the cursor passes.
 create function numbers_passed(p_state lane_state, p_top bigint) returns int8multirange
 language sql immutable as $$
@@ -26,7 +23,7 @@ create function after_take(p_state lane_state, p_picked picked, p_top bigint, p_
 language plpgsql immutable as $$
 declare
     s lane_state := p_state;
-    v_left int8multirange := numbers_passed(s, p_top) - p_picked.taken - p_forgotten;
+    v_left int8multirange := numbers_passed(s, p_top) - p_picked.taken - p_picked.withdrawn * numbers_up_to(p_top) - p_forgotten;
     v_holes int8multirange := s.holes * v_left;
 begin
     return row (s.lane, s.queue, s.deadline_s, p_picked.n, p_picked.slots, p_picked.seqs,
@@ -61,7 +58,9 @@ begin
     return v;
 end $$;
 
--- take_from_lane: null when nothing is visible; n = 0 when the cursor had to stop (answer busy).
+-- take_from_lane: null when nothing is visible. n = 0 (answer busy) when all that is visible was withdrawn:
+-- then slots holds an empty set, which is written so that the cursor moves; or when the cursor had to stop:
+-- then slots is null, and nothing is written.
 create function take_from_lane(p_state lane_state, p_slots smallint[], p_limit int) returns lane_take
 language plpgsql as $$
 declare
@@ -71,16 +70,16 @@ declare
     v_forgotten int8multirange;
     v_take lane_take;
 begin
-    if v.n = 0 then
+    if v_top is null then
         return null;
     end if;
-    if not numbers_passed(s, v_top) * numbers_up_to(v_top) <@ v.taken and quiet(s.lane) then
+    if not numbers_passed(s, v_top) * numbers_up_to(v_top) <@ v.seen and quiet(s.lane) then
         -- A visible number is above all of these, so whoever drew them was in flight before; nobody is
         -- now. What a look begun after that does not see will never appear. No limit on this look.
         v := pick(s.lane, s.next, v_top + 1, s.holes + s.young, lock_live_slots(), 2147483647, p_limit);
         v_forgotten := numbers_passed(s, v_top) * numbers_up_to(v_top) - v.seen;
     else
-        v_forgotten := passed_over(s, v.xmin, case when v.n = p_limit then numbers_up_to(v_top) else '{(,)}' end, v.seen);
+        v_forgotten := passed_over(s, v.xmin, v.looked, v.seen);
     end if;
     v_take := after_take(s, v, v_top, v_forgotten);
     if (select count(*) from unnest(v_take.holes + v_take.young)) > holes_max() then

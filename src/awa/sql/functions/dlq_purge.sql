@@ -1,0 +1,30 @@
+-- dlq_purge: dead letters are deleted for good.
+--   spec      Storage!DlqPurge              event    dlq_purge (when any was)
+--   requires  READ COMMITTED; at most 500 distinct ids
+--   outcome   a row per job, in their order: 'settled'; 'already' (by this settle id); 'busy'; 'stale' with the
+--             state it is in; 'unknown'
+--   touches   delete dlq, unique_keys; insert acts (one per job)
+--   one step  the rows are locked, those locked by others left alone; then deleted with their unique keys.
+create function dlq_purge(settle_id bigint, job_ids bigint[])
+returns table (item int, answer text, state text)
+language plpgsql security definer set search_path from current as $$
+declare
+    v_done bigint[];
+    v_busy bigint[];
+    v_event jsonb;
+begin
+    perform require_read_committed('dlq_purge');
+    perform check_acts(dlq_purge.settle_id, dlq_purge.job_ids);
+    v_done := array(select q.job_id from dlq q where q.job_id = any (dlq_purge.job_ids) for update skip locked);
+    v_busy := array(select q.job_id from dlq q where q.job_id = any (dlq_purge.job_ids) and q.job_id <> all (v_done));
+    with gone as (
+        delete from dlq q where q.job_id = any (v_done) returning *
+    )
+    select coalesce(jsonb_agg(jsonb_build_array(g.lane, g.job_id) order by g.job_id), '[]') into v_event from gone g;
+    perform drop_keys(v_done);
+    perform log_acts(dlq_purge.settle_id, 'dlq_purge', 'purged', v_done, null);
+    if tracing() and v_done <> '{}' then
+        perform emit(jsonb_build_object('a', 'dlq_purge', 'settle', dlq_purge.settle_id, 'jobs', v_event));
+    end if;
+    return query select * from act_answers(dlq_purge.settle_id, dlq_purge.job_ids, v_done, 'purged', v_busy);
+end $$;
