@@ -14,7 +14,7 @@ from awa._storage.calling import Calling, within
 from awa._storage.calls import Call
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 Acted: TypeAlias = Call[tuple[entries.Act, ...]]
 
@@ -65,6 +65,15 @@ class Acts(Calling):
     def resume_queue(self, queue: str) -> Call[bool]:
         """Let the queue be claimed from again; answers whether it was paused."""
         return self._call("resume_queue", "%s::text", (queue,), codec.scalar(bool))
+
+    def configure_queue(self, queue: str, settings: Mapping[str, object]) -> Call[None]:
+        """Set some of deadline_s, aging_s, enqueue_shards, dead_letters; makes the queue too."""
+        return self._call(
+            "configure_queue",
+            "%s::text, %s::text::jsonb",
+            (queue, codec.settings_document(settings)),
+            codec.nothing,
+        )
 
     def _act(
         self, action: str, settle_id: int, job_ids: Sequence[int], place: str = "", *more: object

@@ -68,9 +68,9 @@ def enqueued(rows: Rows) -> tuple[entries.Enqueued, ...]:
             id=job_id or 0,
             state=state_of[state],
             duplicate=duplicate,
-            answer=answer_of[answer[0]] if answer else entries.EnqueueAnswer.INSERTED,
+            answer=answer_of[answer],
         )
-        for job_id, state, duplicate, *answer in rows
+        for job_id, state, duplicate, answer in rows
     )
 
 
@@ -227,6 +227,11 @@ def options_document(options: Mapping[str, object]) -> str:
     """Options as the JSON object of an `opts` argument; what is None is left out."""
     given = {name: value for name, value in options.items() if value is not None}
     return msgspec.json.encode(given).decode()
+
+
+def settings_document(settings: Mapping[str, object]) -> str:
+    """Settings as a JSON object; None stands for a default, so it is kept."""
+    return msgspec.json.encode(settings).decode()
 
 
 def jobs_document(jobs: Sequence[NewJob]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from awa._core import entries, limits
 from awa._storage import codec
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from awa._core.options import NewJob
     from awa._storage.calls import Call
+
+_STORED: Final = "id, state, duplicate, answer"
 
 
 class Producers(Calling):
@@ -36,6 +38,7 @@ class Producers(Calling):
             "%s::text, %s::text::jsonb, %s::text::jsonb",
             (job.kind, job.args.decode(), job.opts.decode()),
             codec.enqueued_one,
+            columns=_STORED,
         )
 
     def enqueue_many(self, jobs: Sequence[NewJob]) -> Call[tuple[entries.Enqueued, ...]]:
@@ -45,5 +48,9 @@ class Producers(Calling):
         """
         within("jobs", len(jobs), limits.ENQUEUE_JOBS_MAX)
         return self._call(
-            "enqueue_many", "%s::text::jsonb", (codec.jobs_document(jobs),), codec.enqueued
+            "enqueue_many",
+            "%s::text::jsonb",
+            (codec.jobs_document(jobs),),
+            codec.enqueued,
+            columns=_STORED,
         )
