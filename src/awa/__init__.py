@@ -5,6 +5,7 @@ from awa._client.producing import JobHandle
 from awa._client.transactions import Transaction
 from awa._core.entries import JobState
 from awa._core.outcomes import Cancel, Completed, RetryAfter, Snooze, TerminalError
+from awa._core.unique import UniqueOpts
 from awa._runtime.health import QueueHealth, WorkerHealth
 from awa._storage.views import JobRecord, QueueStats
 from awa._version import VERSION
@@ -29,6 +30,7 @@ from awa.errors import (
     WrongIsolation,
     WrongTransaction,
 )
+from awa.fanout import QueueFanout
 from awa.handler import Job
 from awa.sync import Client
 
@@ -52,6 +54,7 @@ __all__ = [
     "JobState",
     "LimitExceeded",
     "OutcomeUnknown",
+    "QueueFanout",
     "QueueHealth",
     "QueueStats",
     "RetryAfter",
@@ -64,6 +67,7 @@ __all__ = [
     "TerminalError",
     "Transaction",
     "UniqueConflict",
+    "UniqueOpts",
     "UnknownWorker",
     "WorkerHealth",
     "WorldError",

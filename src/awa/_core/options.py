@@ -135,6 +135,20 @@ def checked_duration_s(field: str, value: object) -> float:
     return seconds
 
 
+def checked_ordering_key(value: object) -> str:
+    """An ordering key as text. Raises InvalidInput: empty, too long, not UTF-8, with NUL."""
+    if isinstance(value, bytes):
+        try:
+            value = value.decode()
+        except UnicodeDecodeError as error:
+            raise InvalidInput("ordering_key", f"is not valid UTF-8: {error.reason}") from error
+    text = _checked_text("ordering_key", value)
+    if not 1 <= len(text) <= limits.ORDERING_KEY_LENGTH_MAX:
+        high = limits.ORDERING_KEY_LENGTH_MAX
+        raise InvalidInput("ordering_key", f"has {len(text)} characters; it needs 1 to {high}")
+    return text
+
+
 def _checked_text(field: str, value: object) -> str:
     if not isinstance(value, str):
         raise InvalidInput(field, f"must be a string, not {value!r}")
@@ -189,19 +203,6 @@ def _checked_run_at(value: object) -> str:
         raise InvalidInput("run_at", problem) from error
 
 
-def _checked_ordering_key(value: object) -> str:
-    if isinstance(value, bytes):
-        try:
-            value = value.decode()
-        except UnicodeDecodeError as error:
-            raise InvalidInput("ordering_key", f"is not valid UTF-8: {error.reason}") from error
-    text = _checked_text("ordering_key", value)
-    if not 1 <= len(text) <= limits.ORDERING_KEY_LENGTH_MAX:
-        high = limits.ORDERING_KEY_LENGTH_MAX
-        raise InvalidInput("ordering_key", f"has {len(text)} characters; it needs 1 to {high}")
-    return text
-
-
 def _checked_on_conflict(value: object) -> str:
     answers = get_args(OnConflict)
     if value not in answers:
@@ -218,7 +219,7 @@ _CHECKS: Final[Mapping[str, tuple[str, Callable[[object], object]]]] = {
     ),
     "metadata": ("metadata", _checked_metadata),
     "on_conflict": ("on_conflict", _checked_on_conflict),
-    "ordering_key": ("ordering_key", _checked_ordering_key),
+    "ordering_key": ("ordering_key", checked_ordering_key),
     "priority": (
         "priority",
         lambda value: checked_int(

@@ -122,7 +122,7 @@ def stored_unique(chosen: Uniqueness, *, kind: str, args: bytes, queue: str) -> 
     if chosen.period_s is None:
         return {"key": key.hex(), **chosen.held}
     by = [name for name in ("args", "queue") if getattr(chosen, f"by_{name}")]
-    return {"by": [*by, "period"], "period_s": chosen.period_s, **chosen.held}
+    return {"by": by, "period_s": chosen.period_s, **chosen.held}
 
 
 def missing_states(states: frozenset[JobState]) -> frozenset[JobState]:
