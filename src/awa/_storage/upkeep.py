@@ -24,6 +24,10 @@ class Upkeep(Calling):
         """Try to become the leader, for as long as the session lives; whether it is."""
         return self._call("lead", "", (), codec.scalar(bool))
 
+    def led(self) -> Call[bool]:
+        """Whether some session is the leader."""
+        return self._call("led", "", (), codec.scalar(bool))
+
     def observe(self) -> Call[tuple[entries.Observed, ...]]:
         """Every worker as it is now."""
         return self._call("observe", "", (), codec.observed, columns="worker, beat, alive")

@@ -9,6 +9,12 @@ begin
         or pg_try_advisory_lock(lk_leader(), 0);
 end $$;
 
+-- led: some session is the leader. The test may make a try to lead at the same moment fail, which is tried again.
+create function led() returns boolean
+language sql volatile security definer set search_path from current as $$
+    select not case when pg_try_advisory_lock(lk_leader(), 0) then pg_advisory_unlock(lk_leader(), 0) else false end
+$$;
+
 -- observe: every worker's counter, and whether some session of it holds its liveness lock. The test takes
 -- and drops the lock in one expression; a session that comes meanwhile waits for microseconds.
 create function observe() returns table (worker bigint, beat bigint, alive boolean)
