@@ -2,17 +2,41 @@
 
 import logging
 from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 import msgspec
 
+from awa._core.failures import AttemptError
+
 if TYPE_CHECKING:
+    import trio
+
     from awa._core.entries import Body
 
 ArgsT = TypeVar("ArgsT")
 
 _log: Final = logging.getLogger("awa.job")
+_read_errors: Final = msgspec.json.Decoder(tuple[AttemptError, ...]).decode
+
+
+class Place(Protocol):
+    """The claims row of an attempt: where it came from, and what it shares with its company."""
+
+    queue: str
+    priority: int
+    deadline: datetime | None
+
+
+class _Extra(msgspec.Struct):
+    """The part of what a job carries that is read into values of ours."""
+
+    errors: msgspec.Raw = msgspec.Raw(b"[]")
+    ordering_key: str | None = None
+
+
+_read_carried: Final = msgspec.json.Decoder(_Extra).decode
 
 
 class JobLog(logging.LoggerAdapter[logging.Logger]):
@@ -33,20 +57,20 @@ class Job(Generic[ArgsT]):
     read-only. An attempt may run more than once if a worker dies: make handlers idempotent.
     """
 
-    __slots__ = ("_body", "_cancelled", "_extra", "args", "priority", "queue")
+    __slots__ = ("_body", "_cancelled", "_extra", "_place", "_scope", "args")
 
     args: ArgsT
-    queue: str
-    priority: int
-    """1 (first) to 4."""
 
-    def __init__(self, body: "Body", args: ArgsT, queue: str, priority: int) -> None:
+    def __init__(
+        self, body: "Body", args: ArgsT, place: Place, scope: "trio.CancelScope | None" = None
+    ) -> None:
         self._body = body
+        self._place = place
+        self._scope = scope
+        """What cancels an asynchronous handler; None in a thread, which has only the flag."""
         self._cancelled = False
         self._extra: Mapping[str, Any] | None = None
         self.args = args
-        self.queue = queue
-        self.priority = priority
 
     @property
     def id(self) -> int:
@@ -57,6 +81,16 @@ class Job(Generic[ArgsT]):
     def kind(self) -> str:
         """The stable string that selected this handler."""
         return self._body.kind
+
+    @property
+    def queue(self) -> str:
+        """The queue it was claimed from."""
+        return self._place.queue
+
+    @property
+    def priority(self) -> int:
+        """1 (first) to 4."""
+        return self._place.priority
 
     @property
     def attempt(self) -> int:
@@ -77,6 +111,21 @@ class Job(Generic[ArgsT]):
     def enqueued_at(self) -> datetime:
         """When this entry was appended, by the database's clock."""
         return self._body.enqueued_at
+
+    @property
+    def deadline(self) -> datetime | None:
+        """When the database ends this attempt, by its clock; None when it never does."""
+        return self._place.deadline
+
+    @property
+    def errors(self) -> tuple[AttemptError, ...]:
+        """What went wrong in earlier attempts, the last five, the latest last."""
+        return _read_errors(_read_carried(self._body.extra).errors)
+
+    @property
+    def ordering_key(self) -> str | None:
+        """The producer's key that keeps jobs in one lane, if there was one."""
+        return _read_carried(self._body.extra).ordering_key
 
     @property
     def metadata(self) -> Mapping[str, Any]:
@@ -101,10 +150,16 @@ class Job(Generic[ArgsT]):
         return JobLog(_log, fields)
 
     def is_cancelled(self) -> bool:
-        """Whether this attempt should end: its deadline passed or the worker is shutting down.
+        """Whether this attempt should end.
 
-        Asynchronous handlers are cancelled as well; handlers in threads have only this flag.
+        Its deadline passed, somebody cancelled the job or gave it to another worker, or this
+        worker is shutting down. Asynchronous handlers are cancelled as well; handlers in threads
+        have only this flag.
         """
+        if not self._cancelled and self._scope is not None:
+            # A thread that an asynchronous handler started has no clock: it sees the flag alone.
+            with suppress(RuntimeError):
+                self._cancelled = self._scope.cancel_called
         return self._cancelled
 
     def _read_extra(self) -> Mapping[str, Any]:

@@ -2,7 +2,7 @@
 
 from awa._runtime.ledger import Held
 from awa._runtime.limits import FLUSH_AGE_S, FLUSH_JOBS, SETTLE_JOBS_MAX
-from awa._runtime.outbox import Action, Batch, Outbox, flush_in_s
+from awa._runtime.outbox import Action, Batch, Detail, Outbox, Parcel, flush_in_s
 
 
 def held(part: int = 1) -> Held:
@@ -59,11 +59,11 @@ def test_busy_numbers_go_back_with_their_results() -> None:
     full = Outbox(Action.COMPLETE)
     row = held()
     full.put(row, 1)
-    full.put_result(row, 2, b'"x"')
+    full.put_detail(row, Detail(2, b'"x"'))
     (parcel,) = full.take().parcels
     full.put_back(parcel, [2])
     (again,) = full.take().parcels
-    assert ([2], [(2, b'"x"')]) == (again.seqs, again.results)
+    assert ([2], [Detail(2, b'"x"')]) == (again.seqs, again.details)
 
 
 def test_a_refused_batch_is_halved_down_to_one_job() -> None:
@@ -71,7 +71,7 @@ def test_a_refused_batch_is_halved_down_to_one_job() -> None:
     full = Outbox(Action.COMPLETE)
     row = held()
     for seq in (1, 2, 3):
-        full.put_result(row, seq, b"0")
+        full.put_detail(row, Detail(seq, b"0"))
     seen = []
     batches = [full.take()]
     while batches:
@@ -79,10 +79,60 @@ def test_a_refused_batch_is_halved_down_to_one_job() -> None:
         halves = batch.halves()
         if halves is None:
             (parcel,) = batch.parcels
-            seen.append((parcel.seqs, parcel.results))
+            seen.append((parcel.seqs, parcel.details))
         else:
             batches += halves
-    assert [([1], [(1, b"0")]), ([2], [(2, b"0")]), ([3], [(3, b"0")])] == sorted(seen)
+    assert [([seq], [Detail(seq, b"0")]) for seq in (1, 2, 3)] == sorted(seen)
+
+
+def test_a_call_names_a_claims_row_once_whatever_delays_its_jobs_have() -> None:
+    """Guards snoozes: two delays in one claims row are two calls, other rows go along."""
+    full = Outbox(Action.SNOOZE)
+    first, second = held(1), held(2)
+    for row, seq, delay_s in ((first, 1, 5.0), (first, 2, 9.0), (second, 3, 9.0), (first, 4, 5.0)):
+        full.put_sharing(row, seq, delay_s)
+    said = [
+        [(parcel.held.part, parcel.seqs, parcel.shared) for parcel in full.take().parcels]
+        for _ in range(2)
+    ]
+    assert [[(1, [1, 4], 5.0), (2, [3], 9.0)], [(1, [2], 9.0)]] == said
+    assert 0 == full.jobs
+
+
+def test_a_cancel_has_one_reason() -> None:
+    """Guards reasons: a call has one for all its items, so the others wait for the next."""
+    full = Outbox(Action.CANCEL)
+    full.put_sharing(held(1), 1, "a")
+    full.put_sharing(held(2), 2, "b")
+    full.put_sharing(held(3), 3, "a")
+    first, second = full.take(), full.take()
+    assert [(1, [1]), (3, [3])] == numbers(first)
+    assert [(2, [2])] == numbers(second)
+    (parcel,) = second.parcels
+    full.put_back(parcel, [2])
+    assert ["b"] == [parcel.shared for parcel in full.take().parcels], "sent again as it was"
+
+
+def test_what_is_refused_is_said_in_milder_words_until_nothing_is_left() -> None:
+    """Guards the worker from outcomes nobody can store: the job goes on, the loop goes on."""
+    row = held()
+    batch: Batch | None = Batch(
+        action=Action.COMPLETE, parcels=(Parcel(row, [1], [Detail(1, b"bad")]),)
+    )
+    said = []
+    while batch is not None:
+        said.append((batch.action, [detail.text for detail in batch.parcels[0].details]))
+        batch = batch.milder(b"why")
+    assert [
+        (Action.COMPLETE, [b"bad"]),
+        (Action.RETRY, [b"why"]),
+        (Action.RETRY, []),
+        (Action.RELEASE, []),
+    ] == said
+    cancel = Batch(action=Action.CANCEL, parcels=(Parcel(row, [1], shared="bad"),))
+    milder = cancel.milder(b"why")
+    assert milder is not None
+    assert (Action.CANCEL, None) == (milder.action, milder.parcels[0].shared)
 
 
 def test_outcomes_are_flushed_by_number_by_age_and_when_idle() -> None:

@@ -55,7 +55,8 @@ def test_an_error_is_kept_as_type_message_and_place() -> None:
     assert outer.startswith("test_outcomes.py:")
     assert inner.endswith(" in fail")
     stored = msgspec.json.decode(failure.document())
-    assert {"error": "bad moment", "type": "ValueError", "traceback": [outer, inner]} == stored
+    trace = f"{outer}\n{inner}"
+    assert {"error": "bad moment", "type": "ValueError", "trace": trace} == stored
     assert "ValueError: bad moment" == str(failure)
 
 

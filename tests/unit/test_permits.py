@@ -3,16 +3,16 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from awa._runtime.limits import CLAIM_BATCH_MAX, PAUSED_JOBS_MAX, PREFETCH_JOBS_MAX
+from awa._runtime.limits import CLAIM_BATCH_MAX, PREFETCH_JOBS_MAX
 from awa._runtime.permits import Permits, claim_limit, prefetch_limit, share_out
 
 
 def test_before_anything_was_measured_a_worker_asks_for_its_permits() -> None:
     """Guards long jobs: nothing is claimed ahead of handlers nobody has timed."""
     permits = Permits(workers=3)
-    assert 3 == permits.limit(oldest_running_s=0, paused=0)
+    assert 3 == permits.limit(oldest_running_s=0)
     permits.took(3)
-    assert 0 == permits.limit(oldest_running_s=0, paused=0)
+    assert 0 == permits.limit(oldest_running_s=0)
 
 
 def test_a_permit_comes_back_only_when_the_outcome_is_durable() -> None:
@@ -20,14 +20,14 @@ def test_a_permit_comes_back_only_when_the_outcome_is_durable() -> None:
     permits = Permits(workers=2)
     permits.took(2)
     permits.returned(1)
-    assert 1 == permits.limit(oldest_running_s=0, paused=0)
+    assert 1 == permits.limit(oldest_running_s=0)
 
 
 def test_short_jobs_are_claimed_ahead() -> None:
     """Guards throughput with few workers: one claim serves many short jobs."""
     permits = Permits(workers=2)
     permits.measured(0.00002)
-    assert CLAIM_BATCH_MAX == permits.limit(oldest_running_s=0, paused=0)
+    assert CLAIM_BATCH_MAX == permits.limit(oldest_running_s=0)
     assert PREFETCH_JOBS_MAX == prefetch_limit(workers=2, mean_s=0.00002, oldest_running_s=0)
 
 
@@ -47,11 +47,6 @@ def test_one_long_job_counts_more_than_one_short_one() -> None:
     permits.measured(0.0)
     assert permits.mean_s is not None
     assert permits.mean_s > 0.9 * risen_s
-
-
-def test_too_many_paused_jobs_stop_claiming() -> None:
-    """Guards memory: a queue whose every job fails does not pile up in its worker."""
-    assert 0 == Permits(workers=5).limit(oldest_running_s=0, paused=PAUSED_JOBS_MAX)
 
 
 @given(

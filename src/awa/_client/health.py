@@ -38,6 +38,11 @@ def worker_problems(worker: WorkerHealth) -> list[str]:
     problems += [
         f"no capable worker: kind {kind!r} has no handler here" for kind in worker.unknown_kinds
     ]
+    problems += [
+        f"queue {name!r}: {queue.left_behind} handlers did not end when they were cancelled"
+        for name, queue in worker.queues.items()
+        if queue.left_behind
+    ]
     return problems
 
 

@@ -61,10 +61,9 @@ class Batch:
 
     def _read_options(self, args: object) -> JobOptions:
         chosen = dict(self._options)
-        handler = self._handlers.by_type.get(type(args))
+        handler = self._handlers.of_job(chosen.get("kind"), type(args))
         if handler is not None:
-            chosen.setdefault("kind", handler.kind)
-            chosen.setdefault("queue", handler.queue)
+            chosen = {"kind": handler.kind, **handler.defaults, **chosen}
         options = checked_options(chosen)
         # Both were checked just now.
         queue, priority = chosen.get("queue", QUEUE_DEFAULT), chosen.get("priority")
@@ -87,7 +86,7 @@ class Producing:
     _known: set[Lane] = field(default_factory=set)
 
     def prepare(self, args: object, options: Mapping[str, object]) -> Prepared:
-        """Check one job; kind and queue default to its handler's. Raises InvalidInput."""
+        """Check one job; kind, queue and more default to its handler's. Raises InvalidInput."""
         batch = self.batch(options)
         job = batch.prepare(args)
         return Prepared(job=job, lane=next(iter(batch.lanes)))

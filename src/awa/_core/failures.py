@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from datetime import datetime  # noqa: TC003  a value's field types stay readable at run time
 from pathlib import PurePath
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Final
@@ -40,11 +41,26 @@ class Failure:
         """The JSON text that the database adds to the job's errors."""
         stored: dict[str, object] = {"error": self.message, "type": self.type}
         if self.frames:
-            stored["traceback"] = self.frames
+            stored["trace"] = "\n".join(self.frames)
         return msgspec.json.encode(stored)
 
     def __str__(self) -> str:
         return f"{self.type}: {self.message}" if self.message else self.type
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptError:
+    """One failed attempt in a job's history, which keeps the last five."""
+
+    attempt: int
+    at: datetime
+    """When it was stored, by the database's clock."""
+    error: str
+    """The message, or the reason that was given."""
+    type: str | None = None
+    """Name of the error's class, or of the outcome; None when no handler raised it."""
+    trace: str | None = None
+    """The last places of its traceback, a line for each, the innermost last."""
 
 
 DEADLINE_EXCEEDED: Final = Failure(type="TimeoutError", message="deadline exceeded")

@@ -114,8 +114,7 @@ class Claimer:
     # The database ----------------------------------------------------------------------------
 
     def _asks(self, names: Sequence[str]) -> list[Ask]:
-        paused = len(self._settler.pauses)
-        limits = {name: self._queues[name].limit(paused=paused) for name in names}
+        limits = {name: self._queues[name].limit() for name in names}
         none = [name for name, limit in limits.items() if limit == 0]
         if none:
             self._hand_over_sleep(none)
@@ -169,6 +168,7 @@ class Claimer:
             token=token,
             slot=row.slot,
             part=row.part,
+            deadline=row.deadline,
             deadline_s=self._clock.local_s(row.deadline),
             taken_s=now_s,
             jobs=jobs,

@@ -1,11 +1,13 @@
 """Which handler runs which kind, and how its arguments are decoded and its results encoded."""
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from awa._core.arguments import decoder_for, encode_json
+from awa._core.options import checked_duration_s
+from awa._core.retrying import DEFAULT_POLICY, RetryPolicy
 from awa._runtime.limits import RESULT_BYTES_MAX
 from awa.errors import InvalidInput
 
@@ -20,6 +22,11 @@ class Handler:
     decode: Callable[[bytes], Any]
     run: Callable[[Any], Awaitable[Any]] | None
     run_in_thread: Callable[[Any], Any] | None
+    policy: RetryPolicy = DEFAULT_POLICY
+    deadline_s: float | None = None
+    """How long one attempt may take, where the job does not say it; 0 for no limit."""
+    defaults: Mapping[str, object] = field(default_factory=dict)
+    """Options of an insert that apply where they are not given."""
 
 
 @dataclass(slots=True)
@@ -29,10 +36,24 @@ class Handlers:
     by_kind: dict[str, Handler] = field(default_factory=dict)
     by_type: dict[Any, Handler] = field(default_factory=dict)
 
+    def of_job(self, kind: object, args_type: type) -> Handler | None:
+        """The handler of a job to insert: of its kind when that is given, else of its arguments."""
+        return self.by_type.get(args_type) if kind is None else self.by_kind.get(str(kind))
+
     def add(
-        self, function: Callable[[Any], Any], *, kind: str, args_type: Any, queue: str
+        self,
+        function: Callable[[Any], Any],
+        *,
+        kind: str,
+        args_type: Any,
+        queue: str,
+        policy: RetryPolicy = DEFAULT_POLICY,
+        defaults: Mapping[str, object] | None = None,
     ) -> Handler:
-        """Register a function; async functions run on trio, others in worker threads."""
+        """Register a function; async functions run on trio, others in worker threads.
+
+        `defaults` were checked, as options of an insert.
+        """
         if kind in self.by_kind:
             raise InvalidInput("kind", f"{kind!r} already has a handler")
         is_async = inspect.iscoroutinefunction(inspect.unwrap(function)) or (
@@ -45,10 +66,18 @@ class Handlers:
             decode=decoder_for(args_type),
             run=function if is_async else None,
             run_in_thread=None if is_async else function,
+            policy=policy,
+            deadline_s=_deadline_s(defaults or {}),
+            defaults={"queue": queue, **(defaults or {})},
         )
         self.by_kind[kind] = handler
         self.by_type.setdefault(args_type, handler)
         return handler
+
+
+def _deadline_s(defaults: Mapping[str, object]) -> float | None:
+    deadline = defaults.get("deadline")
+    return None if deadline is None else checked_duration_s("deadline", deadline)
 
 
 def encode_result(value: object) -> bytes:

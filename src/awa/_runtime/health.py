@@ -19,6 +19,8 @@ class QueueHealth:
     max_workers: int
     running: int
     waiting: int
+    left_behind: int
+    """Handlers that were cancelled, did not end in time, and still run; their jobs went on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,17 +33,26 @@ class WorkerHealth:
     """False: the worker polls, because it cannot be woken just now."""
     beat_age_s: float
     queues: Mapping[str, QueueHealth]
-    paused: int
-    """Jobs that wait in memory after a failure."""
     unsettled: int
-    """Outcomes that are not durable yet, paused jobs included."""
+    """Outcomes that wait to be sent."""
     unknown_kinds: tuple[str, ...]
     """Kinds that were claimed here and have no handler: no capable worker."""
     claimed: int
     completed: int
+    retried: int
+    snoozed: int
+    cancelled: int
     released: int
+    failed: int
+    """Jobs that ended as failed here."""
+    dead_lettered: int
+    """The same, where the queue keeps its failures as dead letters."""
     failures: int
+    """Attempts whose handler failed, whatever became of their jobs."""
     late: int
+    """Outcomes of attempts that somebody else had ended before."""
+    ended_elsewhere: int
+    """Attempts that were cancelled here because somebody else had ended them."""
 
     @classmethod
     def of(
@@ -53,14 +64,19 @@ class WorkerHealth:
             listening=life is not None and life.listener.is_up,
             beat_age_s=0.0 if life is None else trio.current_time() - life.heart.beat_s,
             queues={} if life is None else _queues(life),
-            paused=0 if life is None else len(life.settler.pauses),
             unsettled=0 if life is None else life.settler.unsettled(),
             unknown_kinds=() if life is None else tuple(sorted(life.reporter.unknown_kinds)),
             claimed=counts.claimed,
             completed=counts.completed,
+            retried=counts.retried,
+            snoozed=counts.snoozed,
+            cancelled=counts.cancelled,
             released=counts.released,
+            failed=counts.failed,
+            dead_lettered=counts.dead_lettered,
             failures=counts.failures,
             late=counts.late_outcomes,
+            ended_elsewhere=counts.ended_elsewhere,
         )
 
 
@@ -70,6 +86,7 @@ def _queues(life: "Incarnation") -> dict[str, QueueHealth]:
             max_workers=queue.permits.workers,
             running=len(queue.running),
             waiting=len(queue.waiting),
+            left_behind=queue.left_behind + queue.threads.left_behind,
         )
         for name, queue in life.queues.items()
     }

@@ -112,6 +112,7 @@ class Incarnation:
             services.start_soon(self.listener.run)
             services.start_soon(self._beat)
             services.start_soon(self._watch_deadline)
+            services.start_soon(self._patrol)
             async with trio.open_nursery() as settling:
                 settling.start_soon(self.settler.run)
                 await self._work()
@@ -146,10 +147,10 @@ class Incarnation:
                     settler=self.settler,
                     reporter=self.reporter,
                     nursery=running,
+                    grace_s=self._settings.grace_s,
                 )
             async with trio.open_nursery() as claiming:
                 self._claiming = claiming.cancel_scope
-                claiming.start_soon(self._patrol)
                 await self._claim()
                 claiming.cancel_scope.cancel()
             self._claimer.rest()
@@ -181,11 +182,12 @@ class Incarnation:
             self._running.cancel()
 
     async def _patrol(self) -> None:
-        """Give back jobs that were claimed ahead and turned out to wait behind long ones."""
+        """Tell attempts that are over; give back jobs that turned out to wait behind long ones."""
         while True:
             await trio.sleep(PATROL_INTERVAL_S)
             late_s = trio.current_time() - PREFETCH_WAIT_MAX_S
             for queue in self.queues.values():
+                queue.patrol()
                 if queue.waiting and queue.waiting[0][0].taken_s < late_s:
                     queue.give_back_waiting()
 
@@ -211,5 +213,5 @@ class Incarnation:
             name=name,
             conninfo=settings.conninfo,
             hello=hello,
-            settings=settings.listener_settings() if listens else settings.session_settings(),
+            settings=settings.pinging_settings() if listens else settings.session_settings(),
         )

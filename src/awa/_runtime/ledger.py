@@ -6,6 +6,7 @@ call must be noted here before it is sent, and leave only when nothing of it can
 """
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from awa._core.ranges import Ranges
 
@@ -17,6 +18,7 @@ class Held:
 
     __slots__ = (
         "call",
+        "deadline",
         "deadline_s",
         "missing",
         "part",
@@ -39,6 +41,7 @@ class Held:
         deadline_s: float,
         taken_s: float,
         jobs: int,
+        deadline: datetime | None = None,
     ) -> None:
         self.queue = queue
         self.priority = priority
@@ -46,8 +49,10 @@ class Held:
         self.token = token
         self.slot = slot
         self.part = part
+        self.deadline = deadline
+        """When the database ends its attempts, by its clock; None when it never does."""
         self.deadline_s = deadline_s
-        """When its attempts end, by trio's clock; infinite without a deadline."""
+        """The same by trio's clock; infinite without a deadline."""
         self.taken_s = taken_s
         self.missing = jobs
         """Outcomes that are not durable yet."""

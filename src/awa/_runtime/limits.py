@@ -45,8 +45,56 @@ HEARTBEAT_INTERVAL_S: Final = 5.0
 HEARTBEAT_TIMEOUT_S: Final = 15.0
 """A worker that is silent for so long may be presumed dead."""
 
+LIVENESS_GRACE_S: Final = 3.0
+"""... or after so long without one session that holds its liveness lock."""
+
+LOOK_INTERVAL_S: Final = 1.0
+"""The leader looks at all workers this often, and so does a follower that has few companions."""
+
+LOOK_SHARE_S: Final = 0.2
+"""All followers together look this often, however many they are."""
+
+GLANCE_S: Final = 1.5
+"""Two looks, however far apart, show no longer absence of a worker."""
+
 IDLE_SESSION_TIMEOUT_S: Final = 15.0
-"""The server ends a listener's session that does not even beat, and its locks with it."""
+"""The server ends a listener's or leader's session that says nothing, and its locks with it."""
+
+PROMOTE_FALLBACK_S: Final = 5.0
+"""The promoter looks at least this often: a producer may have been told not to notify."""
+
+PROMOTE_POLL_S: Final = 0.2
+"""... and this often while somebody is deferring, or nobody can notify it."""
+
+PROMOTE_GAP_S: Final = 0.05
+"""... but no more often than this, however often it is notified."""
+
+PROMOTE_LATE_S: Final = 0.25
+"""A job becomes available at most so long after its time, on an idle server."""
+
+DEADLINE_LOOK_S: Final = 5.0
+"""Attempts past their deadline are looked for at least this often."""
+
+STRAYS_LOOK_S: Final = 10.0
+"""Workers that have claims and no row are looked for this often,"""
+
+STRAY_MIN_S: Final = 0.1
+STRAY_MAX_S: Final = 3600.0
+"""... and what each of them holds at its own pace: soon after a rescue, later seldom, never not."""
+
+TURN_INTERVAL_S: Final = 30.0
+"""How often the ring is looked at."""
+
+PRUNE_RETRY_MIN_S: Final = 1.0
+PRUNE_RETRY_MAX_S: Final = 900.0
+"""Pauses between attempts to prune one slot."""
+
+RETIRE_INTERVAL_S: Final = 60.0
+"""How often ended jobs past their retention are looked for."""
+
+SWEEP_RETRY_MIN_S: Final = 1.0
+SWEEP_RETRY_MAX_S: Final = 60.0
+"""Pauses of a sweep that failed, before it is tried again."""
 
 CALL_TIMEOUT_S: Final = 30.0
 """A call not answered by then is asked again on a new connection."""
@@ -74,18 +122,17 @@ RECONNECT_MIN_S: Final = 0.05
 RECONNECT_MAX_S: Final = 5.0
 """Pauses between attempts to reach the server."""
 
-FAILURE_PAUSE_MIN_S: Final = 1.0
-FAILURE_PAUSE_MAX_S: Final = 60.0
-"""A job whose handler failed is released after this pause, doubling with each failure."""
-
-PAUSED_JOBS_MAX: Final = 10_000
-"""Jobs in their pause that hold no permit; one more and claiming waits."""
-
-FAILURE_COUNTS_MAX: Final = 10_000
-"""Jobs whose consecutive failures are remembered; the oldest is forgotten first."""
+UNKNOWN_KIND_SNOOZE_S: Final = 5.0
+"""A job of a kind without a handler here waits so long before it is offered again."""
 
 UNKNOWN_KINDS_MAX: Final = 100
 """Kinds without a handler that are remembered, told and shown; any producer may make up more."""
+
+DEADLINE_GRACE_S: Final = 5.0
+"""How long an attempt that was cancelled may clean up; then its job goes on without it."""
+
+LEFT_BEHIND_MAX: Final = 100
+"""Handlers of one queue that did not end after their grace; with so many no more is claimed."""
 
 SHUTDOWN_TIMEOUT_S: Final = 30.0
 """How long running handlers may finish, unless told otherwise."""
@@ -102,12 +149,19 @@ LAST_WORDS_S: Final = 5.0
 THREAD_GRACE_S: Final = 1.0
 """After a cancelled shutdown, how long threads may still notice `is_cancelled()`."""
 
+# The patrol tells late handlers apart, and should not be what decides how long they get.
+assert PATROL_INTERVAL_S < DEADLINE_GRACE_S
 # One queue alone may ask for a full batch.
 assert CLAIM_BATCH_MAX <= CLAIM_ENTRIES_MAX
 # What is claimed ahead should long have started when the patrol calls it late.
 assert PREFETCH_HORIZON_S < PATROL_INTERVAL_S < PREFETCH_WAIT_MAX_S
 # Two beats in a row may be lost before a living worker can be presumed dead.
 assert 3 * HEARTBEAT_INTERVAL_S <= HEARTBEAT_TIMEOUT_S
+# The grace takes several looks, and more than the gap between two of them.
+assert LOOK_INTERVAL_S < GLANCE_S < LIVENESS_GRACE_S < HEARTBEAT_TIMEOUT_S
+# Looks keep the leader's session, and outlive a follower's turn.
+assert LOOK_INTERVAL_S < IDLE_SESSION_TIMEOUT_S
+assert PROMOTE_GAP_S < PROMOTE_POLL_S < PROMOTE_LATE_S < PROMOTE_FALLBACK_S
 # Beats keep the session that the server would end for being idle.
 assert 2 * HEARTBEAT_INTERVAL_S < IDLE_SESSION_TIMEOUT_S
 assert INFLIGHT_POLL_MAX_S <= POLL_DEAF_S <= POLL_LISTENING_S

@@ -7,7 +7,7 @@ a lost reply it carries the same settle id and the same numbers.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple, TypeAlias
 
 from awa._core.limits import SETTLE_ITEMS_MAX
 from awa._runtime.ledger import Held
@@ -23,20 +23,51 @@ class Action(StrEnum):
     """How a batch of attempts ends."""
 
     COMPLETE = "complete"
+    RETRY = "retry"
+    SNOOZE = "snooze"
+    FAIL = "fail"
+    CANCEL = "cancel_running"
     RELEASE = "release"
 
 
-class Parcel:
-    """What is to be said about one claims row: numbers, and the results some of them have."""
+class Detail(NamedTuple):
+    """What one attempt leaves behind: a result, or what went wrong. A tuple: there may be many."""
 
-    __slots__ = ("held", "results", "seqs")
+    seq: int
+    text: bytes
+    """JSON text."""
+    delay_s: float | None = None
+    """Until the next attempt; None for the database's choice."""
+    job_id: int | None = None
+    """For the log."""
+
+
+Shared: TypeAlias = float | str | None
+"""What a call says once for all numbers of an item (a delay) or of all items (a reason)."""
+
+
+class Parcel:
+    """What is to be said about one claims row: numbers, and the details some of them have."""
+
+    __slots__ = ("details", "held", "seqs", "shared")
 
     def __init__(
-        self, held: Held, seqs: list[int], results: list[tuple[int, bytes]] | None = None
+        self,
+        held: Held,
+        seqs: list[int],
+        details: list[Detail] | None = None,
+        shared: Shared = None,
     ) -> None:
         self.held = held
         self.seqs = seqs
-        self.results = [] if results is None else results
+        self.details = [] if details is None else details
+        self.shared = shared
+
+    def only(self, seqs: Sequence[int]) -> "Parcel":
+        """The part about these numbers."""
+        kept = set(seqs)
+        details = [detail for detail in self.details if detail.seq in kept]
+        return Parcel(self.held, list(seqs), details, self.shared)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,16 +89,32 @@ class Batch:
         elif len(self.parcels[0].seqs) > 1:
             parcel = self.parcels[0]
             middle = len(parcel.seqs) // 2
-            first = (_cut(parcel, parcel.seqs[:middle]),)
-            second = (_cut(parcel, parcel.seqs[middle:]),)
+            first = (parcel.only(parcel.seqs[:middle]),)
+            second = (parcel.only(parcel.seqs[middle:]),)
         else:
             return None
         return Batch(action=self.action, parcels=first), Batch(action=self.action, parcels=second)
 
+    def milder(self, error: bytes) -> "Batch | None":
+        """What to say of a single job in place of what the database refused; None: nothing is left.
 
-def _cut(parcel: Parcel, seqs: list[int]) -> Parcel:
-    kept = set(seqs)
-    return Parcel(parcel.held, seqs, [result for result in parcel.results if result[0] in kept])
+        A result that cannot be stored is a failed attempt, whose error is given. What cannot even
+        be said without details is given back.
+        """
+        (parcel,) = self.parcels
+        (seq,) = parcel.seqs
+        bare = Parcel(parcel.held, [seq])
+        if self.action is Action.COMPLETE:
+            failed = Parcel(parcel.held, [seq], [Detail(seq, error)])
+            return Batch(action=Action.RETRY, parcels=(failed,))
+        if parcel.details or (self.action is Action.CANCEL and parcel.shared is not None):
+            return Batch(action=self.action, parcels=(bare,))
+        if self.action is Action.RELEASE:
+            return None
+        return Batch(action=Action.RELEASE, parcels=(bare,))
+
+
+_Key: TypeAlias = Held | tuple[Held, Shared]
 
 
 @dataclass(slots=True)
@@ -78,7 +125,7 @@ class Outbox:
     jobs: int = 0
     since_s: float | None = None
     """When the settler first saw the oldest outcome; None while there is none."""
-    _parcels: dict[Held, Parcel] = field(default_factory=dict)
+    _parcels: dict[_Key, Parcel] = field(default_factory=dict)
 
     def put(self, held: Held, seq: int) -> None:
         """The attempt at this number ended."""
@@ -89,20 +136,30 @@ class Outbox:
             parcel.seqs.append(seq)
         self.jobs += 1
 
-    def put_result(self, held: Held, seq: int, result: bytes) -> None:
-        """The attempt at this number ended with a value, given as JSON text."""
-        self.put(held, seq)
-        self._parcels[held].results.append((seq, result))
+    def put_detail(self, held: Held, detail: Detail) -> None:
+        """The attempt at this number ended, and left something behind."""
+        self.put(held, detail.seq)
+        self._parcels[held].details.append(detail)
+
+    def put_sharing(self, held: Held, seq: int, shared: Shared) -> None:
+        """The attempt at this number ended, with a word it shares with others."""
+        parcel = self._parcels.get((held, shared))
+        if parcel is None:
+            self._parcels[held, shared] = Parcel(held, [seq], shared=shared)
+        else:
+            parcel.seqs.append(seq)
+        self.jobs += 1
 
     def put_back(self, parcel: Parcel, seqs: Sequence[int]) -> None:
         """The database was busy with these numbers of a batch: they are to be sent again."""
-        results = dict(parcel.results)
+        details = {detail.seq: detail for detail in parcel.details}
         for seq in seqs:
-            result = results.get(seq)
-            if result is None:
-                self.put(parcel.held, seq)
+            if seq in details:
+                self.put_detail(parcel.held, details[seq])
+            elif parcel.shared is not None:
+                self.put_sharing(parcel.held, seq, parcel.shared)
             else:
-                self.put_result(parcel.held, seq, result)
+                self.put(parcel.held, seq)
 
     def age_s(self, now_s: float) -> float:
         """How long the oldest outcome has waited, as far as the settler knows."""
@@ -114,21 +171,30 @@ class Outbox:
 
     def take(self) -> Batch:
         """The next batch, within every bound of a call; its outcomes leave the box."""
-        taken: list[Parcel] = []
-        jobs = result_bytes = 0
-        while self._parcels and len(taken) < SETTLE_ITEMS_MAX and jobs < SETTLE_JOBS_MAX:
-            held = next(iter(self._parcels))
-            parcel = self._parcels.pop(held)
+        taken: dict[Held, Parcel] = {}
+        jobs = detail_bytes = 0
+        for key, parcel in list(self._parcels.items()):
+            if len(taken) == SETTLE_ITEMS_MAX or jobs >= SETTLE_JOBS_MAX:
+                break
+            if not self._fits(parcel, taken):
+                continue
+            del self._parcels[key]
             parcel.seqs.sort()
-            taken.append(parcel)
+            taken[parcel.held] = parcel
             jobs += len(parcel.seqs)
-            result_bytes += sum(len(result) for _, result in parcel.results)
-            if result_bytes >= SETTLE_RESULT_BYTES_MAX:
+            detail_bytes += sum(len(detail.text) for detail in parcel.details)
+            if detail_bytes >= SETTLE_RESULT_BYTES_MAX:
                 break
         self.jobs -= jobs
         assert self.jobs >= 0
         self.since_s = None
-        return Batch(action=self.action, parcels=tuple(taken))
+        return Batch(action=self.action, parcels=tuple(taken.values()))
+
+    def _fits(self, parcel: Parcel, taken: dict[Held, Parcel]) -> bool:
+        """A call names each claims row once, and a cancel has one reason."""
+        if self.action is Action.CANCEL and taken:
+            return parcel.held not in taken and parcel.shared == next(iter(taken.values())).shared
+        return parcel.held not in taken
 
 
 _NOW: Final = 0.0

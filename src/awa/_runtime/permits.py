@@ -9,7 +9,6 @@ from typing import Final
 from awa._core.limits import CLAIM_ENTRIES_MAX
 from awa._runtime.limits import (
     CLAIM_BATCH_MAX,
-    PAUSED_JOBS_MAX,
     PREFETCH_HORIZON_S,
     PREFETCH_JOBS_MAX,
 )
@@ -24,8 +23,8 @@ _DURATION_MIN_S: Final = 1e-6
 class Permits:
     """The permits of one queue.
 
-    `workers`: handlers that may run at once. `held`: jobs claimed whose outcome is not durable
-    (jobs in their pause after a failure hold none). `mean_s`: the recent duration of a handler.
+    `workers`: handlers that may run at once. `held`: jobs claimed whose outcome is not durable.
+    `mean_s`: the recent duration of a handler.
     """
 
     workers: int
@@ -37,7 +36,7 @@ class Permits:
         self.held += jobs
 
     def returned(self, jobs: int) -> None:
-        """So many outcomes became durable (or went into their pause)."""
+        """So many outcomes became durable."""
         assert 0 <= jobs <= self.held
         self.held -= jobs
 
@@ -50,10 +49,8 @@ class Permits:
         weight = _WEIGHT_LONGER if duration_s > mean_s else _WEIGHT_SHORTER
         self.mean_s = mean_s + (duration_s - mean_s) * weight
 
-    def limit(self, *, oldest_running_s: float, paused: int) -> int:
+    def limit(self, *, oldest_running_s: float) -> int:
         """How many jobs to ask for now; 0 for none."""
-        if paused >= PAUSED_JOBS_MAX:
-            return 0
         prefetch = prefetch_limit(
             workers=self.workers, mean_s=self.mean_s, oldest_running_s=oldest_running_s
         )

@@ -1,11 +1,16 @@
-"""What is said of attempts that did not complete, and what becomes of them."""
+"""What is said of attempts that did not simply complete, and what becomes of them."""
 
 import logging
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 from awa._core.entries import Body
+from awa._core.failures import DEADLINE_EXCEEDED, Failure, cut_text, failure_of
+from awa._core.outcomes import Cancel, Completed, Outcome, RetryAfter, Snooze
+from awa._core.retrying import RetryPolicy
+from awa._runtime.handlers import encode_result
 from awa._runtime.ledger import Held
-from awa._runtime.limits import UNKNOWN_KINDS_MAX
+from awa._runtime.limits import UNKNOWN_KIND_SNOOZE_S, UNKNOWN_KINDS_MAX
+from awa._runtime.outbox import Detail
 from awa._runtime.settling import Settler
 from awa._runtime.statistics import Statistics
 
@@ -21,78 +26,132 @@ class Reporter:
         self.unknown_kinds: Final[set[str]] = set()
         """Kinds that were claimed and have no handler here, the first ones: no capable worker."""
 
-    def failed(self, held: Held, body: Body, error: BaseException) -> None:
+    def said(self, held: Held, body: Body, outcome: Outcome) -> None:
+        """The handler answered an outcome. Raises InvalidInput for a result without JSON form."""
+        match outcome:
+            case Completed(result=None):
+                self._settler.complete(held, body.seq)
+            case Completed(result=result):
+                self._settler.complete_with(held, body.seq, encode_result(result))
+            case RetryAfter(reason=reason):
+                self._retry_after(held, body, outcome.delay_s, reason)
+            case Snooze():
+                self._settler.snooze(held, body.seq, outcome.delay_s)
+                _say(logging.DEBUG, held, body, f"snoozes for {outcome.delay_s:g} s")
+            case Cancel(reason=reason):
+                said = None if reason is None else cut_text(reason)
+                self._settler.cancel(held, body.seq, said)
+                _say(logging.INFO, held, body, f"cancels its job: {said or 'no reason given'}")
+            case unreachable:
+                assert_never(unreachable)
+
+    def failed(self, held: Held, body: Body, error: BaseException, policy: RetryPolicy) -> None:
         """The handler raised, or its result cannot be stored."""
-        self._pause(held, body, f"failed: {_said_by(error)}", error)
+        failure = failure_of(error)
+        self._statistics.failures += 1
+        if policy.is_final(error):
+            self._settler.fail(held, _detail(body, failure))
+            _say(logging.ERROR, held, body, f"failed: {failure}; {_FOR_GOOD}", error)
+            return
+        delay_s = _delay_s(held, body, error, policy)
+        self._settler.retry(held, _detail(body, failure, delay_s))
+        _say(logging.ERROR, held, body, f"failed: {failure}; {_next(body, delay_s)}", error)
 
     def bad_args(self, held: Held, body: Body, error: BaseException) -> None:
-        """The stored arguments do not fit the handler's type."""
-        self._pause(held, body, f"has arguments its handler cannot take: {_said_by(error)}", None)
+        """The stored arguments do not fit the handler's type: another attempt changes nothing."""
+        failure = failure_of(error)
+        self._statistics.failures += 1
+        self._settler.fail(held, _detail(body, failure))
+        what = f"has arguments its handler cannot take: {failure}; {_FOR_GOOD}"
+        _say(logging.ERROR, held, body, what)
 
-    def deadline_passed(self, held: Held, body: Body) -> None:
-        """The attempt took too long and was cancelled."""
-        self._pause(held, body, "was cancelled at its deadline", None)
+    def deadline_passed(self, held: Held, body: Body, policy: RetryPolicy) -> None:
+        """The attempt took too long and was cancelled. The database would end it the same way."""
+        self._statistics.failures += 1
+        delay_s = _delay_s(held, body, TimeoutError(DEADLINE_EXCEEDED.message), policy)
+        self._settler.retry(held, _detail(body, DEADLINE_EXCEEDED, delay_s))
+        _say(logging.ERROR, held, body, f"was cancelled at its deadline; {_next(body, delay_s)}")
 
     def no_handler(self, held: Held, body: Body) -> None:
-        """No handler for this kind: another worker may have one, so the job waits and goes back."""
-        paused_s = self._settler.failed(held, body)
+        """No handler for this kind: another worker may have one, so the job waits for it."""
+        self._settler.snooze(held, body.seq, UNKNOWN_KIND_SNOOZE_S)
         new = body.kind not in self.unknown_kinds and len(self.unknown_kinds) < UNKNOWN_KINDS_MAX
-        level = logging.WARNING if new else logging.DEBUG
         if new:
             self.unknown_kinds.add(body.kind)
         _log.log(
-            level,
-            "no capable worker: kind %r in queue %r has no handler here; job %d is given back"
+            logging.WARNING if new else logging.DEBUG,
+            "no capable worker: kind %r in queue %r has no handler here; job %d is offered again"
             " after %g s",
             body.kind,
             held.queue,
             body.job_id,
-            paused_s,
+            UNKNOWN_KIND_SNOOZE_S,
             extra=fields_of(held, body),
         )
 
     def cancelled_with(self, held: Held, body: Body, others: BaseException | None) -> None:
         """The attempt was cancelled, and some of its own tasks raised something else."""
         if others is not None:
-            _log.warning(
-                "job %d attempt %d raised while it was cancelled",
-                body.job_id,
-                body.attempt,
-                exc_info=others,
-                extra=fields_of(held, body),
-            )
+            _say(logging.WARNING, held, body, "raised while it was cancelled", others)
 
     def interrupted(self, held: Held, body: Body) -> None:
         """The worker ends the attempt for its own reasons: it is given back at once."""
         self._settler.give_back(held, body.seq)
-        _log.warning(
-            "job %d attempt %d was interrupted and is given back",
-            body.job_id,
-            body.attempt,
-            extra=fields_of(held, body),
-        )
+        _say(logging.WARNING, held, body, "was interrupted and is given back")
 
-    def _pause(self, held: Held, body: Body, what: str, error: BaseException | None) -> None:
+    def was_ended(self, held: Held, body: Body, why: str) -> None:
+        """Somebody else ended the attempt, and it does not run here any more."""
+        self._settler.was_ended(held)
+        _say(logging.WARNING, held, body, f"was cancelled here: it had been ended as {why}")
+
+    def left_behind(self, held: Held, body: Body) -> None:
+        """The handler was cancelled and runs on: its job goes on without it."""
+        _say(logging.ERROR, held, body, "does not end: its handler is left behind, still running")
+
+    def ended_late(self, held: Held, body: Body, error: BaseException | None = None) -> None:
+        """A handler ended whose attempt had been ended before: nothing is settled for it."""
+        _say(logging.WARNING, held, body, "came to an end too late, which changes nothing", error)
+
+    def _retry_after(self, held: Held, body: Body, delay_s: float, reason: str | None) -> None:
+        message = f"asked for another attempt in {delay_s:g} s" if reason is None else reason
+        failure = Failure(type="RetryAfter", message=cut_text(message))
         self._statistics.failures += 1
-        paused_s = self._settler.failed(held, body)
-        _log.error(
-            "job %d attempt %d %s; it is given back after %g s",
-            body.job_id,
-            body.attempt,
-            what,
-            paused_s,
-            exc_info=error,
-            extra=fields_of(held, body),
-        )
+        self._settler.retry(held, _detail(body, failure, delay_s))
+        _say(logging.INFO, held, body, f"failed: {failure}; {_next(body, delay_s)}")
 
 
-def _said_by(error: BaseException) -> str:
-    """The error's type and text. The text comes from the handler's code, which may fail in it."""
+_FOR_GOOD: Final = "it cannot succeed"
+
+
+def _detail(body: Body, failure: Failure, delay_s: float | None = None) -> Detail:
+    return Detail(body.seq, failure.document(), delay_s, body.job_id)
+
+
+def _delay_s(held: Held, body: Body, error: BaseException, policy: RetryPolicy) -> float | None:
     try:
-        text = str(error)
-    except Exception as failure:  # noqa: BLE001  # whatever it raises, the worker goes on
-        text = f"(its text failed with {type(failure).__name__})"
-    return f"{type(error).__name__}: {text}"
+        return policy.delay_s(body.attempt, error)
+    except Exception as failure:  # noqa: BLE001  # the user's function may raise anything
+        what = "has a back-off function that failed; the usual delay is taken"
+        _say(logging.ERROR, held, body, what, failure)
+        return None
+
+
+def _next(body: Body, delay_s: float | None) -> str:
+    if body.attempt >= body.max_attempts:
+        return "it was the last attempt"
+    return "it is tried again" if delay_s is None else f"it is tried again after {delay_s:g} s"
+
+
+def _say(level: int, held: Held, body: Body, what: str, error: BaseException | None = None) -> None:
+    _log.log(
+        level,
+        "job %d attempt %d %s",
+        body.job_id,
+        body.attempt,
+        what,
+        exc_info=error,
+        extra=fields_of(held, body),
+    )
 
 
 def fields_of(held: Held, body: Body) -> dict[str, Any]:

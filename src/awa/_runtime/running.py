@@ -5,8 +5,8 @@ runner goes on with the deque while its handler waits: whoever is woken and find
 more, so a batch of waiting handlers starts in a few turns of the loop. Handlers that never wait all
 run in one runner, which lets the other tasks of the worker run once a millisecond.
 
-A handler that raises, or a deadline that passes, counts as a failure: the job is released after a
-pause (see `settling`). So does a kind without a handler here, which is never the job's fault.
+An attempt whose deadline passes, or that somebody else ended, is cancelled. It may clean up for a
+while; then its job goes on without it, and its runner is replaced.
 """
 
 from collections import deque
@@ -16,17 +16,18 @@ from typing import Any, Final
 import msgspec
 import trio
 
-from awa._core.entries import Body
+from awa._core.entries import Body, EndedElsewhere
+from awa._core.outcomes import OUTCOMES
+from awa._core.retrying import DEFAULT_POLICY, RetryPolicy
 from awa._runtime.attempts import Threads, current_job
 from awa._runtime.handlers import Handler, encode_result
 from awa._runtime.ledger import Held
-from awa._runtime.limits import YIELD_AFTER_S
+from awa._runtime.limits import DEADLINE_GRACE_S, LEFT_BEHIND_MAX, YIELD_AFTER_S
 from awa._runtime.permits import Permits
 from awa._runtime.reporting import Reporter
 from awa._runtime.settling import Settler
+from awa._runtime.turns import Fate, Turn, is_one_of
 from awa.handler import Job
-
-_EMPTY_OBJECT_BYTES: Final = 2
 
 
 class _Extra(msgspec.Struct):
@@ -50,28 +51,35 @@ class QueueRun:
         settler: Settler,
         reporter: Reporter,
         nursery: trio.Nursery,
+        grace_s: float = DEADLINE_GRACE_S,
     ) -> None:
         self.name: Final = name
         self.permits: Final = permits
         self.waiting: Final[deque[tuple[Held, Body]]] = deque()
         self.running: Final[dict[Job[Any], float]] = {}
         """When each running attempt began, by trio's clock; the oldest comes first."""
-        self.threads: Final = Threads(permits.workers)
+        self.threads: Final = Threads(permits.workers, grace_s=grace_s)
+        self.left_behind = 0
+        """Asynchronous handlers that run on after their grace."""
         self._handlers = handlers
         self._settler = settler
         self._reporter = reporter
         self._nursery = nursery
+        self._grace_s = grace_s
         self._parked = trio.lowlevel.ParkingLot()
+        self._turns: set[Turn] = set()
         self._runners = 0
         self._closing = False
         self._turn_taken = False
         """A runner lets others run in the middle of its turn: it will go on with the deque."""
 
-    def limit(self, *, paused: int) -> int:
+    def limit(self) -> int:
         """How many jobs to claim for this queue now."""
+        if self.left_behind + self.threads.left_behind >= LEFT_BEHIND_MAX:
+            return 0
         began_s = next(iter(self.running.values()), None)
         oldest_s = 0.0 if began_s is None else trio.current_time() - began_s
-        return self.permits.limit(oldest_running_s=oldest_s, paused=paused)
+        return self.permits.limit(oldest_running_s=oldest_s)
 
     def hand_over(self, jobs: Iterable[tuple[Held, Body]]) -> None:
         """Take claimed jobs; they start as soon as a runner is free."""
@@ -96,8 +104,30 @@ class QueueRun:
 
     def tell_cancelled(self) -> None:
         """Set every running job's flag; the scopes are cancelled by the caller."""
-        for job in self.running:
-            job._cancelled = True  # noqa: SLF001  # the runner's side of the handler's view
+        for turn in self._turns:
+            turn.tell()
+
+    def was_ended(self, ended: EndedElsewhere) -> None:
+        """Somebody else ended these attempts: cancel those that run, and start none of them.
+
+        Those whose handler has returned are on their way to the database, which will say `stale`.
+        """
+        for turn in self._turns:
+            if turn.runs_one_of(ended):
+                turn.end(ended.outcome)
+        for waiting in [job for job in self.waiting if is_one_of(*job, ended)]:
+            self.waiting.remove(waiting)
+            self._reporter.was_ended(*waiting, ended.outcome)
+
+    def patrol(self) -> None:
+        """Raise the flags of attempts that should end, and leave those behind that do not."""
+        now_s = trio.current_time()
+        for turn in [turn for turn in self._turns if turn.over_s() <= now_s]:
+            turn.tell()
+            if turn.over_s() + self._grace_s < now_s and turn.fate is not Fate.LEFT:
+                self._leave_behind(turn)
+
+    # The runners ---------------------------------------------------------------------------------
 
     def _wake(self, runners: int) -> None:
         wanted = min(runners, len(self.waiting))
@@ -108,53 +138,60 @@ class QueueRun:
 
     async def _run(self) -> None:
         while not self._closing:
-            if self.waiting and not self._turn_taken:
-                await self._take_turn()
-            else:
+            if not self.waiting or self._turn_taken:
                 await self._parked.park()
+            elif not await self._take_turn():
+                return
 
-    async def _take_turn(self) -> None:
-        """Run jobs until none waits, or another runner has the turn."""
-        while self.waiting and not self._turn_taken:
-            await self._run_under_one_deadline()
+    async def _take_turn(self) -> bool:
+        """Run jobs until none waits, or another runner has the turn; False: I was replaced."""
+        replaced = False
+        while self.waiting and not self._turn_taken and not replaced:
+            replaced = await self._run_under_one_deadline()
         self._settler.ran(self.name, idle=not (self.waiting or self.running))
+        return not replaced
 
-    async def _run_under_one_deadline(self) -> None:
+    async def _run_under_one_deadline(self) -> bool:
         """Run jobs in one cancel scope for as long as they share its deadline.
 
-        A scope costs more than a short job. One job runs in it at a time, so cancelling it cancels
-        one attempt; a scope whose time has come is left before the next job starts.
+        One job runs in it at a time, so cancelling it cancels one attempt; a scope that was
+        cancelled, or whose time has come, is left before the next job starts. Answers whether this
+        runner was replaced meanwhile.
         """
         held, body = self.waiting.popleft()
-        deadline_s = deadline_of(held, body.extra)
-        current: tuple[Held, Body] | None = held, body
+        deadline_s = self._deadline_of(held, body)
+        turn = Turn(held, body, deadline_s)
+        self._turns.add(turn)
         try:
-            with trio.CancelScope(deadline=deadline_s) as scope:
+            with turn.scope:
                 # Runners that wake now run when this one waits, and find the deque as it is then.
                 self._wake(2)
                 turn_s = now_s = trio.current_time()
                 while True:
-                    now_s = await self._attempt(held, body, now_s)
-                    current = None
+                    now_s = await self._attempt(turn, held, body, now_s)
+                    turn.body = None
                     if now_s - turn_s > YIELD_AFTER_S:
                         turn_s = now_s = await self._let_others_run()
                         self._wake(2)
-                    if not self._may_go_on(deadline_s, now_s):
+                    if turn.fate is not None or not self._may_go_on(deadline_s, now_s):
                         break
-                    current = held, body = self.waiting.popleft()
+                    turn.held, turn.body = held, body = self.waiting.popleft()
         except BaseException:
-            if current is not None:
-                self._reporter.interrupted(*current)
+            self._was_cancelled(turn, by_worker=True)
             raise
-        if scope.cancelled_caught and current is not None:
-            self._reporter.deadline_passed(*current)
+        finally:
+            self._turns.discard(turn)
+        if turn.scope.cancelled_caught:
+            self._was_cancelled(turn, by_worker=False)
+        if turn.fate is Fate.LEFT:
+            self.left_behind -= 1
+        return turn.fate is Fate.LEFT
 
     def _may_go_on(self, deadline_s: float, now_s: float) -> bool:
         """Whether the next job may run in the same scope."""
         if not self.waiting or self._turn_taken or now_s >= deadline_s:
             return False
-        held, body = self.waiting[0]
-        return deadline_of(held, body.extra) == deadline_s
+        return self._deadline_of(*self.waiting[0]) == deadline_s
 
     async def _let_others_run(self) -> float:
         self._settler.ran(self.name, idle=False)
@@ -165,17 +202,45 @@ class QueueRun:
             self._turn_taken = False
         return trio.current_time()
 
-    async def _attempt(self, held: Held, body: Body, began_s: float) -> float:
+    def _was_cancelled(self, turn: Turn, *, by_worker: bool) -> None:
+        """The scope was left in the middle of an attempt, or right after one."""
+        if turn.body is None or turn.fate is Fate.LEFT:
+            return
+        if turn.fate is Fate.ENDED:
+            self._reporter.was_ended(turn.held, turn.body, turn.why)
+        elif by_worker:
+            self._reporter.interrupted(turn.held, turn.body)
+        else:
+            policy = self._policy_of(turn.body)
+            self._reporter.deadline_passed(turn.held, turn.body, policy)
+
+    def _leave_behind(self, turn: Turn) -> None:
+        """Let the job go on without the handler that does not end, and replace its runner."""
+        if turn.body is None or turn.job is None:
+            return
+        self._was_cancelled(turn, by_worker=False)
+        turn.fate = Fate.LEFT
+        self._reporter.left_behind(turn.held, turn.body)
+        self.running.pop(turn.job, None)
+        self.left_behind += 1
+        self._runners -= 1
+        self._settler.ran(self.name, idle=not (self.waiting or self.running))
+        self._wake(2)
+
+    # One attempt ---------------------------------------------------------------------------------
+
+    async def _attempt(self, turn: Turn, held: Held, body: Body, began_s: float) -> float:
         """One attempt, whatever comes of it; answers when it ended. Cancelled comes out of it."""
         handler = self._handlers.get(body.kind)
         if handler is None:
             self._reporter.no_handler(held, body)
             return began_s
         try:
-            job = Job(body, handler.decode(body.args), held.queue, held.priority)
+            args = handler.decode(body.args)
         except Exception as error:  # noqa: BLE001  # a type's own hooks may raise anything
             self._reporter.bad_args(held, body, error)
             return began_s
+        job = turn.job = Job(body, args, held, turn.scope if handler.run is not None else None)
         self.running[job] = began_s
         current_job.set(job)
         try:
@@ -184,44 +249,64 @@ class QueueRun:
             else:
                 assert handler.run_in_thread is not None
                 value = await self.threads.run(handler.run_in_thread, job)
-            if value is None:
+            if turn.fate is not None:
+                self._came_late(turn, held, body)
+            elif value is None:
                 self._settler.complete(held, body.seq)
+            elif isinstance(value, OUTCOMES):
+                self._reporter.said(held, body, value)
             else:
                 self._settler.complete_with(held, body.seq, encode_result(value))
-            if self._settler.pauses.counts:
-                self._settler.pauses.succeeded(body.job_id)
         except (trio.Cancelled, KeyboardInterrupt):
             raise
         except BaseExceptionGroup as group:
-            self._failed_in_group(held, body, group)
+            self._failed_in_group(turn, held, body, group)
         except BaseException as error:  # noqa: BLE001  # SystemExit in a handler is its failure too
-            self._reporter.failed(held, body, error)
+            self._failed(turn, held, body, error)
         finally:
-            del self.running[job]
+            self.running.pop(job, None)
             ended_s = trio.current_time()
             self.permits.measured(ended_s - began_s)
         return ended_s
 
+    def _failed(self, turn: Turn, held: Held, body: Body, error: BaseException) -> None:
+        if turn.fate is None:
+            self._reporter.failed(held, body, error, self._policy_of(body))
+        else:
+            self._came_late(turn, held, body, error)
+
     def _failed_in_group(
-        self, held: Held, body: Body, group: BaseExceptionGroup[BaseException]
+        self, turn: Turn, held: Held, body: Body, group: BaseExceptionGroup[BaseException]
     ) -> None:
         """A handler's own nursery ended with errors: they count, unless it was cancelled."""
         cancelled, others = group.split(trio.Cancelled)
         if cancelled is None:
-            self._reporter.failed(held, body, group)
+            self._failed(turn, held, body, group)
             return
         self._reporter.cancelled_with(held, body, others)
         raise cancelled
 
+    def _came_late(
+        self, turn: Turn, held: Held, body: Body, error: BaseException | None = None
+    ) -> None:
+        """The handler has an outcome, but its attempt was ended before."""
+        if turn.fate is Fate.ENDED:
+            self._reporter.was_ended(held, body, turn.why)
+        self._reporter.ended_late(held, body, error)
 
-def deadline_of(held: Held, extra: bytes) -> float:
-    """When the attempt ends, by trio's clock: the job's own deadline, else its queue's.
+    def _policy_of(self, body: Body) -> RetryPolicy:
+        handler = self._handlers.get(body.kind)
+        return DEFAULT_POLICY if handler is None else handler.policy
 
-    A job's own counts from its claim, as the queue's does; 0 means none.
-    """
-    if len(extra) <= _EMPTY_OBJECT_BYTES:
-        return held.deadline_s
-    own_s = _EXTRA.decode(extra).deadline_s
-    if own_s is None:
-        return held.deadline_s
-    return held.taken_s + own_s if own_s > 0 else float("inf")
+    def _deadline_of(self, held: Held, body: Body) -> float:
+        """When the attempt ends, by trio's clock.
+
+        The claims row says it: the job's own deadline, else its queue's. A job that was enqueued
+        without its kind's deadline, from SQL for instance, has it too.
+        """
+        handler = self._handlers.get(body.kind)
+        if handler is None or not handler.deadline_s:
+            return held.deadline_s
+        if _EXTRA.decode(body.extra).deadline_s is not None:
+            return held.deadline_s
+        return min(held.deadline_s, held.taken_s + handler.deadline_s)

@@ -5,7 +5,12 @@ import platform
 from dataclasses import dataclass, field
 
 from awa._core.entries import WorkerInfo
-from awa._runtime.limits import HEARTBEAT_INTERVAL_S, IDLE_SESSION_TIMEOUT_S, POLL_DEAF_S
+from awa._runtime.limits import (
+    DEADLINE_GRACE_S,
+    HEARTBEAT_INTERVAL_S,
+    IDLE_SESSION_TIMEOUT_S,
+    POLL_DEAF_S,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +25,8 @@ class WorkerSettings:
     poll_s: float = POLL_DEAF_S
     """How often an empty queue is asked for while there is no listener."""
     heartbeat_s: float = HEARTBEAT_INTERVAL_S
+    grace_s: float = DEADLINE_GRACE_S
+    """How long an attempt that was cancelled may clean up."""
 
     def info(self) -> WorkerInfo:
         """How the worker introduces itself to operators."""
@@ -31,6 +38,22 @@ class WorkerSettings:
             version=self.version,
         )
 
+    def look_s(self) -> float:
+        """How often the leader looks at all workers."""
+        return self._scaled(LOOK_INTERVAL_S)
+
+    def patience(self) -> Patience:
+        """How much this worker, as a leader, has to see before it calls another one lost."""
+        return Patience(
+            timeout_s=self._scaled(HEARTBEAT_TIMEOUT_S),
+            grace_s=self._scaled(LIVENESS_GRACE_S),
+            beat_s=self.heartbeat_s,
+            glance_s=self._scaled(GLANCE_S),
+        )
+
+    def _scaled(self, default_s: float) -> float:
+        return default_s * self.heartbeat_s / HEARTBEAT_INTERVAL_S
+
     def session_settings(self) -> dict[str, str]:
         """What every connection of the worker sets, whatever its role's defaults are."""
         return {
@@ -40,7 +63,10 @@ class WorkerSettings:
             "idle_in_transaction_session_timeout": "0",
         }
 
-    def listener_settings(self) -> dict[str, str]:
-        """A listener that was cut off must not keep its locks: it pings, or the server ends it."""
+    def pinging_settings(self) -> dict[str, str]:
+        """A listener or leader that was cut off must not keep its locks.
+
+        It says something every few seconds, or the server ends its session.
+        """
         timeout = {"idle_session_timeout": f"{IDLE_SESSION_TIMEOUT_S:g}s"}
         return {**self.session_settings(), **timeout}
