@@ -4,13 +4,32 @@ import os
 import platform
 from dataclasses import dataclass, field
 
+from awa._core import limits
 from awa._core.entries import WorkerInfo
+from awa._core.watching import Patience
 from awa._runtime.limits import (
     DEADLINE_GRACE_S,
+    GLANCE_S,
     HEARTBEAT_INTERVAL_S,
+    HEARTBEAT_TIMEOUT_S,
     IDLE_SESSION_TIMEOUT_S,
+    LIVENESS_GRACE_S,
+    LOOK_INTERVAL_S,
     POLL_DEAF_S,
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How long the leader keeps what has ended."""
+
+    completed_s: float = limits.COMPLETED_KEEP_S
+    """Or until the ring is full, whichever comes first."""
+    slot_s: float = limits.ROTATE_AGE_S
+    slot_entries: int = limits.ROTATE_ENTRIES
+    """The ring turns when its current slot is so old, or holds so many entries."""
+    finals_s: float = limits.FINALS_KEEP_S
+    dead_letters_s: float = limits.DLQ_KEEP_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +44,10 @@ class WorkerSettings:
     poll_s: float = POLL_DEAF_S
     """How often an empty queue is asked for while there is no listener."""
     heartbeat_s: float = HEARTBEAT_INTERVAL_S
+    """What has to do with liveness keeps its proportion to this: the same for all workers."""
+    lead: bool = True
+    """Whether this worker leads when nobody else does."""
+    retention: Retention = field(default_factory=Retention)
     grace_s: float = DEADLINE_GRACE_S
     """How long an attempt that was cancelled may clean up."""
 
