@@ -20,6 +20,10 @@ class ServerClock:
         """The server said `server_s` at some moment between these two of trio's clock."""
         self.offset_s = server_s - (asked_s + answered_s) / 2
 
+    def server_s(self) -> float:
+        """What time the server has now, in seconds since 1970."""
+        return trio.current_time() + self.offset_s
+
     def local_s(self, moment: datetime | None) -> float:
         """A moment of the server's clock, by trio's; infinite for none."""
         return float("inf") if moment is None else moment.timestamp() - self.offset_s

@@ -6,6 +6,7 @@ the beat is sent, and a call is noted before it is sent (see `ledger`).
 """
 
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -21,9 +22,24 @@ from awa._storage.functions import Storage
 
 _log: Final = logging.getLogger("awa.worker")
 
+WHOLE_LOOK_BEATS: Final = 12
+"""On every beat whose number this divides the database looks at all calls, not just at new ones."""
+
+
+def next_beat(beat: int, *, look_again: bool) -> int:
+    """The number after this one; `look_again` asks for a look at all calls already then.
+
+    The database deals with a bounded number of forgotten claims in one beat, and leaves alone what
+    others are settling: when it found any there may be more.
+    """
+    return (beat // WHOLE_LOOK_BEATS + 1) * WHOLE_LOOK_BEATS if look_again else beat + 1
+
 
 class Heart:
-    """Beats for one incarnation of a worker, over the listener's connection."""
+    """Beats for one incarnation of a worker, over the listener's connection.
+
+    `on_beat()` is called after each answered beat; it must not block.
+    """
 
     def __init__(
         self,
@@ -34,6 +50,7 @@ class Heart:
         ledger: Ledger,
         clock: ServerClock,
         statistics: Statistics,
+        on_beat: Callable[[], None],
         interval_s: float = HEARTBEAT_INTERVAL_S,
     ) -> None:
         self._worker = worker
@@ -42,6 +59,8 @@ class Heart:
         self._ledger = ledger
         self._clock = clock
         self._statistics = statistics
+        self._on_beat = on_beat
+        self._look_again = False
         self._interval_s = interval_s
         self.beat_s = trio.current_time()
         """When the last beat was answered, by trio's clock."""
@@ -50,7 +69,7 @@ class Heart:
         """Beat until the answer is `gone`; then return."""
         beat = 0
         while True:
-            beat += 1
+            beat = next_beat(beat, look_again=self._look_again)
             if await self._beat(beat) is BeatAnswer.GONE:
                 return
             with suppress(Deaf):
@@ -72,6 +91,8 @@ class Heart:
                 continue
             self.beat_s = trio.current_time()
             self._statistics.beats += 1
+            self._look_again = answer.released > 0
+            self._on_beat()
             if answer.released:
                 _log.warning("%d claimed entries nobody knew of were released", answer.released)
             return answer.answer

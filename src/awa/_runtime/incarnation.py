@@ -10,7 +10,8 @@ from awa._core.ranges import EMPTY
 from awa._runtime.claiming import Claimer
 from awa._runtime.clock import ServerClock
 from awa._runtime.handlers import Handler
-from awa._runtime.heartbeat import Heart
+from awa._runtime.heartbeat import WHOLE_LOOK_BEATS, Heart
+from awa._runtime.leading import Leader
 from awa._runtime.ledger import Ledger
 from awa._runtime.limits import (
     LAST_CLAIM_S,
@@ -20,7 +21,7 @@ from awa._runtime.limits import (
     PREFETCH_WAIT_MAX_S,
     THREAD_GRACE_S,
 )
-from awa._runtime.listening import Listener, listen_call
+from awa._runtime.listening import Listener, listen_calls
 from awa._runtime.permits import Permits
 from awa._runtime.reconnecting import Session
 from awa._runtime.reporting import Reporter
@@ -35,8 +36,8 @@ from awa.errors import UnknownWorker
 
 _log: Final = logging.getLogger("awa.worker")
 
-# The last beat takes a full look: the database looks at all calls on every twelfth one.
-_LAST_BEAT: Final = 12 * 2**40
+# The last beat takes a full look.
+_LAST_BEAT: Final = WHOLE_LOOK_BEATS * 2**40
 
 
 class Incarnation:
@@ -89,9 +90,14 @@ class Incarnation:
             statistics=statistics,
             changed=self._changed,
         )
+        self._ended = Signal()
+        self._leader: Leader | None = None
         self.listener: Final = Listener(
-            self._session("listen", listens=True),
+            self._session("listen", pings=True, listens=True),
+            schema=settings.schema,
             on_heard=self._claimer.heard,
+            on_timer=self._timer_told,
+            on_ended=self._told_of_an_end,
             on_up=self._claimer.listener_up,
             on_down=self._claimer.listener_down,
         )
@@ -103,14 +109,25 @@ class Incarnation:
             ledger=self._ledger,
             clock=self._clock,
             statistics=statistics,
+            on_beat=self._ended.set,
             interval_s=settings.heartbeat_s,
         )
+        if settings.lead:
+            self._leader = Leader(
+                settings=settings,
+                storage=storage,
+                session=self._session("lead", pings=True),
+                listener=self.listener,
+                clock=self._clock,
+            )
 
     async def run(self) -> None:
         """Live until stopped or gone."""
         async with trio.open_nursery() as services:
             services.start_soon(self.listener.run)
             services.start_soon(self._beat)
+            if self._leader is not None:
+                services.start_soon(self._leader.run)
             services.start_soon(self._watch_deadline)
             services.start_soon(self._patrol)
             async with trio.open_nursery() as settling:
@@ -125,6 +142,11 @@ class Incarnation:
                 )
             await self._leave()
             services.cancel_scope.cancel()
+
+    @property
+    def leads(self) -> bool:
+        """Whether this worker is the leader now."""
+        return self._leader is not None and self._leader.leads
 
     def stop(self, *, deadline_s: float, flush_s: float) -> None:
         """Claim no more; at that time of trio's clock cancel what still runs."""
@@ -204,14 +226,22 @@ class Incarnation:
             finally:
                 await session.aclose()
 
-    def _session(self, name: str, *, listens: bool = False) -> Session:
+    def _timer_told(self) -> None:
+        if self._leader is not None:
+            self._leader.timer_told()
+
+    def _told_of_an_end(self, worker: str) -> None:
+        if worker == str(self._worker):
+            self._ended.set()
+
+    def _session(self, name: str, *, pings: bool = False, listens: bool = False) -> Session:
         settings = self._settings
         hello = [self._storage.hold_alive(self._worker)]
         if listens:
-            hello.append(listen_call(settings.schema))
+            hello += listen_calls(settings.schema)
         return Session(
             name=name,
             conninfo=settings.conninfo,
             hello=hello,
-            settings=settings.pinging_settings() if listens else settings.session_settings(),
+            settings=settings.pinging_settings() if pings else settings.session_settings(),
         )

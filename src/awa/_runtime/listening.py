@@ -18,7 +18,7 @@ from awa._runtime.reconnecting import ANSWERS, TROUBLE, Session
 from awa._storage.calls import Call
 from awa._storage.driver import TrioConnection
 from awa._storage.executors import run_trio
-from awa._storage.names import quoted
+from awa._storage.names import ended_channel, quoted
 
 T = TypeVar("T")
 
@@ -31,13 +31,18 @@ class Deaf(Exception):
 class _Request:
     calls: Sequence[Call[Any]]
     then: Callable[[list[Any] | BaseException], None]
+    optional: bool
+    """What it fails with is the asker's business, as long as the connection is sound."""
 
 
-def listen_call(schema: str) -> Call[None]:
-    """LISTEN on the schema's channel."""
-    return Call(
-        action="listen", sql=f"listen {quoted(schema).replace('%', '%%')}", params=(), decode=_done
-    )
+def listen_calls(schema: str) -> list[Call[None]]:
+    """LISTEN on the schema's channels: for queues and the timer, and for attempts that ended."""
+    return [
+        Call(action="listen", sql=f"listen {name}", params=(), decode=_done)
+        for name in (
+            quoted(channel).replace("%", "%%") for channel in (schema, ended_channel(schema))
+        )
+    ]
 
 
 def _done(_rows: object) -> None:
@@ -47,27 +52,40 @@ def _done(_rows: object) -> None:
 class Listener:
     """See the module. `session` says LISTEN and takes the liveness lock in its hello.
 
-    `on_heard(queue)`, `on_up()` and `on_down()` are called in this task; they must not block.
+    `on_heard(queue)`, `on_timer()`, `on_ended(worker)`, `on_up()` and `on_down()` are called in
+    this task; they must not block.
     """
 
     def __init__(
         self,
         session: Session,
         *,
+        schema: str,
         on_heard: Callable[[str], None],
+        on_timer: Callable[[], None],
+        on_ended: Callable[[str], None],
         on_up: Callable[[], None],
         on_down: Callable[[], None],
     ) -> None:
         self._session: Final = session
+        self._ended_channel = ended_channel(schema)
         self._on_heard = on_heard
+        self._on_timer = on_timer
+        self._on_ended = on_ended
         self._on_up = on_up
         self._on_down = on_down
         self._requests: deque[_Request] = deque()
         self._waiting: trio.CancelScope | None = None
         self.is_up = False
+        self.sessions = 0
+        """How many there have been: what was seen through one ends with it."""
 
     def post(
-        self, calls: Sequence[Call[Any]], then: Callable[[list[Any] | BaseException], None]
+        self,
+        calls: Sequence[Call[Any]],
+        then: Callable[[list[Any] | BaseException], None],
+        *,
+        optional: bool = False,
     ) -> None:
         """Carry out these calls one after the other, later; `then` gets the answers or the error.
 
@@ -76,12 +94,15 @@ class Listener:
         if not self.is_up:
             then(Deaf())
             return
-        self._requests.append(_Request(calls, then))
+        self._requests.append(_Request(calls, then, optional))
         if self._waiting is not None:
             self._waiting.cancel()
 
-    async def ask(self, call: Call[T]) -> T:
-        """Carry out one call and wait for its answer. Raises Deaf, and what the call raises."""
+    async def ask(self, call: Call[T], *, optional: bool = False) -> T:
+        """Carry out one call and wait for its answer. Raises Deaf, and what the call raises.
+
+        Trouble with a call costs the connection, unless it is an optional one.
+        """
         answered = trio.Event()
         box: list[Any] = []
 
@@ -89,7 +110,7 @@ class Listener:
             box.append(answer)
             answered.set()
 
-        self.post([call], then)
+        self.post([call], then, optional=optional)
         await answered.wait()
         if isinstance(box[0], BaseException):
             raise box[0]
@@ -105,6 +126,7 @@ class Listener:
                         conn = await self._session.connected()
                     self._session.is_fine()
                     self.is_up = True
+                    self.sessions += 1
                     self._on_up()
                     await self._serve(conn)
                 except TROUBLE as error:
@@ -134,13 +156,22 @@ class Listener:
                 answers = [await run_trio(conn, call) for call in request.calls]
         except ANSWERS as error:
             answers = error
+        except TROUBLE as error:
+            if not request.optional or conn.closed or isinstance(error, trio.TooSlowError):
+                raise
+            answers = error
         request.then(answers)
 
     async def _take_notifications(self, conn: TrioConnection[Any]) -> None:
         # With no time to wait this only takes what has arrived, in answers or on its own.
         async with aclosing(conn.notifies(timeout=0)) as heard:
             async for notification in heard:
-                self._on_heard(notification.payload)
+                if notification.channel == self._ended_channel:
+                    self._on_ended(notification.payload)
+                elif notification.payload:
+                    self._on_heard(notification.payload)
+                else:
+                    self._on_timer()
 
     def _lost(self) -> None:
         if self.is_up:

@@ -40,6 +40,17 @@ def _check_identifier(what: str, name: str) -> None:
         )
 
 
+def ended_channel(schema: str) -> str:
+    """The channel on which workers hear that others ended attempts of theirs.
+
+    The schema's name is cut where PostgreSQL would cut the channel's, at a character: SQL's
+    ended_channel() does the same.
+    """
+    suffix = ".ended"
+    head = schema.encode()[: NAME_BYTES_MAX - len(suffix)]
+    return head.decode(errors="ignore") + suffix
+
+
 def quoted(name: str) -> str:
     """The name as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'

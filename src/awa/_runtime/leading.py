@@ -1,0 +1,126 @@
+"""Leading: one worker of all does what has to be done once, as long as it holds the leader's lock.
+
+::
+
+    follow      look on, until nobody leads
+    lead        a session of its own takes the lock; on it, as sweeps of one nursery:
+                  rescue     open attempts of lost workers
+                  strays     open attempts that no worker's row stands for
+                  deadlines  attempts that are past theirs
+                  promote    deferred jobs that are due
+                  turn       the ring: rotate, prune, evacuate
+                  retire     ended jobs past their retention
+
+When that session breaks all sweeps stop, and any worker that is left takes over, perhaps this one.
+No sweep depends on there being one leader, and none is slowed down because there is much to do.
+"""
+
+import logging
+from functools import partial
+from typing import Final
+
+import trio
+
+from awa._core.watching import Watch
+from awa._runtime.clock import ServerClock, look_at_the_clock
+from awa._runtime.limits import CALL_TIMEOUT_S, PROMOTE_GAP_S
+from awa._runtime.listening import Listener
+from awa._runtime.observing import Observer
+from awa._runtime.promoting import Promoter
+from awa._runtime.reconnecting import TROUBLE, Session
+from awa._runtime.rescuing import Deadlines, Rescuer, Strays
+from awa._runtime.retiring import Retirer
+from awa._runtime.seat import Seat
+from awa._runtime.settings import WorkerSettings
+from awa._runtime.signals import Signal
+from awa._runtime.sweeping import Sweep, sweep
+from awa._runtime.turning import Turner
+from awa._storage.executors import run_trio
+from awa._storage.functions import Storage
+
+_log: Final = logging.getLogger("awa.worker")
+
+
+class Leader:
+    """Follows and leads for one incarnation of a worker. `session` is for leading."""
+
+    def __init__(
+        self,
+        *,
+        settings: WorkerSettings,
+        storage: Storage,
+        session: Session,
+        listener: Listener,
+        clock: ServerClock,
+    ) -> None:
+        self._settings = settings
+        self._storage = storage
+        self._session = session
+        self._listener = listener
+        self._clock = clock
+        self._observer = Observer(listener=listener, storage=storage, settings=settings)
+        self._timer: Final = Signal()
+        self.leads = False
+        """Whether this worker is the leader now."""
+
+    def timer_told(self) -> None:
+        """Somebody deferred a job until before the time that the timer shows."""
+        self._timer.set()
+
+    async def run(self) -> None:
+        """Follow, and lead when nobody does, until cancelled."""
+        try:
+            while True:
+                await self._observer.until_free()
+                try:
+                    with trio.fail_after(CALL_TIMEOUT_S):
+                        leads = await self._try_to_lead()
+                except TROUBLE as error:
+                    await self._session.had_trouble("lead", error)
+                    continue
+                self._session.is_fine()
+                if leads:
+                    await self._reign()
+                # Who leads holds the lock with this session, and who follows needs none.
+                await self._session.aclose()
+        finally:
+            await self._session.aclose()
+
+    async def _try_to_lead(self) -> bool:
+        conn = await self._session.connected()
+        if not await run_trio(conn, self._storage.lead()):
+            return False
+        # Due times are the database's: none can be kept before its clock is known.
+        await look_at_the_clock(self._clock, partial(run_trio, conn))
+        return True
+
+    async def _reign(self) -> None:
+        _log.info("this worker leads")
+        self.leads = True
+        try:
+            async with trio.open_nursery() as reign:
+                seat = Seat(self._session, on_lost=reign.cancel_scope.cancel)
+                watch = await self._observer.bequeath()
+                for work in self._sweeps(seat, watch):
+                    reign.start_soon(sweep, work)
+        finally:
+            self.leads = False
+        _log.warning("this worker does not lead any more: %s", seat.lost)
+
+    def _sweeps(self, seat: Seat, watch: Watch) -> list[Sweep]:
+        strays = Strays(seat, self._storage)
+        rescuer = Rescuer(seat, self._storage, self._settings, watch=watch, on_rescued=strays.soon)
+        promoter = Promoter(
+            seat, self._storage, clock=self._clock, listener=self._listener, wake=self._timer
+        )
+        deadlines = Deadlines(seat, self._storage, self._clock)
+        turner = Turner(seat, self._storage, self._settings.retention)
+        retirer = Retirer(seat, self._storage, self._settings.retention)
+        return [
+            Sweep(name="rescue", once=rescuer.once),
+            Sweep(name="strays", once=strays.once, wake=strays.wake),
+            Sweep(name="deadlines", once=deadlines.once),
+            Sweep(name="promote", once=promoter.once, wake=promoter.wake, gap_s=PROMOTE_GAP_S),
+            Sweep(name="turn", once=turner.once),
+            Sweep(name="retire", once=retirer.once),
+        ]

@@ -1,0 +1,94 @@
+"""A follower observes: it looks at all workers and at the leader's lock, over its listener.
+
+Every worker that may lead does so, because only who has been looking on for a while can tell a
+worker that died from one that comes back after a restart. Whoever finds the lock free tries to
+lead. Followers share the looks: the more there are, the more seldom each of them looks.
+"""
+
+import logging
+from typing import Final
+
+import trio
+
+from awa._core.watching import Watch, look, look_again_s
+from awa._runtime.backoff import pause_s
+from awa._runtime.chance import jitter
+from awa._runtime.limits import (
+    LOOK_INTERVAL_S,
+    LOOK_SHARE_S,
+    RECONNECT_MAX_S,
+    RECONNECT_MIN_S,
+)
+from awa._runtime.listening import Deaf, Listener
+from awa._runtime.reconnecting import TROUBLE
+from awa._runtime.settings import WorkerSettings
+from awa._storage.functions import Storage
+
+_log: Final = logging.getLogger("awa.worker")
+
+
+class Observer:
+    """Looks over the listener's connection; what it saw ends with that connection."""
+
+    def __init__(self, *, listener: Listener, storage: Storage, settings: WorkerSettings) -> None:
+        self._listener = listener
+        self._storage = storage
+        self._patience = settings.patience()
+        self._look_s = settings.look_s()
+        self._watch = Watch()
+        self._session = 0
+        self._workers = 0
+
+    async def until_free(self) -> None:
+        """Look on, and return when nobody leads."""
+        failures = 0
+        while True:
+            try:
+                await self.look()
+                if not await self._listener.ask(self._storage.led(), optional=True):
+                    return
+            except Deaf:
+                pause = RECONNECT_MIN_S
+            except TROUBLE as error:
+                failures += 1
+                pause = _pause_s(failures)
+                _log.warning("observer: a look failed, next in %.1f s: %s", pause, error)
+            else:
+                failures = 0
+                pause = look_again_s(self._workers, least_s=self._look_s, share_s=LOOK_SHARE_S)
+            await trio.sleep(pause)
+
+    async def look(self) -> None:
+        """Look once. Raises Deaf, and what the call raises."""
+        asked_s = trio.current_time()
+        session = self._listener.sessions
+        workers = await self._listener.ask(self._storage.observe(), optional=True)
+        if not session == self._listener.sessions == self._session:
+            # Whatever was seen, was seen in another session.
+            self._session = self._listener.sessions
+            self._watch = Watch()
+            return
+        self._workers = len(workers)
+        self._watch = look(
+            self._watch,
+            workers,
+            asked_s=asked_s,
+            answered_s=trio.current_time(),
+            patience=self._patience,
+        )
+
+    async def bequeath(self) -> Watch:
+        """What was seen, for a session that has begun before this call and lasts.
+
+        A last look shows that this session is still the one in which it was seen: so there was no
+        moment without one of the two.
+        """
+        try:
+            await self.look()
+        except (Deaf, *TROUBLE):
+            return Watch()
+        return self._watch
+
+
+def _pause_s(failures: int) -> float:
+    return pause_s(tries=failures, least_s=LOOK_INTERVAL_S, most_s=RECONNECT_MAX_S, jitter=jitter())

@@ -1,0 +1,67 @@
+"""Promotion: deferred jobs become available when their time has come.
+
+The order is the timer's. While the promoter looks, the timer is set to for ever: whoever defers a
+job in that time notifies. Who was deferring before that may have read the timer as it was, and
+tells nobody: so while somebody is deferring the promoter looks again soon. Then it sets the timer
+to the next job's time, and sleeps until then, or until somebody defers an earlier one.
+"""
+
+from datetime import UTC, datetime
+from typing import Final
+
+import trio
+
+from awa._core.entries import Promotion
+from awa._core.limits import PROMOTE_JOBS_MAX
+from awa._core.watermark import Watermark
+from awa._runtime.clock import ServerClock
+from awa._runtime.limits import PROMOTE_FALLBACK_S, PROMOTE_POLL_S
+from awa._runtime.listening import Listener
+from awa._runtime.seat import Seat
+from awa._runtime.signals import Signal
+from awa._storage.functions import Storage
+
+
+class Promoter:
+    """See the module. `wake` is raised when somebody notified the timer."""
+
+    def __init__(
+        self,
+        seat: Seat,
+        storage: Storage,
+        *,
+        clock: ServerClock,
+        listener: Listener,
+        wake: Signal,
+    ) -> None:
+        self._seat = seat
+        self._storage = storage
+        self._clock = clock
+        self._listener = listener
+        self._mark = Watermark()
+        self.wake: Final = wake
+
+    async def once(self) -> float:
+        """Promote what is due, and answer when the next job is."""
+        now_s = self._clock.server_s()
+        nobody_defers = await self._seat.ask(self._storage.arm_timer())
+        since_s = self._mark.since_s(now_s)
+        last = await self._promote(since_s)
+        if nobody_defers:
+            # Else one who defers may yet commit a row whose time is long past.
+            self._mark.looked(since_s=since_s, until_s=now_s)
+        await self._seat.ask(self._storage.set_timer(last.next_at))
+        due_s = self._clock.local_s(last.next_at) - trio.current_time()
+        if due_s <= 0 or not nobody_defers or not self._listener.is_up:
+            # Due and not promoted: somebody else is at work on it.
+            return PROMOTE_POLL_S
+        return min(due_s, PROMOTE_FALLBACK_S)
+
+    async def _promote(self, since_s: float | None) -> Promotion:
+        since = None if since_s is None else datetime.fromtimestamp(since_s, UTC)
+        while True:
+            answer = await self._seat.ask(
+                self._storage.promote(max_jobs=PROMOTE_JOBS_MAX, since=since)
+            )
+            if answer.promoted < PROMOTE_JOBS_MAX:
+                return answer
