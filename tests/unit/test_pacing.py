@@ -58,6 +58,18 @@ def test_what_went_away_comes_back_as_new() -> None:
     assert 1.6 == paced.next_s()
 
 
+def test_after_a_rest_it_is_new() -> None:
+    """Guards what needs no doubling: a chosen pause, and then the short one."""
+    paced = pacing()
+    paced.due(["a"], now_s=0.0)
+    for _ in range(5):
+        paced.in_vain("a", now_s=0.0)
+    paced.rest("a", now_s=0.0, pause_s=0.5)
+    assert 0.5 == paced.next_s()
+    paced.in_vain("a", now_s=0.5)
+    assert 1.5 == paced.next_s()
+
+
 def test_hurry_makes_new() -> None:
     """Guards a rescue: what was just left behind is looked at at once."""
     paced = pacing()

@@ -44,6 +44,11 @@ class Pacing(Generic[K]):
         self._pause_s[thing] = self.least_s
         self._next_s[thing] = now_s + self.least_s
 
+    def rest(self, thing: K, *, now_s: float, pause_s: float) -> None:
+        """It is not tried again before this pause is over; after that it is new."""
+        self._pause_s.pop(thing, None)
+        self._next_s[thing] = now_s + pause_s
+
     def hurry(self, things: Iterable[K]) -> None:
         """Something happened to them: they are new."""
         for thing in things:

@@ -85,9 +85,12 @@ STRAY_MAX_S: Final = 3600.0
 TURN_INTERVAL_S: Final = 30.0
 """How often the ring is looked at."""
 
-PRUNE_RETRY_MIN_S: Final = 1.0
+RING_BUSY_S: Final = 1.0
+"""When somebody else was quicker, it is tried again so soon."""
+
+PRUNE_RETRY_MIN_S: Final = 30.0
 PRUNE_RETRY_MAX_S: Final = 900.0
-"""Pauses between attempts to prune one slot."""
+"""Pauses between attempts to prune a slot that is needed or held."""
 
 RETIRE_INTERVAL_S: Final = 60.0
 """How often ended jobs past their retention are looked for."""

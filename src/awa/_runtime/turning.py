@@ -13,7 +13,12 @@ import trio
 from awa._core.entries import EvacuateAnswer, PruneAnswer, Pruning, RotateAnswer
 from awa._core.limits import RING_SLOTS
 from awa._core.pacing import Pacing
-from awa._runtime.limits import PRUNE_RETRY_MAX_S, PRUNE_RETRY_MIN_S, TURN_INTERVAL_S
+from awa._runtime.limits import (
+    PRUNE_RETRY_MAX_S,
+    PRUNE_RETRY_MIN_S,
+    RING_BUSY_S,
+    TURN_INTERVAL_S,
+)
 from awa._runtime.seat import Seat
 from awa._runtime.settings import Retention
 from awa._storage.functions import Storage
@@ -41,7 +46,7 @@ class Turner:
             )
         )
         if rotation.slot is None or rotation.answer is RotateAnswer.BUSY:
-            return PRUNE_RETRY_MIN_S
+            return RING_BUSY_S
         slots = [(rotation.slot + ahead) % RING_SLOTS for ahead in range(1, RING_SLOTS)]
         if rotation.answer is RotateAnswer.TURNED:
             _log.info("the ring turned: new entries go to slot %d", rotation.slot)
@@ -56,20 +61,21 @@ class Turner:
             self._tell_full(full=False)
         for slot in self._pacing.due(slots, now_s=trio.current_time()):
             await self._prune(slot)
-        return min(TURN_INTERVAL_S, max(PRUNE_RETRY_MIN_S, self._pacing_s()))
-
-    def _pacing_s(self) -> float:
-        return self._pacing.next_s() - trio.current_time()
+        return min(TURN_INTERVAL_S, max(RING_BUSY_S, self._pacing.next_s() - trio.current_time()))
 
     async def _prune(self, slot: int) -> None:
         pruning = await self._seat.ask(
             self._storage.prune(slot, keep_s=self._retention.completed_s)
         )
         _report(slot, pruning)
+        now_s = trio.current_time()
         if pruning.answer is PruneAnswer.BUSY:
-            self._pacing.worked(slot, now_s=trio.current_time())
+            self._pacing.rest(slot, now_s=now_s, pause_s=RING_BUSY_S)
+        elif pruning.answer is PruneAnswer.PRUNED:
+            # Rarely a late producer's entry comes into an empty slot.
+            self._pacing.rest(slot, now_s=now_s, pause_s=PRUNE_RETRY_MAX_S)
         else:
-            self._pacing.in_vain(slot, now_s=trio.current_time())
+            self._pacing.in_vain(slot, now_s=now_s)
 
     async def _make_room(self, slots: list[int]) -> bool:
         """Whether one of these slots is empty now."""
