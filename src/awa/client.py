@@ -20,7 +20,7 @@ from awa._client.transactions import Transaction
 from awa._client.urls import target_of
 from awa._core.batches import batches
 from awa._core.options import checked_duration_s, checked_int
-from awa._runtime.limits import POLL_DEAF_S, SHUTDOWN_TIMEOUT_S
+from awa._runtime.limits import DEADLINE_GRACE_S, POLL_DEAF_S, SHUTDOWN_TIMEOUT_S
 from awa._runtime.settings import WorkerSettings
 from awa._runtime.worker import Worker
 from awa._storage import views
@@ -146,12 +146,14 @@ class AsyncClient(Tasks):
         queues: Iterable[QueueChoice],
         *,
         poll_interval_ms: int = POLL_INTERVAL_MS,
+        grace_s: float = DEADLINE_GRACE_S,
     ) -> None:
         """Start a worker; returns once the database knows it. It runs until `shutdown`.
 
         `queues`: pairs of queue and number of handlers that may run at once, or dictionaries with
         `name` and `max_workers`. `poll_interval_ms`: how often an empty queue is asked for while
-        the worker cannot be woken.
+        the worker cannot be woken. `grace_s`: how long a handler that was cancelled, by its
+        deadline or by somebody, may clean up before its job goes on without it.
         An unreachable server is waited for. Raises InvalidInput, ConfigurationError (no trio, a
         worker runs already), SchemaMissing, SchemaNewer, SchemaOlder, AccessDenied.
         """
@@ -168,6 +170,7 @@ class AsyncClient(Tasks):
             queues=chosen,
             version=VERSION,
             poll_s=poll_ms / 1000,
+            grace_s=checked_duration_s("grace_s", grace_s),
         )
         self._worker = Worker(settings, self._handlers.by_kind)
         try:

@@ -9,6 +9,7 @@ import trio
 from awa._core.ranges import EMPTY
 from awa._runtime.claiming import Claimer
 from awa._runtime.clock import ServerClock
+from awa._runtime.ending import Endings
 from awa._runtime.handlers import Handler
 from awa._runtime.heartbeat import WHOLE_LOOK_BEATS, Heart
 from awa._runtime.leading import Leader
@@ -130,6 +131,7 @@ class Incarnation:
                 services.start_soon(self._leader.run)
             services.start_soon(self._watch_deadline)
             services.start_soon(self._patrol)
+            services.start_soon(self._endings().run)
             async with trio.open_nursery() as settling:
                 settling.start_soon(self.settler.run)
                 await self._work()
@@ -225,6 +227,16 @@ class Incarnation:
                 await session.ask(self._storage.worker_stop(self._worker))
             finally:
                 await session.aclose()
+
+    def _endings(self) -> Endings:
+        return Endings(
+            worker=self._worker,
+            storage=self._storage,
+            listener=self.listener,
+            ledger=self._ledger,
+            queues=self.queues,
+            told=self._ended,
+        )
 
     def _timer_told(self) -> None:
         if self._leader is not None:
