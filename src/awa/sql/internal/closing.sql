@@ -83,6 +83,34 @@ begin
     using p_items, p_tokens, p_parts, p_seqs, p_outcome, p_settle_id;
 end $$;
 
+-- close_moved: what its slot does not know of a claim may have been carried to another, or to several, where it
+-- has the same token and part. Under the token's lock it stays where we find it. What nobody knows is as it was.
+create function close_moved(p_closings closing[], p_outcome outcome, p_settle_id bigint) returns closing[]
+language plpgsql as $$
+declare
+    v_all closing[] := '{}';
+    v_slots smallint[] := lock_live_slots();
+    v_slot smallint;
+    v_left int8multirange;
+    c closing;
+begin
+    foreach c in array p_closings loop
+        v_left := case when c.answer = 'ended' then c.asked else c.stale end;
+        if not isempty(v_left) then
+            foreach v_slot in array v_slots loop
+                continue when v_slot = c.slot or not exists (select from claims_of_token(v_slot, c.token) m where m.part = c.part);
+                c.asked := c.asked - v_left;    -- this much was found so far, if any
+                c.stale := '{}';
+                v_all := v_all || case when isempty(c.asked) then '{}' else array[c] end;
+                select m.* into c from close_in_slot(v_slot, array[c.item], array[c.token], array[c.part], array[v_left], p_outcome, p_settle_id) m;
+                v_left := c.stale;
+            end loop;
+        end if;
+        v_all := v_all || c;
+    end loop;
+    return v_all;
+end $$;
+
 create function close_entries(p_slots smallint[], p_tokens bigint[], p_parts smallint[], p_seqs int8multirange[],
                               p_outcome outcome, p_settle_id bigint) returns closing[]
 language plpgsql as $$
@@ -100,6 +128,9 @@ begin
                 where u.s = v_slot and u.item = any (v_mine)) g,
             close_in_slot(v_slot, g.items, g.tokens, g.parts, g.seqs, p_outcome, p_settle_id) c);
     end loop;
+    if exists (select from unnest(v_all) c where c.answer = 'ended' or not isempty(c.stale)) then
+        v_all := close_moved(v_all, p_outcome, p_settle_id);
+    end if;
     return v_all || array(
         select row (u.item, 'busy', null, u.s, u.t, u.p, u.q, '{}', '{}', '{}')::closing
         from unnest(p_slots, p_tokens, p_parts, p_seqs) with ordinality u (s, t, p, q, item)
@@ -124,7 +155,7 @@ language sql immutable as $$
                range_agg(int8range(e.seq, e.seq + 1)) filter (where e.dead) as dead
         from unnest(p_ended) e where e.item = c.item) n on true,
          lateral (values ('settled', c.settled - coalesce(n.failed, '{}') - coalesce(n.dead, '{}')),
-                         ('failed', n.failed), ('dead_lettered', n.dead),
+                         ('failed', n.failed * c.settled), ('dead_lettered', n.dead * c.settled),
                          ('already', c.already), ('stale', c.stale)) a (answer, seqs)
     where c.answer = 'found' and not isempty(a.seqs)
     union all

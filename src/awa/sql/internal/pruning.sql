@@ -98,13 +98,25 @@ begin
     using v_states;
 end $$;
 
+-- drawable: of these lanes, those whose lock we got and whose sequence is not behind the cursor, where a number
+-- drawn now would be passed over like the old one. A sequence that is behind is moved, if nobody draws from it.
+create function drawable(p_lanes int[]) returns int[]
+language plpgsql as $$
+declare
+    v_lanes int[] := array(select l from unnest(p_lanes) l where pg_try_advisory_xact_lock(lk_lane(), l));
+    v_states lane_state[] := array(select s from lane_states(v_lanes, lock_live_slots()) s);
+begin
+    perform repair_sequences(v_states);
+    return array(select s.lane from unnest(v_states) s where coalesce(pg_sequence_last_value(s.seq), 0) >= s.next - 1);
+end $$;
+
 -- reappend: stragglers of these lanes come again under new numbers, and their old rows are withdrawn, in one
--- transaction. Under the lane's lock, so that no claim and no withdrawal is on its way; by try. The answer:
+-- transaction. Under the lane's lock, so that no claim and no withdrawal is on its way. The answer:
 -- [lane, slot, seq, job, run_lease, attempt, from] of each.
 create function reappend(p_slot smallint, p_lanes int[]) returns jsonb
 language plpgsql as $$
 declare
-    v_lanes int[] := array(select l from unnest(p_lanes) l where pg_try_advisory_xact_lock(lk_lane(), l));
+    v_lanes int[] := drawable(p_lanes);
     v_found lane_numbers[];
     v_entries jsonb;
 begin
