@@ -63,7 +63,7 @@ class AttemptError:
     """The last places of its traceback, a line for each, the innermost last."""
 
 
-DEADLINE_EXCEEDED: Final = Failure(type="TimeoutError", message="deadline exceeded")
+DEADLINE_EXCEEDED: Final = Failure(type="deadline", message="deadline exceeded")
 """The same words as the database's own, when it ends an attempt first."""
 
 

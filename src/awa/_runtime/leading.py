@@ -113,7 +113,7 @@ class Leader:
         promoter = Promoter(
             seat, self._storage, clock=self._clock, listener=self._listener, wake=self._timer
         )
-        deadlines = Deadlines(seat, self._storage, self._clock)
+        deadlines = Deadlines(seat, self._storage, self._clock, grace_s=self._settings.grace_s)
         turner = Turner(seat, self._storage, self._settings.retention)
         retirer = Retirer(seat, self._storage, self._settings.retention)
         return [

@@ -124,21 +124,28 @@ class Strays:
 
 
 class Deadlines:
-    """Ends attempts past their deadline, whose workers did not."""
+    """Ends attempts past their deadline, whose workers did not in time.
 
-    def __init__(self, seat: Seat, storage: Storage, clock: ServerClock) -> None:
+    A worker cancels its attempt, lets it clean up for its grace, and settles it as its kind's
+    policy says; only what it leaves open is ended here.
+    """
+
+    def __init__(self, seat: Seat, storage: Storage, clock: ServerClock, *, grace_s: float) -> None:
         self._seat = seat
         self._storage = storage
         self._clock = clock
+        self._grace_s = grace_s + DEADLINE_LOOK_S
         self._mark = Watermark()
 
     async def once(self) -> float:
         """Look at the claims' deadlines."""
-        now_s = self._clock.server_s()
+        now_s = self._clock.server_s() - self._grace_s
         since_s = self._mark.since_s(now_s)
         since = None if since_s is None else datetime.fromtimestamp(since_s, UTC)
         rescue = await self._seat.ask(
-            self._storage.rescue_deadline(max_claims=RESCUE_CLAIMS_MAX, since=since)
+            self._storage.rescue_deadline(
+                max_claims=RESCUE_CLAIMS_MAX, since=since, grace_s=self._grace_s
+            )
         )
         if ended := rescue.released + rescue.ended:
             _log.warning("%d attempts were past their deadline and ended", ended)
@@ -146,5 +153,5 @@ class Deadlines:
         if rescue.busy:
             return BUSY_RETRY_MAX_S
         self._mark.looked(since_s=since_s, until_s=now_s)
-        due_s = self._clock.local_s(rescue.next_at) - trio.current_time()
+        due_s = self._clock.local_s(rescue.next_at) + self._grace_s - trio.current_time()
         return min(max(0.0, due_s), DEADLINE_LOOK_S)

@@ -49,13 +49,17 @@ class Upkeep(Calling):
         )
 
     def rescue_deadline(
-        self, *, max_claims: int = limits.RESCUE_CLAIMS_MAX, since: datetime | None = None
+        self,
+        *,
+        max_claims: int = limits.RESCUE_CLAIMS_MAX,
+        since: datetime | None = None,
+        grace_s: float = 0.0,
     ) -> Call[entries.DeadlineRescue]:
-        """End attempts whose deadline lies after `since` and has passed."""
+        """End attempts whose deadline lies after `since` and passed `grace_s` ago or earlier."""
         return self._call(
             "rescue_deadline",
-            f"%s::int, {_SINCE}",
-            (max_claims, since),
+            f"%s::int, {_SINCE}, %s::double precision",
+            (max_claims, since, float(grace_s)),
             codec.deadline_rescue,
             columns="released, ended, busy, next_at",
         )
