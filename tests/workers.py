@@ -19,6 +19,12 @@ class Number:
     n: int
 
 
+def health_of(client: awa.AsyncClient) -> awa.WorkerHealth:
+    """Return what the client's worker says of itself now."""
+    assert client._worker is not None
+    return client._worker.health()
+
+
 async def until(fact: Callable[[], bool], what: str = "it") -> None:
     """Return once `fact()` is true; fail when it does not come true within the limit."""
     with trio.move_on_after(WAIT_S_MAX):

@@ -12,7 +12,7 @@ import trio
 import awa
 from awa._runtime import reporting
 from tests.fix_database import NewSession
-from tests.workers import Number, until, until_state
+from tests.workers import Number, health_of, until, until_state
 
 
 async def test_an_async_handler_gets_typed_arguments_and_its_result_is_stored(
@@ -80,7 +80,7 @@ async def test_at_most_max_workers_handlers_run_at_once(database: str) -> None:
         (stats,) = await client.queue_stats()
         assert (7, 3) == (stats.available, stats.running), "nothing is claimed ahead"
         go_on.set()
-        await until(lambda: client._worker.health().completed == 10)  # type: ignore[union-attr]
+        await until(lambda: health_of(client).completed == 10)
         await client.shutdown()
         assert 3 == most
         (stats,) = await client.queue_stats()
@@ -90,34 +90,38 @@ async def test_at_most_max_workers_handlers_run_at_once(database: str) -> None:
 async def test_a_failing_handler_is_logged_and_its_job_tried_again(
     database: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Guards a job against one bad moment: released after a pause, the attempt given back."""
-    attempts: list[tuple[int, int]] = []
+    """Guards a job against one bad moment: it waits, and its next attempt knows of the first."""
+    jobs: list[awa.Job[Number]] = []
     async with awa.AsyncClient(database) as client:
 
-        @client.task(Number, queue="q")
+        @client.task(Number, queue="q", backoff=[0.01])
         async def handle(job: awa.Job[Number]) -> None:
-            attempts.append((job.attempt, job.run_lease))
-            if len(attempts) == 1:
+            jobs.append(job)
+            if len(jobs) == 1:
                 raise ValueError("bad moment")
 
         await client.start([("q", 1)])
         handle_of = await client.insert(Number(1))
-        await until(lambda: len(attempts) == 1)
-        assert "running" == (await client.list_jobs())[0].state, "open while it pauses"
         done = await until_state(client, handle_of.id, "completed")
-        assert [(1, 1), (1, 2)] == attempts
-        assert (1, 2) == (done.attempt, done.run_lease)
+        assert [(1, 1), (2, 2)] == [(job.attempt, job.run_lease) for job in jobs]
+        assert (2, 2) == (done.attempt, done.run_lease)
+        assert () == jobs[0].errors
+        (past,) = jobs[1].errors
+        assert (1, "ValueError", "bad moment") == (past.attempt, past.type, past.error)
+        assert past.trace is not None
+        assert past.trace.startswith("test_running.py:")
+        assert past.at < done.finished_at  # type: ignore[operator]
     (record,) = [record for record in caplog.records if "bad moment" in record.message]
     assert (handle_of.id, 1) == (record.__dict__["job_id"], record.__dict__["attempt"])
     assert logging.ERROR == record.levelno
     assert record.exc_info is not None
 
 
-async def test_a_failing_job_holds_no_permit_in_its_pause(database: str) -> None:
+async def test_a_failing_job_holds_no_permit_while_it_waits(database: str) -> None:
     """Guards a queue's other jobs: one worker, one job that fails, the next one runs."""
     async with awa.AsyncClient(database) as client:
 
-        @client.task(Number, queue="q")
+        @client.task(Number, queue="q", backoff=[3600])
         async def handle(job: awa.Job[Number]) -> None:
             if job.args.n == 1:
                 raise ValueError
@@ -126,10 +130,7 @@ async def test_a_failing_job_holds_no_permit_in_its_pause(database: str) -> None
         failing = await client.insert(Number(1))
         good = await client.insert(Number(2))
         await until_state(client, good.id, "completed")
-        await until_state(client, failing.id, "running")
-        assert 1 == (await client.health_check()).worker.paused  # type: ignore[union-attr]
-        await client.shutdown()
-        await until_state(client, failing.id, "available")
+        await until_state(client, failing.id, "retryable")
 
 
 @dataclass
@@ -139,10 +140,10 @@ class Wrong:
     m: str
 
 
-async def test_arguments_that_do_not_fit_are_the_jobs_failure_only(
+async def test_arguments_that_do_not_fit_end_the_job_and_nothing_else(
     database: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Guards the worker: bad arguments are named in the log, the next job runs."""
+    """Guards the worker: bad arguments are named in log and history, the next job runs."""
     async with awa.AsyncClient(database) as client:
 
         @client.task(Number, queue="q")
@@ -153,12 +154,14 @@ async def test_arguments_that_do_not_fit_are_the_jobs_failure_only(
         bad = await client.insert(Wrong("x"), kind="number", queue="q")
         good = await client.insert(Number(2))
         await until_state(client, good.id, "completed")
+        failed = await until_state(client, bad.id, "failed")
+        assert "terminal" == failed.reason
     assert [f"job {bad.id} attempt 1 has arguments its handler cannot take"] == [
         record.message.partition(":")[0] for record in caplog.records if record.levelno > 30
     ]
 
 
-async def test_a_kind_without_handler_goes_back_and_shows_in_health(
+async def test_a_kind_without_handler_waits_for_one_and_shows_in_health(
     database: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Guards mixed fleets: never failed for it, said once in the log, seen in health."""
@@ -166,13 +169,12 @@ async def test_a_kind_without_handler_goes_back_and_shows_in_health(
         await client.start([("q", 2)])
         for _ in range(3):
             handle_of = await client.insert({"a": 1}, kind="elsewhere", queue="q")
-        await until(lambda: client._worker.health().paused == 3)  # type: ignore[union-attr]
+        await until(lambda: health_of(client).snoozed == 3)
         health = await client.health_check()
         assert ("no capable worker: kind 'elsewhere' has no handler here",) == health.problems
-        await client.shutdown()
         found = await client.get_job(handle_of.id)
         assert found is not None
-        assert ("available", 1) == (found.state, found.attempt)
+        assert ("scheduled", 1) == (found.state, found.attempt)
     told = [record for record in caplog.records if "no capable worker" in record.message]
     assert 1 == len([record for record in told if record.levelno == logging.WARNING])
 
@@ -186,7 +188,7 @@ async def test_made_up_kinds_are_told_up_to_a_bound(
         await client.start([("q", 2)])
         for number in range(4):
             await client.insert({}, kind=f"made_up_{number}", queue="q")
-        await until(lambda: client._worker.health().paused == 4)  # type: ignore[union-attr]
+        await until(lambda: health_of(client).snoozed == 4)
         assert 2 == len((await client.health_check()).problems)
     told = [record for record in caplog.records if "no capable worker" in record.message]
     assert 2 == len([record for record in told if record.levelno == logging.WARNING])
@@ -199,14 +201,14 @@ async def test_a_result_that_cannot_be_stored_is_the_handlers_failure(
     """Guards the batch: one bad result holds up nobody else's outcome."""
     async with awa.AsyncClient(database) as client:
 
-        @client.task(Number, queue="q")
+        @client.task(Number, queue="q", backoff=[3600])
         async def handle(job: awa.Job[Number]) -> Any:
             return value if job.args.n == 1 else None
 
         await client.start([("q", 1)])
         bad, good = await client.insert_many([Number(1), Number(2)], queue="q")
         await until_state(client, good.id, "completed")
-        await until_state(client, bad.id, "running")
+        await until_state(client, bad.id, "retryable")
     assert any("InvalidInput: result" in record.message for record in caplog.records)
 
 
@@ -225,38 +227,8 @@ async def test_a_result_that_the_database_refuses_holds_up_nobody_else(
         await client.start([("q", 4)])
         for job in (jobs[0], jobs[2], jobs[3]):
             await until_state(client, job.id, "completed")
-        await until(lambda: client._worker.health().paused == 1)  # type: ignore[union-attr]
+        await until_state(client, jobs[1].id, "retryable")
     assert any("the result was refused" in record.message for record in caplog.records)
-
-
-async def test_a_deadline_cancels_the_attempt_and_counts_as_a_failure(
-    database: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Guards against handlers that hang: an async one is cancelled, a thread sees its flag."""
-    ends: list[str] = []
-    async with awa.AsyncClient(database) as client:
-
-        @client.task(Number, queue="q")
-        async def handle(job: awa.Job[Number]) -> None:
-            try:
-                await trio.sleep_forever()
-            finally:
-                ends.append("async")
-
-        @client.task(Wrong, queue="q")
-        def handle_in_thread(job: awa.Job[Wrong]) -> None:
-            while not job.is_cancelled():
-                threading.Event().wait(0.01)
-            ends.append("thread")
-            raise TimeoutError("told to stop")
-
-        await client.start([("q", 2)])
-        await client.insert(Number(1), deadline=0.2)
-        await client.insert(Wrong("x"), deadline=0.2)
-        await until(lambda: client._worker.health().paused == 2)  # type: ignore[union-attr]
-    assert ["async", "thread"] == sorted(ends)
-    assert any("was cancelled at its deadline" in record.message for record in caplog.records)
-    assert any("told to stop" in record.message for record in caplog.records)
 
 
 async def test_a_handler_that_exits_is_a_failure_and_not_the_workers_end(database: str) -> None:
