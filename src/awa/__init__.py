@@ -4,6 +4,7 @@ from awa._client.health import Health
 from awa._client.producing import JobHandle
 from awa._client.transactions import Transaction
 from awa._core.entries import JobState
+from awa._core.failures import AttemptError
 from awa._core.outcomes import Cancel, Completed, RetryAfter, Snooze, TerminalError
 from awa._core.unique import UniqueOpts
 from awa._runtime.health import QueueHealth, WorkerHealth
@@ -39,6 +40,7 @@ __version__ = VERSION
 __all__ = [
     "AccessDenied",
     "AsyncClient",
+    "AttemptError",
     "AwaError",
     "CallerError",
     "Cancel",

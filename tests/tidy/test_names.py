@@ -18,6 +18,7 @@ ITSELF: Final = "tests/tidy/test_names.py"
 PUBLIC_NAMES: Final = [
     "AccessDenied",
     "AsyncClient",
+    "AttemptError",
     "AwaError",
     "CallerError",
     "Cancel",
