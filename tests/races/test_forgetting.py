@@ -213,7 +213,7 @@ def test_a_late_row_in_a_slot_that_was_empty_is_not_forgotten(
     """Guards HoleSafety: a row may appear in a slot the claim called empty, before its look.
 
     The producer has its number, and waits for the slot (a prune holds it). The claim has listed the
-    live slots, and waits for the queue's settings. Then the producer commits into its
+    live slots, and waits for the lock of one of them. Then the producer commits into its
     slot, which the claim does not read; its number may not be taken for one that never appears.
     """
     pruner, late, gate, beside = session(), session(), session(), session()
@@ -229,7 +229,7 @@ def test_a_late_row_in_a_slot_that_was_empty_is_not_forgotten(
     beside.execute("begin")
     enqueue(beside)  # 4: the lane is not quiet
 
-    gate.execute("begin; lock table awa.queue_settings in access exclusive mode")
+    gate.execute("begin; lock table awa.claims_0 in access exclusive mode")
     claiming = start(session(), CLAIM, claim_params(token=2))
     blocked(claiming.pid)
     pruner.execute("rollback")

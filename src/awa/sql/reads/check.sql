@@ -5,7 +5,7 @@ language sql stable security definer set search_path from current
 -- where jit is on, compiling this over all partitions took 15 s and running it 10 ms
 set jit = off as $$
     with entry as (
-        select r.lane, r.slot, r.seq, r.job_id, r.run_lease from ready r
+        select r.lane, r.slot, r.seq, r.job_id, r.run_lease, r.attempt, r.max_attempts, r.losses, r.extra -> 'unique' as uniq from ready r
     ), taken as (
         select c.lane, c.slot, c.token, c.part, c.no, g as numbers from claims c cross join lateral unnest(c.seqs) g
     ), closed as (
@@ -15,6 +15,15 @@ set jit = off as $$
         from entry e
         left join taken t on t.lane = e.lane and t.slot = e.slot and t.numbers @> e.seq
         left join closed x on x.lane = e.lane and x.slot = e.slot and x.token is not distinct from t.token and x.numbers @> e.seq
+    ), elsewhere as (
+        select d.job_id, d.run_lease, 'deferred' as place, d.state, d.losses, d.extra -> 'unique' as uniq from deferred d
+        union all select f.job_id, f.run_lease, 'final', f.state, f.losses, f.extra -> 'unique' from finals f
+        union all select q.job_id, q.run_lease, 'dlq', 'failed', q.losses, q.extra -> 'unique' from dlq q
+    ), place as (    -- where each job is: once, if all is well
+        select e.job_id, e.run_lease, e.uniq, case when e.outcome = 'completed' then 'completed' when e.token is null then 'available' else 'running' end as state
+        from fate e where e.outcome is null or e.outcome = 'completed'
+        union all
+        select p.job_id, p.run_lease, p.uniq, p.state from elsewhere p
     )
     select 'EntryClaimedOnce', format('lane %s: %s is claimed again by token %s', b.lane, b.numbers, b.token)
     from (select t.*, lag(t.numbers) over w as before, max(upper(t.numbers)) over (w rows between unbounded preceding and 1 preceding) as top
@@ -53,15 +62,16 @@ set jit = off as $$
     from claims c where c.no is not null group by c.lane, c.no having count(distinct c.token) > 1
     union all
     select 'OneLivePlacePerJob', format('job %s is in %s places', p.job_id, count(*))
-    from (select e.job_id from fate e where e.outcome is null or e.outcome = 'completed'
-          union all select d.job_id from deferred d union all select f.job_id from finals f union all select q.job_id from dlq q) p
+    from place p
     group by p.job_id having count(*) > 1
     union all
-    select 'NoJobLost', format('job %s: every entry was given up, and nothing took its place', p.job_id)
-    from (select e.job_id from fate e group by e.job_id
-          having bool_and(e.outcome is not null and e.outcome <> 'completed')) p
-    where not exists (select from deferred d where d.job_id = p.job_id) and not exists (select from finals f where f.job_id = p.job_id)
-      and not exists (select from dlq q where q.job_id = p.job_id)
+    -- An entry that asked for another one, or a wait, must have it. What ended may have been retired; what an
+    -- operator ended as well.
+    select 'NoJobLost', format('job %s: its last entry was given up as %s, and nothing took its place', n.job_id, n.outcome)
+    from (select distinct on (e.job_id) e.* from fate e order by e.job_id, e.run_lease desc) n
+    where (n.outcome in ('released', 'snoozed') or n.outcome in ('retried', 'expired') and n.attempt < n.max_attempts
+           or n.outcome = 'lost' and n.losses < losses_max())
+      and not exists (select from elsewhere p where p.job_id = n.job_id) and not exists (select from acts a where a.job_id = n.job_id)
     union all
     select 'RunLeaseGrows', format('job %s: run_lease %s on %s entries', e.job_id, e.run_lease, count(*))
     from entry e group by e.job_id, e.run_lease having count(*) > 1
@@ -72,4 +82,38 @@ set jit = off as $$
     select 'OnlyOpenSettles', format('slot %s lane %s: a result for %s, which was not completed', o.slot, o.lane, o.seq)
     from results o left join fate e on e.slot = o.slot and e.lane = o.lane and e.seq = o.seq
     where e.outcome is distinct from 'completed'
+    union all
+    select 'FinalForGood', format('job %s: an entry follows its end, %s, with run_lease %s', p.job_id, p.state, p.run_lease)
+    from elsewhere p join entry e on e.job_id = p.job_id and e.run_lease > p.run_lease where p.place in ('final', 'dlq')
+    union all
+    select 'RunLeaseGrows', format('job %s: deferred at run_lease %s, after %s', p.job_id, p.run_lease, e.run_lease)
+    from elsewhere p join entry e on e.job_id = p.job_id and e.run_lease > p.run_lease where p.place = 'deferred'
+    union all
+    select 'LossBound', format('job %s: %s losses', p.job_id, p.losses)
+    from (select e.job_id, e.losses from entry e union all select p.job_id, p.losses from elsewhere p where p.place = 'deferred') p
+    where p.losses > losses_max()
+    union all
+    select 'CursorGrows', format('lane %s: the floor %s is below the cursor %s of an older claim', l.lane, l.floor_next, c.next)
+    from lanes l join claims c on c.lane = l.lane and c.no <= l.floor_no where c.next > l.floor_next
+    union all
+    -- a withdrawal names entries that nobody claimed
+    select 'ClosureWithinClaim', format('slot %s lane %s: %s was withdrawn and claimed', x.slot, x.lane, x.seqs * c.seqs)
+    from closures x join claims c on c.slot = x.slot and c.lane = x.lane and c.seqs && x.seqs where x.token is null
+    union all
+    select 'BodyKept', format('slot %s lane %s: a withdrawal spans more than a block: %s', x.slot, x.lane, x.seqs)
+    from closures x where x.token is null and lower(x.seqs) / 1000 <> (upper(x.seqs) - 1) / 1000
+    union all
+    select 'UniqueHeldOnce', format('job %s is %s, and its unique key %s is held by %s', p.job_id, p.state, p.uniq ->> 'key', coalesce(u.job_id::text, 'nobody'))
+    from place p left join unique_keys u on u.unique_key = decode(p.uniq ->> 'key', 'hex')
+    where p.uniq is not null and u.job_id is distinct from p.job_id
+      and case when p.uniq ? 'until_at' then to_timestamp((p.uniq ->> 'until_at')::double precision) > clock_timestamp()
+               when unique_states(p.uniq) = '{started}' then p.state = 'available' and p.run_lease = 1 or p.state = 'scheduled' and p.run_lease = 0
+               else p.state = any (unique_states(p.uniq)) end
+    union all
+    select 'PruneEmpty', format('slot %s: claims or closures of a lane without any entry there', s.slot)
+    from (select c.slot from claims c where not isempty(c.seqs) and not exists (select from ready r where r.slot = c.slot and r.lane = c.lane)
+          union select x.slot from closures x where not exists (select from ready r where r.slot = x.slot and r.lane = x.lane)) s
+    union all
+    select 'DlqRoundTrip', format('job %s: a dead letter with the state %s', q.job_id, q.state)
+    from dlq q where q.state not in ('failed', 'cancelled')
 $$;
