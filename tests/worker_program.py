@@ -1,0 +1,70 @@
+"""A worker as a process of its own, for tests that stop and kill it.
+
+It says on its standard output, a line each: `started`, `begun JOB ATTEMPT`, `cancelled JOB`.
+Jobs of the kind `stay` name in `stay_in` the worker that never ends them; every other one ends them
+at once and returns its own name.
+"""
+
+import argparse
+import logging
+import sys
+from typing import Any
+
+import trio
+
+import awa
+from awa._runtime.settings import WorkerSettings
+from awa._runtime.worker import Worker
+
+
+def handlers(name: str) -> awa.AsyncClient:
+    """Return a client with the handlers."""
+    client = awa.AsyncClient("postgresql:///unused")
+
+    @client.task(dict, kind="stay", queue="q")
+    async def stay(job: awa.Job[dict[str, Any]]) -> str:
+        say(f"begun {job.id} {job.attempt}")
+        if job.args["stay_in"] == name:
+            try:
+                await trio.sleep_forever()
+            finally:
+                say(f"cancelled {job.id}")
+        return name
+
+    return client
+
+
+def say(line: str) -> None:
+    """Write a line that the test can read at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+async def main(settings: WorkerSettings) -> None:
+    """Work until killed."""
+    worker = Worker(settings, handlers(settings.name)._handlers.by_kind)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(worker.run)
+        say("started")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("conninfo")
+    parser.add_argument("name")
+    parser.add_argument("--heartbeat-s", type=float, default=5.0)
+    parser.add_argument("--no-lead", dest="lead", action="store_false")
+    given = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    trio.run(
+        main,
+        WorkerSettings(
+            conninfo=given.conninfo,
+            schema="awa",
+            queues=(("q", 4),),
+            version="0",
+            name=given.name,
+            heartbeat_s=given.heartbeat_s,
+            lead=given.lead,
+        ),
+    )
