@@ -18,13 +18,12 @@ from tests.fix_database import Session
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "sql-contract.md"
 NOW, LATER = "## Part 1", "## Part 2"
 LATER_NAMES: Final = {
-    *("promote", "rescue_worker", "rescue_deadline", "rescue_callback", "rotate", "prune"),
-    *("evacuate", "retry", "snooze", "fail", "cancel_running", "cancel_pending", "park", "resume"),
-    *("complete_external", "fail_external", "retry_external", "reprioritise", "move"),
-    *("dlq_move", "dlq_retry", "dlq_purge"),
+    *("park", "resume", "rescue_callback", "reprioritise", "move"),
+    *("complete_external", "fail_external", "retry_external"),
 }
 SIGNATURE: Final = re.compile(
-    r'^("?\w+"?\(.*?\)\s+returns\s+(?:table \(.*?\)|\w+(?:\[\])?))$', re.DOTALL | re.MULTILINE
+    r'^("?\w+"?\(.*?\)\s+returns\s+(?:table \(.*?\)|(?:setof )?[\w.]+(?:\[\])?))$',
+    re.DOTALL | re.MULTILINE,
 )
 OPEN_TO_ROLES: Final = (
     "select p.proname, pg_get_function_arguments(p.oid), pg_get_function_result(p.oid)"

@@ -30,14 +30,51 @@ WORKING: tuple[LiteralString, ...] = (
     "select awa.wake_up()",
     "select awa.inflight('{default}')",
     "select awa.pass_on('{default}')",
+    "select awa.retry(9, 1, '{}', '{}', '{}', '{}')",
+    "select awa.snooze(9, 1, '{}', '{}', '{}', '{}', '{}')",
+    "select awa.fail(9, 1, '{}', '{}', '{}', '{}')",
+    "select awa.ended_elsewhere(9, '{}')",
     "select awa.worker_stop(9)",
+)
+LEADING: tuple[LiteralString, ...] = (
+    "select awa.lead()",
+    "select awa.led()",
+    "select awa.observe()",
+    "select awa.strays()",
+    "select awa.rescue_worker(9, null)",
+    "select awa.rescue_deadline()",
+    "select awa.arm_timer()",
+    "select awa.set_timer(null)",
+    "select awa.retire()",
+    "select awa.rotate()",
+    "select awa.prune(3::smallint)",
+    "select awa.evacuate(3::smallint)",
+)
+ENDING: tuple[LiteralString, ...] = (
+    "select awa.cancel_running(null, 1, '{}', '{}', '{}', '{}')",
+    "select awa.promote()",
+)
+OPERATING: tuple[LiteralString, ...] = (
+    "select awa.cancel_pending(1, '{}')",
+    "select awa.dlq_move(1, '{}')",
+    "select awa.dlq_retry(1, '{}')",
+    "select awa.dlq_purge(1, '{}')",
+    "select awa.pause_queue('default')",
+    "select awa.resume_queue('default')",
+    "select awa.configure_queue('default', '{}')",
 )
 LOOKING_INTO: tuple[LiteralString, ...] = ("select awa.census(1)", 'select awa."check"()')
 LOOKING: tuple[LiteralString, ...] = (
     "select awa.schema_version()",
     """select awa.unique_key('k', '{"a": 1}')""",
     "select awa.ordering_shard('customer-7', 8)",
+    "select awa.jobs_by_id('{1}')",
+    "select awa.jobs_page()",
+    "select awa.attempts_of('{1}')",
+    "select awa.key_holder('')",
     "select * from awa.jobs",
+    "select * from awa.dead_letters",
+    "select * from awa.acts",
     "select * from awa.attempts",
     "select * from awa.queues",
     "select * from awa.queue_settings",
@@ -45,11 +82,14 @@ LOOKING: tuple[LiteralString, ...] = (
 TUNING: tuple[LiteralString, ...] = ("update awa.queue_settings set deadline_s = 5, aging_s = 6",)
 ALLOWED = {
     "producer": PRODUCING + LOOKING,
-    "worker": PRODUCING + WORKING + LOOKING,
-    "operator": PRODUCING + LOOKING_INTO + LOOKING + TUNING,
+    "worker": PRODUCING + WORKING + ENDING + LEADING + LOOKING,
+    "operator": PRODUCING + ENDING + OPERATING + LOOKING_INTO + LOOKING + TUNING,
     "reader": LOOKING_INTO + LOOKING,
 }
-EVERY = PRODUCING + WORKING + LOOKING_INTO + LOOKING + TUNING
+EVERY = (
+    *(PRODUCING + WORKING + ENDING + LEADING + OPERATING),
+    *(LOOKING_INTO + LOOKING + TUNING),
+)
 
 
 @pytest.fixture
@@ -95,7 +135,7 @@ def test_no_table_the_protocol_rests_on_is_granted(one: Session, as_role: As, ro
     """Guards the only door: not read, not written, not even a number drawn."""
     enqueue(one)
     acting = as_role(role)
-    tables = [t for t in everything(one) if t not in {"queue_settings", "sequences"}]
+    tables = [t for t in everything(one) if t not in {"queue_settings", "acts", "sequences"}]
     for table in (*tables, "ready_0", "claims_0", "closures_0", "ring_seq", "job_id_seq"):
         name = sql.SQL("awa.{}").format(sql.Identifier(table))
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
@@ -125,7 +165,7 @@ def test_nobody_else_may_call_an_internal_function(one: Session, as_role: As) ->
     ).fetchall()
     assert [] == public
     spoken = {s.split("awa.")[1].split("(")[0].strip('"') for s in EVERY if "(" in s}
-    assert spoken == granted - {"lane_last_number", "lane_counts"}
+    assert spoken == granted - {"lane_last_number", "lane_counts", "queue_counts"}
 
 
 def test_what_the_views_count_is_the_same_for_every_role(one: Session, as_role: As) -> None:

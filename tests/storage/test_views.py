@@ -96,8 +96,8 @@ def test_a_released_job_that_runs_and_completes_is_still_one(one: Session) -> No
 def test_jobs_outside_the_ring_are_shown_too(one: Session) -> None:
     """Guards the whole life: deferred and final jobs, in the same columns."""
     enqueue(one)
-    columns = "queue, priority, run_lease, attempt, max_attempts, kind, args, enqueued_at"
-    values = "'default', 2, 1, 1, 25, 'k', '{}', now()"
+    columns = "lane, run_lease, attempt, max_attempts, kind, args, enqueued_at"
+    values = "1, 1, 1, 25, 'k', '{}', now()"
     for job, state in ((101, "scheduled"), (102, "retryable")):
         one.execute(
             f"insert into awa.deferred (job_id, run_at, state, {columns})"

@@ -1,0 +1,258 @@
+-- Jobs by id and by page, in milliseconds whatever the views' planner thinks of 80 partitions: index paths
+-- per state, over the live slots only. Reads, so nothing here is one step with anything else.
+--   by id       the index on job_id of each live slot
+--   by page     newest first. Waiting and ended jobs have indexes of their own. Those of the ring are walked by
+--               id from the newest that can match on; few pending ones are taken from the lanes instead.
+
+do $do$
+declare
+    v_functions constant jsonb := jsonb_build_object(
+    -- these jobs as the view shows them, those that are not in this slot left out
+    'job_rows(p_slot smallint, p_jobs bigint[]) returns setof jobs', $q$
+        select r.job_id, r.kind, l.queue, l.priority,
+               case when c.token is null then 'available' when x.outcome is null then 'running' else x.outcome::text end,
+               r.attempt, r.max_attempts, r.run_lease, r.losses, r.args, r.extra, r.enqueued_at,
+               null::timestamptz, c.claimed_at, x.closed_at, c.worker, o.result, null::text
+        from (select j from unnest(p_jobs) j offset 0) j
+        cross join lateral (select * from ready_{k} e where e.job_id = j.j offset 0) r
+        join lanes l on l.lane = r.lane
+        left join lateral (select k.worker, k.token, k.part, k.claimed_at from claims_{k} k
+                           where k.lane = r.lane and upper(k.seqs) > r.seq and k.seqs @> r.seq order by upper(k.seqs) limit 1) c on true
+        left join lateral (select k.outcome, k.closed_at from closures_{k} k
+                           where k.token = c.token and k.part = c.part and k.seqs @> r.seq limit 1) x on true
+        left join lateral (select o.result from results_{k} o where x.outcome = 'completed' and o.lane = r.lane and o.seq = r.seq offset 0) o on true
+        where (x.outcome is null or x.outcome = 'completed')
+          and (c.token is not null or not exists (
+              select from closures_{k} k where k.token is null and k.lane = r.lane and upper(k.seqs) > r.seq
+                 and upper(k.seqs) <= r.seq + 1001 and k.seqs @> r.seq))
+    $q$,
+    -- ids of entries, newest first: numbers from p_low[lane] up to, not including, p_high[lane]. A job may have several
+    'newest_ids(p_slot smallint, p_low bigint[], p_high bigint[], p_kind text, p_above bigint, p_before bigint, p_limit int) returns setof bigint', $q$
+        select e.job_id from ready_{k} e
+        where e.job_id > p_above and e.job_id < p_before and e.seq >= p_low[e.lane] and e.seq < p_high[e.lane] and (p_kind is null or e.kind = p_kind)
+        order by e.job_id desc limit p_limit
+    $q$,
+    'newest_id(p_slot smallint, p_before bigint) returns setof bigint', $q$
+        select e.job_id from ready_{k} e where e.job_id < p_before order by e.job_id desc limit 1
+    $q$,
+    -- ids of a lane's entries from p_from up to, not including, p_below, the highest numbers first
+    'lane_ids(p_slot smallint, p_lane int, p_from bigint, p_below bigint, p_limit int) returns setof bigint', $q$
+        select e.job_id from ready_{k} e where e.lane = p_lane and e.seq >= p_from and e.seq < p_below
+        order by e.seq desc limit p_limit
+    $q$,
+    -- ids of the open attempts: every claim whose numbers are not all closed
+    'open_ids(p_slot smallint, p_lanes int[], p_kind text, p_before bigint) returns setof bigint', $q$
+        select r.job_id
+        from (select n.token, n.part from (
+                  select c.token, c.part, upper(g) - lower(g) as n from claims_{k} c cross join lateral unnest(c.seqs) g
+                  union all
+                  select x.token, x.part, lower(g) - upper(g) from closures_{k} x cross join lateral unnest(x.seqs) g where x.token is not null) n
+              group by n.token, n.part having sum(n.n) > 0 offset 0) t
+        cross join lateral (select c.lane, unnest(c.seqs - coalesce((
+                                select range_agg(x.seqs) from closures_{k} x where x.token = c.token and x.part = c.part), '{}')) as g
+                            from claims_{k} c where c.token = t.token and c.part = t.part offset 0) o
+        cross join lateral (select e.job_id, e.kind from ready_{k} e where e.lane = o.lane and e.seq >= lower(o.g) and e.seq < upper(o.g) offset 0) r
+        where r.job_id < p_before and (p_lanes is null or o.lane = any (p_lanes)) and (p_kind is null or r.kind = p_kind)
+    $q$);
+    v_head text;
+    v_body text;
+begin
+    for v_head, v_body in select f.key, f.value from jsonb_each_text(v_functions) f loop
+        execute format('create function %s language plpgsql stable as %L', v_head,
+            'begin case p_slot '
+            || (select string_agg(format(' when %s then return query ', k) || replace(v_body, '{k}', k::text) || ';', '' order by k)
+                from generate_series(0, 15) k)
+            || ' end case; end');
+    end loop;
+end $do$;
+
+-- Every job of these that is among the jobs, from one snapshot begun after the live slots are locked.
+create function jobs_in(p_slots smallint[], p_jobs bigint[]) returns setof jobs
+language sql stable as $$
+    select r.* from unnest(p_slots) k cross join lateral job_rows(k, p_jobs) r
+    union all
+    select d.job_id, d.kind, l.queue, l.priority, d.state, d.attempt, d.max_attempts, d.run_lease, d.losses, d.args, d.extra,
+           d.enqueued_at, d.run_at, null, null, null, null, null
+    from deferred d join lanes l on l.lane = d.lane where d.job_id = any (p_jobs)
+    union all
+    select f.job_id, f.kind, l.queue, l.priority, f.state, f.attempt, f.max_attempts, f.run_lease, f.losses, f.args, f.extra,
+           f.enqueued_at, null, null, f.finished_at, null, null, f.reason
+    from finals f join lanes l on l.lane = f.lane where f.job_id = any (p_jobs)
+$$;
+
+-- jobs_by_id: these jobs as the view `jobs` shows them, newest first; those that are not among them left out.
+create function jobs_by_id(job_ids bigint[]) returns setof jobs
+language plpgsql security definer set search_path from current
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_sort = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+    v_slots smallint[] := lock_live_slots();
+begin
+    return query select j.* from jobs_in(v_slots, jobs_by_id.job_ids) j order by j.id desc;
+end $$;
+
+-- What a page may hold of a lane: the numbers from `low` up to, not including, `high`, and for pending entries
+-- which of them.
+create type lane_span as (lane int, low bigint, high bigint, pending int8multirange);
+
+create function lane_spans(p_state text, p_queue text) returns setof lane_span
+language sql stable as $$
+    select s.lane, case when p_state = 'available' then lower(s.pending) else 1 end,
+           case p_state when 'available' then upper(s.pending) when 'completed' then s.next else s.last_number + 1 end, s.pending
+    from (select n.lane, n.next, n.last_number,
+                 case when p_state = 'available' then pending_numbers(n.lane, n.next, n.last_number, n.holes + n.young) end as pending
+          from lane_now n where p_queue is null or n.queue = p_queue offset 0) s
+    where s.pending is null or not isempty(s.pending)
+$$;
+
+-- Ids of pending entries, newest first: where there are few.
+create function pending_ids(p_slots smallint[], p_spans lane_span[], p_before bigint) returns bigint[]
+language sql stable as $$
+    select coalesce(array_agg(i order by i desc), '{}')
+    from unnest(p_spans) s cross join lateral unnest(s.pending) g cross join unnest(p_slots) k
+    cross join lateral lane_ids(k, s.lane, lower(g), upper(g), null) i
+    where i < p_before
+$$;
+
+-- The newest id that can match: a walk that began above it would pass entries of other queues, or of the other
+-- side of the cursor. A lane draws ids and numbers one after the other, so its last 500 tell.
+create function newest_match(p_slots smallint[], p_spans lane_span[]) returns bigint
+language sql stable as $$
+    select max(i) from unnest(p_spans) s cross join unnest(p_slots) k cross join lateral lane_ids(k, s.lane, s.low, s.high, 500) i
+$$;
+
+-- The same for all slots together, the one with the newest id first: one that holds nothing newer than what was
+-- found need not be looked at.
+create function walk_ids(p_slots smallint[], p_low bigint[], p_high bigint[], p_kind text, p_before bigint, p_limit int) returns bigint[]
+language plpgsql stable as $$
+declare
+    v_slot smallint;
+    v_ids bigint[] := '{}';
+    v_above bigint := 0;
+begin
+    for v_slot in select k from unnest(p_slots) k cross join lateral newest_id(k, p_before) i order by i desc loop
+        v_ids := array(
+            select distinct u.i from (
+                select unnest(v_ids) as i union all select n from newest_ids(v_slot, p_low, p_high, p_kind, v_above, p_before, p_limit) n) u
+            order by u.i desc limit p_limit);
+        if cardinality(v_ids) = p_limit then
+            v_above := v_ids[p_limit];
+        end if;
+    end loop;
+    return v_ids;
+end $$;
+
+-- A page of those in the ring: ids are walked downwards in steps that grow until enough of them match.
+create function walk_page(p_slots smallint[], p_state text, p_spans lane_span[], p_kind text, p_before bigint, p_limit int) returns setof jobs
+language plpgsql stable as $$
+declare
+    v_low bigint[] := array(select coalesce(s.low, 0) from generate_series(1, (select max(x.lane) from unnest(p_spans) x)) l
+                            left join unnest(p_spans) s on s.lane = l order by l);
+    v_high bigint[] := array(select coalesce(s.high, 0) from generate_series(1, (select max(x.lane) from unnest(p_spans) x)) l
+                             left join unnest(p_spans) s on s.lane = l order by l);
+    v_before bigint := p_before;
+    v_step int := p_limit + 20;
+    v_left int := p_limit;
+    v_found int;
+    v_ids bigint[];
+begin
+    while v_left > 0 loop
+        v_ids := walk_ids(p_slots, v_low, v_high, p_kind, v_before, v_step);
+        exit when v_ids = '{}';
+        return query select r.* from unnest(p_slots) k cross join lateral job_rows(k, v_ids) r
+                     where p_state is null or r.state = p_state order by r.id desc limit v_left;
+        get diagnostics v_found = row_count;
+        v_left := v_left - v_found;
+        v_before := v_ids[cardinality(v_ids)];
+        v_step := least(v_step * 2, 5000);
+    end loop;
+end $$;
+
+create function ring_page(p_slots smallint[], p_state text, p_queue text, p_kind text, p_before bigint, p_limit int) returns setof jobs
+language plpgsql stable as $$
+declare
+    v_spans lane_span[] := array(select s from lane_spans(p_state, p_queue) s);
+    v_before bigint := p_before;
+    v_ids bigint[];
+begin
+    if p_state = 'running' then
+        v_ids := array(select i from unnest(p_slots) k cross join lateral open_ids(k, array(select s.lane from unnest(v_spans) s), p_kind, p_before) i
+                       order by i desc limit p_limit);
+    elsif p_state = 'available' and (select coalesce(sum(numbers_in(s.pending)), 0) from unnest(v_spans) s) <= 2000 then
+        v_ids := pending_ids(p_slots, v_spans, p_before);
+    else
+        if (p_state is not null or p_queue is not null) and cardinality(v_spans) <= 200 then
+            v_before := least(p_before, newest_match(p_slots, v_spans) + 1);
+        end if;
+        return query select * from walk_page(p_slots, p_state, v_spans, p_kind, v_before, p_limit);
+        return;
+    end if;
+    return query select r.* from unnest(p_slots) k cross join lateral job_rows(k, v_ids) r
+                 where r.state = p_state and (p_kind is null or r.kind = p_kind) order by r.id desc limit p_limit;
+end $$;
+
+-- Ids of a page of those that wait for a time or have ended: of a queue by its lanes, else by id.
+create function kept_page(p_state text, p_queue text, p_kind text, p_before bigint, p_limit int) returns bigint[]
+language plpgsql stable as $$
+declare
+    v_lanes int[] := array(select l.lane from lanes l where l.queue = p_queue);
+    v_ids bigint[] := '{}';
+begin
+    if p_state is null or p_state in ('scheduled', 'retryable') then
+        v_ids := case when p_queue is null then array(
+            select d.job_id from deferred d
+            where d.job_id < p_before and (p_state is null or d.state = p_state) and (p_kind is null or d.kind = p_kind)
+            order by d.job_id desc limit p_limit)
+        else array(
+            select d.job_id from unnest(v_lanes) l cross join lateral (
+                select d.job_id from deferred d
+                where d.lane = l and d.job_id < p_before and (p_state is null or d.state = p_state) and (p_kind is null or d.kind = p_kind)
+                order by d.lane desc, d.job_id desc limit p_limit) d) end;
+    end if;
+    if p_state is null or p_state in ('failed', 'cancelled') then
+        v_ids := v_ids || case when p_queue is null then array(
+            select f.job_id from finals f
+            where f.job_id < p_before and (p_state is null or f.state = p_state) and (p_kind is null or f.kind = p_kind)
+            order by f.job_id desc limit p_limit)
+        else array(
+            select f.job_id from unnest(v_lanes) l cross join lateral (
+                select f.job_id from finals f
+                where f.lane = l and f.job_id < p_before and (p_state is null or f.state = p_state) and (p_kind is null or f.kind = p_kind)
+                order by f.lane desc, f.job_id desc limit p_limit) f) end;
+    end if;
+    return v_ids;
+end $$;
+
+-- jobs_page: jobs with ids below before_id, newest first; a filter that is null does not filter. A job that
+-- moves just now may be left out, so only an empty page is the end.
+create function jobs_page(state text default null, queue text default null, kind text default null, before_id bigint default null, max_jobs int default 100)
+returns setof jobs
+language plpgsql security definer set search_path from current
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_sort = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+    v_before bigint := coalesce(jobs_page.before_id, 9223372036854775807);
+    v_max int := least(greatest(coalesce(jobs_page.max_jobs, 100), 0), 10000);
+    v_slots smallint[] := lock_live_slots();
+    v_kept bigint[] := kept_page(jobs_page.state, jobs_page.queue, jobs_page.kind, v_before, v_max);
+begin
+    return query
+    with found as (
+        select r.* from ring_page(v_slots, jobs_page.state, jobs_page.queue, jobs_page.kind, v_before, v_max) r
+        where jobs_page.state is null or jobs_page.state in ('available', 'running', 'completed')
+        union all
+        select w.* from jobs_in('{}', v_kept) w
+    )
+    select * from found f order by f.id desc limit v_max;
+end $$;
+
+-- attempts_of: every claimed entry of these jobs that the ring still holds, the last first.
+create function attempts_of(job_ids bigint[]) returns setof attempts
+language sql stable security definer set search_path from current
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
+    select a.* from attempts a where a.job_id = any (attempts_of.job_ids) order by a.job_id desc, a.run_lease desc
+$$;
+
+-- key_holder: the job that a unique key was given to last; it may have left the states that keep the key.
+create function key_holder(unique_key bytea) returns bigint
+language sql stable security definer set search_path from current as $$
+    select u.job_id from unique_keys u where u.unique_key = key_holder.unique_key
+$$;
