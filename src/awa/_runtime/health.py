@@ -32,6 +32,8 @@ class WorkerHealth:
     listening: bool
     """False: the worker polls, because it cannot be woken just now."""
     beat_age_s: float
+    leading: bool
+    """Whether it promotes, rescues and retires for all workers."""
     queues: Mapping[str, QueueHealth]
     unsettled: int
     """Outcomes that wait to be sent."""
@@ -63,6 +65,7 @@ class WorkerHealth:
             state="stopping" if stopping else "starting" if life is None else "running",
             listening=life is not None and life.listener.is_up,
             beat_age_s=0.0 if life is None else trio.current_time() - life.heart.beat_s,
+            leading=life is not None and life.leads,
             queues={} if life is None else _queues(life),
             unsettled=0 if life is None else life.settler.unsettled(),
             unknown_kinds=() if life is None else tuple(sorted(life.reporter.unknown_kinds)),

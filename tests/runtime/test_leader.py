@@ -1,0 +1,208 @@
+"""The leader: on time, one at a time, replaced when it is lost, and quiet when there is nothing."""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import pytest
+import trio
+
+import awa
+from awa._core.entries import Promotion
+from awa._runtime.settings import WorkerSettings
+from awa._runtime.worker import Worker
+from awa._storage.calls import Call
+from awa._storage.functions import Storage
+from tests.fix_database import NewSession, Session
+from tests.fix_workers import leader_name
+from tests.workers import Number, until
+
+LATE_S_MAX: Final = 1.0
+"""Generous: the promise is a quarter of a second on a server that has nothing else to do."""
+
+
+@asynccontextmanager
+async def working(
+    conninfo: str, name: str, *, storage: Storage | None = None, **settings: Any
+) -> AsyncIterator[Worker]:
+    """Run a worker on queue q whose handlers do nothing."""
+    client = awa.AsyncClient(conninfo)
+
+    @client.task(Number, queue="q")
+    async def handle(job: awa.Job[Number]) -> None:
+        del job
+
+    given = WorkerSettings(
+        conninfo=conninfo, schema="awa", queues=(("q", 4),), version="0", name=name, **settings
+    )
+    worker = Worker(given, client._handlers.by_kind)
+    worker._storage = storage or worker._storage
+    async with trio.open_nursery() as nursery:
+        await nursery.start(worker.run)
+        yield worker
+        worker.abort()
+
+
+def leads(worker: Worker) -> bool:
+    """Whether this worker is the leader."""
+    return worker.health().leading
+
+
+async def test_a_scheduled_job_runs_on_time(database: str) -> None:
+    """Guards schedules: the promoter sleeps until the job is due, not until its next round."""
+    ran: list[float] = []
+    async with awa.AsyncClient(database) as client:
+
+        @client.task(Number, queue="q")
+        async def handle(job: awa.Job[Number]) -> None:
+            ran.append(time.time())
+            del job
+
+        await client.start([("q", 2)])
+        worker = client._worker
+        assert worker is not None
+        await until(lambda: leads(worker))
+        due = time.time() + 1.5
+        await client.insert(Number(2), delay=1.5)
+        await client.insert(Number(1), delay=0.5)
+        await until(lambda: len(ran) == 2)
+        await client.shutdown()
+    assert due - 1.0 <= ran[0] < due - 1.0 + LATE_S_MAX
+    assert due <= ran[1] < due + LATE_S_MAX
+
+
+async def test_a_job_deferred_by_a_long_transaction_is_not_forgotten(
+    database: str, session: NewSession
+) -> None:
+    """Guards the timer's order: who read it before the promoter looked tells nobody."""
+    async with working(database, "w") as worker:
+        await until(lambda: leads(worker))
+        producer = session(autocommit=False)
+        later(producer, 1, "1.5 seconds")
+        with session() as other:
+            # This one sets the timer to a time after the first job's.
+            later(other, 2, "30 seconds")
+        await trio.sleep(0.5)
+        producer.commit()
+        due_s = trio.current_time() + 1.0
+        with session() as looking:
+            await until(lambda: state(looking, 1) == "completed")
+        assert trio.current_time() < due_s + LATE_S_MAX
+
+
+def later(session: Session, number: int, delay: str) -> None:
+    """Store a job that is due after a delay."""
+    session.execute(
+        "select awa.enqueue('number', jsonb_build_object('n', %s::int), jsonb_build_object("
+        "'queue', 'q', 'delay_s', extract(epoch from %s::interval)))",
+        [number, delay],
+    )
+
+
+def state(session: Session, number: int) -> str | None:
+    """Return the state of the job with this number."""
+    row = session.execute(
+        "select state from awa.jobs where (args->>'n')::int = %s", [number]
+    ).fetchone()
+    return None if row is None else str(row[0])
+
+
+def test_two_leaders_at_once_promote_each_job_once(
+    one: Session, other: Session, start: Callable[..., Any], blocked: Callable[[int], None]
+) -> None:
+    """Guards OneLivePlacePerJob: nothing depends on there being one leader."""
+    for n in range(200):
+        later(one, n, "0.1 seconds")
+    one.execute("select pg_sleep(0.1)")
+    one.execute("begin")
+    (first,) = one.execute("select promoted from awa.promote(120)").fetchall()
+    (second,) = other.execute("select promoted from awa.promote(120)").fetchall()
+    one.execute("commit")
+    assert (120, 80) == (first[0], second[0])
+    counts = "select count(*), count(distinct job_id) from awa.ready"
+    assert (200, 200) == other.execute(counts).fetchone()
+
+
+async def test_another_worker_leads_when_the_leader_is_cut_off(
+    database: str, session: NewSession
+) -> None:
+    """Guards failover: the lock is the session's, so who lost the session leads no more."""
+    async with working(database, "a") as a:
+        await until(lambda: leads(a))
+        async with working(database, "b") as b:
+            with session() as conn:
+                cut = conn.execute(
+                    "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'"
+                    " and classid = awa.lk_leader()::oid and granted"
+                ).fetchall()
+            assert [(True,)] == cut
+            await until(lambda: not leads(a))
+            await until(lambda: leads(a) != leads(b))
+            with session() as conn:
+                later(conn, 1, "0.1 seconds")
+                await until(lambda: state(conn, 1) == "completed")
+
+
+async def test_a_worker_that_is_told_not_to_lead_does_not(
+    database: str, session: NewSession
+) -> None:
+    """Guards roles: machines that only run handlers, beside one that does the rest."""
+    async with working(database, "no", lead=False, heartbeat_s=0.5) as no:
+        await until(lambda: no._statistics.beats >= 3)
+        assert not leads(no)
+        async with working(database, "yes") as yes:
+            await until(lambda: leads(yes))
+            assert "yes" == leader_name(database)
+
+
+class BrokenPromotion(Storage):
+    """A storage whose first promotions fail on the server."""
+
+    def __init__(self) -> None:
+        super().__init__("awa")
+        self.failures = 2
+
+    def promote(self, **options: Any) -> Call[Promotion]:
+        """Ask for the impossible, twice."""
+        if self.failures:
+            self.failures -= 1
+            options["max_jobs"] = -1
+        return super().promote(**options)
+
+
+async def test_a_sweep_that_fails_is_tried_again_and_stops_no_other(
+    database: str, session: NewSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Guards the whole: trouble with promotions is logged; others are rescued meanwhile."""
+    with session() as conn:
+        later(conn, 1, "0.1 seconds")
+        conn.execute("select awa.worker_start(7, '{}')")
+        async with working(database, "w", storage=BrokenPromotion(), heartbeat_s=0.5) as worker:
+            await until(lambda: leads(worker))
+            await until(lambda: numbers(conn).isdisjoint({7}), "the rescue of worker 7")
+            await until(lambda: state(conn, 1) == "completed")
+    assert 2 == sum("promote failed" in record.message for record in caplog.records)
+    assert [] == [r.message for r in caplog.records if "does not lead any more" in r.message]
+
+
+def numbers(session: Session) -> set[int]:
+    """Return the workers that have a row."""
+    return {row[0] for row in session.execute("select worker from awa.workers").fetchall()}
+
+
+async def test_an_idle_worker_says_little(database: str, session: NewSession) -> None:
+    """Guards the server of somebody who forgot a worker: a few statements a second, no more."""
+    commits = "select xact_commit from pg_stat_database where datname = current_database()"
+    async with working(database, "w") as worker:
+        await until(lambda: leads(worker))
+        await until(lambda: worker._statistics.beats == 2)
+        with session() as conn:
+            first = conn.execute(commits).fetchone()
+        begun_s = trio.current_time()
+        await until(lambda: worker._statistics.beats == 3)
+        with session() as conn:
+            last = conn.execute(commits).fetchone()
+    assert first is not None
+    assert last is not None
+    assert last[0] - first[0] < 5 * (trio.current_time() - begun_s)
