@@ -9,22 +9,29 @@ language sql immutable as $$
 $$;
 
 -- job_places: one row for each of these jobs that is anywhere, from one snapshot taken after the live slots
--- are locked: an evacuation is either not seen or seen whole. (Not so in a caller's REPEATABLE READ.)
+-- are locked: an evacuation is either not seen or seen whole. (Not so in a caller's REPEATABLE READ.) A job that is
+-- nowhere loses its key, so the look is repeated when a slot filled meanwhile: it may have been carried there.
 create function job_places(p_job_ids bigint[]) returns setof job_place
 language plpgsql as $$
 declare
     v_slots smallint[] := lock_live_slots();
+    v_found job_place[];
 begin
-    return query
-    select e.job_id, 'ring', entry_state(e), e.lane, e.slot, e.seq, e.run_lease
-    from unnest(p_job_ids) j cross join unnest(v_slots) k cross join lateral entries_of_job(k, j) e
-    where entry_state(e) is not null
-    union all
-    select d.job_id, 'deferred', d.state, d.lane, null, null, d.run_lease from deferred d where d.job_id = any (p_job_ids)
-    union all
-    select f.job_id, 'finals', f.state, f.lane, null, null, f.run_lease from finals f where f.job_id = any (p_job_ids)
-    union all
-    select q.job_id, 'dlq', 'failed', q.lane, null, null, q.run_lease from dlq q where q.job_id = any (p_job_ids);
+    loop
+        v_found := array(
+            select row (e.job_id, 'ring', entry_state(e), e.lane, e.slot, e.seq, e.run_lease)::job_place
+            from unnest(p_job_ids) j cross join unnest(v_slots) k cross join lateral entries_of_job(k, j) e
+            where entry_state(e) is not null
+            union all
+            select row (d.job_id, 'deferred', d.state, d.lane, null, null, d.run_lease)::job_place from deferred d where d.job_id = any (p_job_ids)
+            union all
+            select row (f.job_id, 'finals', f.state, f.lane, null, null, f.run_lease)::job_place from finals f where f.job_id = any (p_job_ids)
+            union all
+            select row (q.job_id, 'dlq', 'failed', q.lane, null, null, q.run_lease)::job_place from dlq q where q.job_id = any (p_job_ids));
+        exit when live_slots() <@ v_slots;
+        v_slots := lock_live_slots();
+    end loop;
+    return query select * from unnest(v_found);
 end $$;
 
 create function check_acts(p_settle_id bigint, p_job_ids bigint[]) returns void
