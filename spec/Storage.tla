@@ -8,9 +8,8 @@
 (* so a recorded event is checked by calling the action with what was       *)
 (* logged.                                                                  *)
 (*                                                                          *)
-(* There is no clock: a worker may be slow, an attempt may be lost, at any  *)
-(* time. Rows of the ring are never removed here (rotate, prune, evacuate   *)
-(* and deferred jobs are not part of this module yet).                      *)
+(* There is no clock: a worker may be slow, an attempt may be lost or be    *)
+(* past its deadline, a row past its retention, at any time.                *)
 EXTENDS Naturals, FiniteSets
 
 CONSTANTS Jobs,     \* jobs that may ever exist
@@ -22,7 +21,16 @@ CONSTANTS Jobs,     \* jobs that may ever exist
           LossMax,  \* a job lost more often than this ends
           Off       \* names of guards switched off; {} in the protocol, one name in a witness
 
+\* What a bounded model tries beside enqueue, claim and complete; configurations choose their own.
+With == {"batch", "rollback", "stop", "release", "beat"}
+AttemptMax == 2                                         \* attempts a job has
+Keys       == {}                                        \* unique keys that jobs ask for
+Finished   == {"scheduled", "available", "running", "retryable"}
+Started    == {"started"}                               \* until the first claim, which no retry undoes
+Masks      == {Finished, Started}                       \* states in which a job may hold its key
+
 All(g) == \A k \in DOMAIN g \ Off : g[k]
+Loose(g) == g \in Off                    \* bounded models try wrong arguments only where no guard refuses them
 
 Seqs == 1..SeqMax
 Max(S) == CHOOSE m \in S : \A k \in S : k <= m
@@ -58,7 +66,7 @@ StateTypeInv == no \in Nat /\ next \in 1..SeqMax + 1 /\ holes \subseteq 1..next 
 VARIABLE late
 LateTypeInv == late \subseteq {e.seq : e \in entries}
 
-\* Claims rows. (claims)
+\* Claims rows. A row that evacuate wrote in another slot has no state of the lane: its no is 0. (claims)
 VARIABLE claims
 Row == [token : Tokens, part : Nat, slot : Slots, worker : Workers, call : Nat, no : Nat,
         seqs : SUBSET Seqs]
@@ -67,92 +75,186 @@ ClaimsTypeInv == claims \subseteq Row
 \* Closures rows. `copy` tells two equal rows apart: a table may hold both, a set may not. (closures)
 VARIABLE closures
 Closure == [token : Tokens, part : Nat, seqs : SUBSET Seqs, settle : Ids \cup {0},
-            outcome : {"completed", "released", "lost"}, copy : Nat]
+            outcome : {"completed", "released", "lost", "retried", "snoozed", "failed", "cancelled",
+                       "expired"}, copy : Nat]
 ClosuresTypeInv == closures \subseteq Closure
 
 \* Workers that have started and not stopped. (workers)
 VARIABLE workers
 WorkersTypeInv == workers \subseteq Workers
 
-\* Workers that have stopped. A claim that was running then may still commit: its entries are open
-\* and belong to nobody.
+\* Workers that have stopped or were given up. A claim that was running then may still commit: its
+\* entries are open and belong to nobody.
 VARIABLE stopped
 StoppedTypeInv == stopped \subseteq Workers
 
-\* Jobs that wait for their time; lease: that of the job's last entry, attempt: that of its next one.
-\* (deferred)
+\* Jobs that wait for their time. lease: that of the job's last entry, or 0; attempt: that of its
+\* next one. (deferred)
 VARIABLE deferred
-\* Jobs that ended as failed or cancelled, and dead letters. (finals, dlq)
+Wait == [job : Jobs, state : {"scheduled", "retryable"}, lease : 0..SeqMax, attempt : 1..SeqMax,
+         losses : 0..SeqMax]
+DeferredTypeInv == deferred \subseteq Wait
+
+\* Jobs that ended otherwise than completed, and dead letters. (finals, dlq)
 VARIABLES finals, dead
-Final == [job : Jobs, state : {"failed", "cancelled"}, lease : 0..SeqMax, attempt : 1..SeqMax, losses : Nat]
-\* Jobs whose last row was deleted on purpose: retired, purged, or sent to another lane.
+Letter == [job : Jobs, lease : 0..SeqMax, attempt : 1..SeqMax, losses : 0..SeqMax + 1]
+End    == [job : Jobs, state : {"failed", "cancelled"}, lease : 0..SeqMax, attempt : 1..SeqMax,
+           losses : 0..SeqMax + 1]
+FinalsTypeInv == finals \subseteq End /\ dead \subseteq Letter
+
+\* Jobs whose last row was deleted on purpose: retired, purged, or retried into another queue.
 VARIABLE removed
+RemovedTypeInv == removed \subseteq Letter
+
 \* Pending numbers that an operator or a replacement took out. (closures without a token)
 VARIABLE withdrawn
-\* The slot new entries go to, as a hint. (ring_seq)
+WithdrawnTypeInv == withdrawn \subseteq {e.seq : e \in entries}
+
+\* The slot that new entries go to: only a hint, so they may land in any. (ring_seq)
 VARIABLE ring
-\* The lane's state as prune saved it: [no, next, holes]. (lanes.floor_*)
+RingTypeInv == ring \in Slots
+
+\* The lane's state as prune saved it before the claims row that held it went. (lanes.floor_*)
 VARIABLE floor
-\* What truncated slots held: [seq, job, lease, fate]. Nobody can read it; the properties do.
+FloorTypeInv == floor \in [no : Nat, next : 1..SeqMax + 1, holes : SUBSET Seqs]
+
+\* What truncated slots held of this lane. Nobody can read it; the properties do.
 VARIABLE gone
-\* Rows [key, job], and what each job's body says of its key: [job, key, mask]. (unique_keys)
+Ghost == [seq : Seqs, job : Jobs, lease : 1..SeqMax, attempt : 1..SeqMax, losses : 0..SeqMax,
+          fate : {"completed", "closed", "withdrawn", "dropped"}]
+GoneTypeInv == gone \subseteq Ghost
+
+\* Who holds a unique key, as rows [key, job]; and what each job's body asks: [job, key, mask], the
+\* states in which it holds the key. A row outlives its claim: it counts while its job's state is in
+\* the mask. (unique_keys)
 VARIABLES keys, wants
-AwayInit == /\ deferred = {} /\ finals = {} /\ dead = {} /\ removed = {} /\ withdrawn = {}
-            /\ ring = Min(Slots) /\ floor = [no |-> 0, next |-> 1, holes |-> {}] /\ gone = {}
-            /\ keys = {} /\ wants = {}
+KeysTypeInv == /\ keys \subseteq [key : Keys, job : Jobs]
+               /\ wants \subseteq [job : Jobs, key : Keys, mask : Masks]
 
 laneVars  == <<no, next, holes, late>>
 drawVars  == <<last, fly>>
-awayVars  == <<deferred, finals, dead, removed, withdrawn, ring, floor, gone, keys, wants>>
+placeVars == <<deferred, finals, dead>>
+ringVars  == <<ring, floor, gone>>
+keyVars   == <<keys, wants>>
+awayVars  == <<placeVars, removed, withdrawn, ringVars, keyVars>>
 vars      == <<born, drawVars, entries, laneVars, claims, closures, workers, stopped, awayVars>>
+AwayInit  == /\ deferred = {} /\ finals = {} /\ dead = {} /\ removed = {} /\ withdrawn = {}
+             /\ ring = Min(Slots) /\ floor = [no |-> 0, next |-> 1, holes |-> {}] /\ gone = {}
+             /\ keys = {} /\ wants = {}
 
 (* ------------------------------ derived state ---------------------------- *)
 
 Written      == {e.seq : e \in entries}
+GoneSeqs     == {g.seq : g \in gone}
 EntryOf(s)   == CHOOSE e \in entries : e.seq = s
-Known(j)     == \E e \in entries : e.job = j
-Takeable     == {s \in Written : s >= next \/ s \in holes}     \* what a claim looks for
+Ahead        == {s \in Written : s >= next \/ s \in holes}
+Takeable     == Ahead \ withdrawn                                 \* what a claim looks for
 RowsOf(t, p) == {r \in claims : r.token = t /\ r.part = p}
 Claimed      == UNION {r.seqs : r \in claims}
+Pending      == Written \ (Claimed \cup withdrawn)
 ClosedBy(t, p)  == UNION {c.seqs : c \in {d \in closures : d.token = t /\ d.part = p}}
 ClosedAs(t, p, id, outcome) ==
     UNION {c.seqs : c \in {d \in closures : /\ d.token = t /\ d.part = p
                                              /\ d.settle = id /\ d.outcome = outcome}}
 OpenOf(r)    == r.seqs \ ClosedBy(r.token, r.part)
 Open(t, p)   == UNION {OpenOf(r) : r \in RowsOf(t, p)}
+OpenNow      == UNION {OpenOf(r) : r \in claims}
 ClosedWith(outcome) == UNION {c.seqs : c \in {d \in closures : d.outcome = outcome}}
 Spent(s)     == EntryOf(s).losses >= LossMax                    \* one more loss ends the job
+Exhausted(s) == EntryOf(s).attempt >= AttemptMax                \* one more failure ends the job
+MayGoOn(s)   == ~Exhausted(s)                                   \* a replay does not know the bound
 
-Lease(j)     == Max({e.lease : e \in {f \in entries : f.job = j}})
-PendingSeqs(j) == {e.seq : e \in {f \in entries : f.job = j /\ f.seq \notin Claimed}}
-OpenSeqs(j)    == {e.seq : e \in {f \in entries : f.job = j}} \cap UNION {OpenOf(r) : r \in claims}
-EndedSeqs(j)   == {e.seq : e \in {f \in entries :
-                    /\ f.job = j
-                    /\ \/ f.seq \in ClosedWith("completed")
-                       \/ f.seq \in ClosedWith("lost") /\ f.losses >= LossMax}}
+WaitsOf(j)   == {d \in deferred : d.job = j}
+EndsOf(j)    == {f \in finals : f.job = j}
+LettersOf(j) == {d \in dead : d.job = j}
+RemovedOf(j) == {r \in removed : r.job = j}
+AllEntries   == entries \cup gone
+EntriesOf(j) == {e \in AllEntries : e.job = j}
+RowsOfJob(j) == WaitsOf(j) \cup EndsOf(j) \cup LettersOf(j) \cup RemovedOf(j)
+Known(j)     == EntriesOf(j) # {} \/ RowsOfJob(j) # {}
+
+Lease(j)       == Max({x.lease : x \in EntriesOf(j) \cup RowsOfJob(j)})
+PendingSeqs(j) == {e.seq : e \in entries} \cap Pending \cap {e.seq : e \in {f \in entries : f.job = j}}
+OpenSeqs(j)    == {e.seq : e \in {f \in entries : f.job = j}} \cap OpenNow
+DoneSeqs(j)    == {e.seq : e \in {f \in entries : f.job = j /\ f.seq \in ClosedWith("completed")}}
+                  \cup {g.seq : g \in {h \in gone : h.job = j /\ h.fate = "completed"}}
+Places(j)      == Cardinality(PendingSeqs(j)) + Cardinality(OpenSeqs(j)) + Cardinality(DoneSeqs(j))
+                  + Cardinality(WaitsOf(j)) + Cardinality(EndsOf(j)) + Cardinality(LettersOf(j))
+                  + Cardinality(RemovedOf(j))
+
+StateOf(j) == CASE ~Known(j)            -> "none"
+                [] PendingSeqs(j) # {}  -> "available"
+                [] OpenSeqs(j) # {}     -> "running"
+                [] WaitsOf(j) # {}      -> (CHOOSE d \in WaitsOf(j) : TRUE).state
+                [] EndsOf(j) # {}       -> (CHOOSE f \in EndsOf(j) : TRUE).state
+                [] LettersOf(j) # {}    -> "dead"
+                [] RemovedOf(j) # {}    -> "removed"
+                [] DoneSeqs(j) # {}     -> "completed"
+                [] OTHER                -> "lost"
+
+\* Does the job hold its unique key? A dead letter counts as failed.
+Holds(j) == \E w \in wants : w.job = j /\
+    IF w.mask = Started
+    THEN <<StateOf(j), Lease(j)>> \in {<<"available", 1>>, <<"scheduled", 0>>}
+    ELSE (IF StateOf(j) = "dead" THEN "failed" ELSE StateOf(j)) \in w.mask
 
 (* ------------------------------ shared effects --------------------------- *)
 
-\* Guards of every action that appends entries. New entries carry `from`: the entry they follow, or 0.
+\* What an action makes of the jobs whose attempts it ends: entries that follow, rows that wait, final
+\* rows, dead letters. Each names in `from` the number it follows, or 0 when there was no attempt.
+NoRows == [new |-> {}, deferred |-> {}, finals |-> {}, dead |-> {}]
+OnlyNew(new) == [NoRows EXCEPT !.new = new]
+Parts(out) == {out.new, out.deferred, out.finals, out.dead}
+Froms(out) == UNION {{n.from : n \in part} : part \in Parts(out)}
+JobsIn(out) == UNION {{n.job : n \in part} : part \in Parts(out)}
+Count(out) == Cardinality(out.new) + Cardinality(out.deferred) + Cardinality(out.finals)
+              + Cardinality(out.dead)
+
+\* Guards of every action that appends entries.
 AppendG(new) ==
     [lane_exists |-> new # {} => born,                            \* an entry of no lane
      drawn    |-> \A n \in new : n.seq \in fly,                    \* a number used twice, or made up
      distinct |-> \A m, n \in new : m.seq = n.seq => m = n]        \* two entries under one number
 
-\* Guards of an action that appends the next entry of jobs it closes. again: the numbers to follow.
-FollowG(new, again) ==
-    [followed  |-> /\ {n.from : n \in new} = again                 \* a job lost at its release
-                   /\ Cardinality(new) = Cardinality(again),       \* a job doubled at its release
-     same_job  |-> \A n \in new : n.job = EntryOf(n.from).job,     \* another job's body
-     lease_up  |-> \A n \in new : n.lease = EntryOf(n.from).lease + 1,   \* a fence that stands still
-     attempt_back |-> \A n \in new : n.attempt = EntryOf(n.from).attempt]   \* an attempt charged
+\* Guards of every action that ends the attempts S and says what becomes of their jobs.
+FollowG(out, S) ==
+    [followed  |-> Froms(out) = S /\ Count(out) = Cardinality(S),  \* a job lost at its settle, or doubled
+     same_job  |-> \A part \in Parts(out) : \A n \in part : n.job = EntryOf(n.from).job,  \* another's body
+     lease_up  |-> \A n \in out.new : n.lease = EntryOf(n.from).lease + 1,  \* a fence that stands still
+     lease_kept |-> \A part \in {out.deferred, out.finals, out.dead} : \A n \in part :
+                      n.lease = EntryOf(n.from).lease]             \* a fence that goes back with the next entry
+\* What they carry on: `spent` is 1 when the attempt counts, `loss` when it was lost.
+CarryG(out, spent, loss) ==
+    [attempt_back |-> \A n \in out.new : n.attempt = EntryOf(n.from).attempt,   \* an attempt charged
+     charged  |-> /\ \A d \in out.deferred : d.attempt = EntryOf(d.from).attempt + spent   \* a free attempt
+                  /\ \A f \in out.finals \cup out.dead : f.attempt = EntryOf(f.from).attempt,
+     counted  |-> \A n \in out.deferred \cup out.finals \cup out.dead :
+                    n.losses = EntryOf(n.from).losses + loss]      \* a loss forgotten
+\* Where the jobs may go.
+PlaceG(out, again, waits, ends) ==
+    [again_at |-> {n.from : n \in out.new} \subseteq again,        \* run once more than allowed
+     waits_as |-> \A d \in out.deferred : d.from \in again /\ d.state \in waits,   \* waits too often
+     ends_as  |-> \A f \in out.finals : f.from \in ends.of /\ f.state = ends.as,   \* ends too early
+     dies_as  |-> \A d \in out.dead : d.from \in ends.of /\ ends.as = "failed"]    \* a cancelled dead letter
 
+LossesBefore(n) == IF n.from # 0 THEN EntryOf(n.from).losses
+                   ELSE IF WaitsOf(n.job) # {} THEN (CHOOSE d \in WaitsOf(n.job) : TRUE).losses ELSE 0
 Appending(new, loss) ==
     /\ entries' = entries \cup
          {[seq |-> n.seq, slot |-> n.slot, job |-> n.job, lease |-> n.lease, attempt |-> n.attempt,
-           losses |-> IF n.from = 0 THEN 0 ELSE EntryOf(n.from).losses + loss] : n \in new}
+           losses |-> LossesBefore(n) + loss] : n \in new}
     /\ fly' = fly \ {n.seq : n \in new}
     /\ late' = late \cup {n.seq : n \in new}
+
+Waits(rows)   == {[job |-> n.job, state |-> n.state, lease |-> n.lease, attempt |-> n.attempt,
+                   losses |-> n.losses] : n \in rows}
+Letters(rows) == {[job |-> n.job, lease |-> n.lease, attempt |-> n.attempt, losses |-> n.losses] :
+                   n \in rows}
+Placing(out, loss) ==
+    /\ Appending(out.new, loss)
+    /\ deferred' = deferred \cup Waits(out.deferred)
+    /\ finals' = finals \cup Waits(out.finals)
+    /\ dead' = dead \cup Letters(out.dead)
 
 \* Guards of every action that closes numbers of claims. An item is [token, part, settled, ...].
 CloseG(items) ==
@@ -163,13 +265,39 @@ CloseG(items) ==
      once    |-> \A a, b \in items :                     \* one number closed twice in one call
                    (a # b /\ a.token = b.token /\ a.part = b.part) => a.settled \cap b.settled = {}]
 
+\* A claim may have a row in each of several slots, after an evacuation; a closure stands beside one.
+InOneSlot(items) ==
+    {x \in UNION {{[token |-> it.token, part |-> it.part,
+                     seqs |-> {s \in it.settled : EntryOf(s).slot = k}] : k \in Slots} : it \in items} :
+       x.seqs # {}}
 Closing(items, outcome, id) ==
     closures' = closures \cup
-      {[token |-> it.token, part |-> it.part, seqs |-> it.settled, settle |-> id, outcome |-> outcome,
-        copy |-> Cardinality({c \in closures : /\ c.token = it.token /\ c.part = it.part
-                                               /\ c.seqs = it.settled /\ c.settle = id
-                                               /\ c.outcome = outcome})]
-       : it \in {i \in items : i.settled # {}}}
+      {[token |-> x.token, part |-> x.part, seqs |-> x.seqs, settle |-> id, outcome |-> outcome,
+        copy |-> Cardinality({c \in closures : /\ c.token = x.token /\ c.part = x.part
+                                               /\ c.seqs = x.seqs /\ c.settle = id
+                                               /\ c.outcome = outcome})] : x \in InOneSlot(items)}
+Settled(items) == UNION {it.settled : it \in items}
+
+\* Guards of every action that takes pending jobs out: withdrawals [job, from], where from = 0 is a
+\* deferred one; their final rows say cancelled.
+WithdrawG(taken, ends) ==
+    [pending   |-> \A w \in taken : IF w.from = 0 THEN WaitsOf(w.job) # {}      \* a job that runs, or ran
+                                    ELSE w.from \in Pending /\ EntryOf(w.from).job = w.job,
+     one_place |-> \A v, w \in taken : v.job = w.job => v = w,                  \* a job taken out twice
+     cancelled |-> /\ {[job |-> f.job, from |-> f.from] : f \in ends} = taken   \* a job that leaves no trace
+                   /\ Cardinality(ends) = Cardinality(taken),
+     as_it_was |-> \A f \in ends :                                              \* another state, lease or count
+                     /\ f.state = "cancelled"
+                     /\ \E x \in IF f.from = 0 THEN WaitsOf(f.job) ELSE {EntryOf(f.from)} :
+                          f.lease = x.lease /\ f.attempt = x.attempt /\ f.losses = x.losses]
+TakenSeqs(taken) == {w.from : w \in taken} \ {0}
+Undeferred(jobs) == {d \in deferred : d.job \notin jobs}
+TakenWaits(taken) == {w.job : w \in {v \in taken : v.from = 0}}
+
+\* A key's row goes with its job's last row, and no other job's row does.
+KeysWithout(jobs) ==
+    {r \in keys : IF Loose("key_own") THEN \A w \in wants : w.job \in jobs => w.key # r.key
+                  ELSE r.job \notin jobs}
 
 (* ---------------------------------- actions ------------------------------ *)
 
@@ -179,19 +307,39 @@ EnsureLane  == /\ All(EnsureLaneG)
                /\ born' = TRUE
                /\ UNCHANGED <<drawVars, entries, laneVars, claims, closures, workers, stopped, awayVars>>
 
-\* enqueue.sql. An entry may land in any slot: the current slot is only a hint.
-EnqueueManyG(new) ==
-    [fresh |-> /\ \A n \in new : ~Known(n.job)                    \* a job that has an entry already
-               /\ \A m, n \in new : m.job = n.job => m = n,       \* one job twice in a batch
-     first |-> \A n \in new : n.from = 0 /\ n.lease = 1 /\ n.attempt = 1]   \* a history made up
-EnqueueMany(new) ==
+\* enqueue_many.sql. An entry may land in any slot: the current slot is only a hint. What else the call
+\* writes: `deferred` rows, for run_at; `taken`, the jobs it replaces, with their `finals`; `wants`, the
+\* unique keys of the new jobs.
+Plain == [deferred |-> {}, taken |-> {}, finals |-> {}, wants |-> {}]
+EnqueueManyG(new, more) ==
+    LET born_now == new \cup more.deferred IN
+    [waits_in_lane |-> more.deferred # {} => born,                \* a job of no lane
+     fresh |-> /\ \A n \in born_now : ~Known(n.job)               \* a job that has an entry already
+               /\ \A m, n \in born_now : m.job = n.job => m = n,  \* one job twice in a batch
+     first |-> /\ \A n \in new : n.from = 0 /\ n.lease = 1 /\ n.attempt = 1   \* a history made up
+               /\ \A d \in more.deferred : /\ d.from = 0 /\ d.lease = 0 /\ d.attempt = 1
+                                           /\ d.losses = 0 /\ d.state = "scheduled",
+     unheld |-> \A w \in more.wants : \A r \in keys :             \* a key that is held
+                  (r.key = w.key /\ Holds(r.job)) => \E x \in more.taken : x.job = r.job,
+     one_key |-> \A v, w \in more.wants : v.key = w.key => v = w] \* one key twice in a batch
+EnqueueMany(new, more) ==
     /\ All(AppendG(new))
-    /\ All(EnqueueManyG(new))
+    /\ All(EnqueueManyG(new, more))
+    /\ All(WithdrawG(more.taken, more.finals))
     /\ Appending(new, 0)
-    /\ UNCHANGED <<born, last, no, next, holes, claims, closures, workers, stopped, awayVars>>
+    /\ deferred' = Undeferred(TakenWaits(more.taken)) \cup Waits(more.deferred)
+    /\ withdrawn' = withdrawn \cup TakenSeqs(more.taken)
+    /\ finals' = finals \cup Waits(more.finals)
+    /\ wants' = wants \cup more.wants
+    /\ keys' = {r \in keys : \A w \in more.wants : w.key # r.key}
+               \cup {[key |-> w.key, job |-> w.job] : w \in more.wants}
+    /\ UNCHANGED <<born, last, no, next, holes, claims, closures, workers, stopped, dead, removed,
+                   ringVars>>
 
-EnqueueG(new) == [single |-> Cardinality(new) = 1]       \* a second entry for one insert
-Enqueue(new)  == All(EnqueueG(new)) /\ EnqueueMany(new)
+\* enqueue.sql
+EnqueueG(new, more) ==
+    [single |-> Cardinality(new) + Cardinality(more.deferred) <= 1]   \* a second entry for one insert
+Enqueue(new, more) == All(EnqueueG(new, more)) /\ EnqueueMany(new, more)
 
 \* worker_start.sql
 WorkerStartG(w, answer) ==
@@ -212,25 +360,27 @@ WorkerStop(w, answer) ==
     /\ UNCHANGED <<born, drawVars, entries, laneVars, claims, closures, awayVars>>
 
 \* claim.sql, first time this token is seen. rows: the claims rows of this lane, [part, slot, seqs];
-\* after: the lane's state as written with them, [no, next, holes].
+\* after: the lane's state as written with them, [no, next, holes]. A row without numbers moves the
+\* cursor over what was withdrawn.
 Got(rows) == UNION {r.seqs : r \in rows}
 Passed(after) == (next..after.next - 1) \cup holes        \* numbers the claim must account for
 ClaimG(w, t, rows, after) ==
     LET got == Got(rows)
-    IN [some      |-> got # {},                                   \* an event for nothing
+        top == IF got = {} THEN after.next ELSE Max(got)          \* what it answers for, in order
+    IN [some      |-> got # {} \/ (rows # {} /\ Passed(after) \cap withdrawn # {}),   \* an event for nothing
         started   |-> w \in workers \cup stopped,                   \* a worker nobody ever heard of
         new_token |-> \A r \in claims : r.token # t,              \* one call executed twice
-        visible   |-> got \subseteq Takeable,                     \* work another claim has
-        in_order  |-> \A s \in Takeable \ got :                   \* an earlier entry passed over
-                        got # {} /\ s < Max(got) => s \in late,
+        visible   |-> got \subseteq Ahead,                        \* work another claim has
+        not_withdrawn |-> got \cap withdrawn = {},                \* a cancelled job run
+        in_order  |-> \A s \in Takeable \ got : s < top => s \in late,     \* an earlier entry passed over
         parted    |-> \A q, r \in rows : q # r => q.part # r.part /\ q.seqs \cap r.seqs = {},  \* two receipts
         in_slot   |-> \A r \in rows : \A s \in r.seqs \cap Written : EntryOf(s).slot = r.slot, \* a wrong receipt
         serial    |-> after.no = no + 1,                          \* a claim that read a stale state
-        cursor    |-> got # {} => /\ after.next >= Max({next, Max(got) + 1})           \* going back
-                                  /\ after.next <= Max({next, Max(Written) + 1}),     \* running ahead
+        cursor    |-> /\ after.next >= Max({next} \cup {s + 1 : s \in got})                   \* going back
+                      /\ after.next <= Max({next} \cup {s + 1 : s \in Written}),       \* running ahead
         noted     |-> after.holes \subseteq Passed(after) \ got,   \* a hole made up: work twice
         forgotten |-> (Passed(after) \ (got \cup after.holes))    \* a number forgotten that may appear
-                        \cap (Written \cup fly) = {}]
+                        \cap (Takeable \cup fly) = {}]
 
 \* The same token again: the answer is what is still open of it, and nothing is taken.
 ClaimAgainG(t, rows) ==
@@ -259,6 +409,18 @@ SettleG(id, items, outcome) ==
      told    |-> \A it \in items :                                          \* a wrong answer
                    /\ it.already = it.asked \cap ClosedAs(it.token, it.part, id, outcome)
                    /\ it.stale = it.asked \ (it.settled \cup it.already)]
+Settling(id, items, outcome, out, spent) ==
+    /\ All(CloseG(items))
+    /\ All(SettleG(id, items, outcome))
+    /\ All(AppendG(out.new))
+    /\ All(FollowG(out, Settled(items)))
+    /\ All(CarryG(out, spent, 0))
+    /\ Closing(items, outcome, id)
+    /\ Placing(out, 0)
+    /\ UNCHANGED <<born, last, no, next, holes, claims, workers, stopped, removed, withdrawn, ringVars,
+                   keyVars>>
+LaterG(out) == [later |-> out.new = {}]                                     \* the delay forgotten
+Nowhere(state) == [of |-> {}, as |-> state]
 
 \* complete.sql
 Complete(id, items) ==
@@ -268,14 +430,53 @@ Complete(id, items) ==
     /\ UNCHANGED <<born, drawVars, entries, laneVars, claims, workers, stopped, awayVars>>
 
 \* release.sql. The entries are available again at once, under new numbers.
+ReleaseG(new) == [again |-> \A n \in new : n.from # 0]                      \* a job from nowhere
 Release(id, items, new) ==
+    All(ReleaseG(new)) /\ Settling(id, items, "released", OnlyNew(new), 0)
+
+\* retry.sql. The attempt counts; the job waits for its next one, or its attempts are exhausted.
+RetryG(items, out) ==
+    PlaceG(out, {s \in Settled(items) : MayGoOn(s)}, {"retryable"},
+           [of |-> {s \in Settled(items) : Exhausted(s)}, as |-> "failed"])
+Retry(id, items, out) ==
+    /\ All(LaterG(out))
+    /\ All(RetryG(items, out))
+    /\ Settling(id, items, "retried", out, 1)
+
+\* snooze.sql. The attempt is given back; the job waits until a time.
+SnoozeG(items, out) == PlaceG(out, Settled(items), {"scheduled"}, Nowhere("failed"))
+Snooze(id, items, out) ==
+    /\ All(LaterG(out))
+    /\ All(SnoozeG(items, out))
+    /\ Settling(id, items, "snoozed", out, 0)
+
+\* fail.sql. The job ends, as a final row or a dead letter, by the queue's policy.
+FailG(items, out) == PlaceG(out, {}, {}, [of |-> Settled(items), as |-> "failed"])
+Fail(id, items, out) ==
+    /\ All(FailG(items, out))
+    /\ Settling(id, items, "failed", out, 0)
+
+\* cancel_running.sql, by the worker or by an operator with the receipt of what was looked at.
+CancelRunningG(items, out) == PlaceG(out, {}, {}, [of |-> Settled(items), as |-> "cancelled"])
+CancelRunning(id, items, out) ==
+    /\ All(CancelRunningG(items, out))
+    /\ Settling(id, items, "cancelled", out, 0)
+
+\* What becomes of lost attempts: again, at once or after a delay; past the bound the job ends.
+LostG(items, out) ==
+    LET on == {s \in Settled(items) : ~Spent(s)}
+    IN PlaceG(out, on, {"retryable"}, [of |-> Settled(items) \ on, as |-> "failed"])
+Losing(items, out) ==
     /\ All(CloseG(items))
-    /\ All(SettleG(id, items, "released"))
-    /\ All(AppendG(new))
-    /\ All(FollowG(new, UNION {it.settled : it \in items}))
-    /\ Closing(items, "released", id)
-    /\ Appending(new, 0)
-    /\ UNCHANGED <<born, last, no, next, holes, claims, workers, stopped, awayVars>>
+    /\ All(AppendG(out.new))
+    /\ All(FollowG(out, Settled(items)))
+    /\ All(CarryG(out, 0, 1))
+    /\ All(LostG(items, out))
+    /\ Closing(items, "lost", 0)
+    /\ Placing(out, 1)
+    /\ UNCHANGED <<born, last, no, next, holes, claims, removed, withdrawn, ringVars, keyVars>>
+Entire(items) == \A it \in items : \A r \in RowsOf(it.token, it.part) :
+    OpenOf(r) \cap it.settled # {} => OpenOf(r) \subseteq it.settled
 
 \* heartbeat.sql. The worker names, of its calls up to `upto`, those open or unanswered; claims of
 \* calls it does not name are released as a loss. It may leave some for the next beat (their lock
@@ -286,16 +487,205 @@ HeartbeatG(w, upto, named, answer, items) ==
      own     |-> \A it \in items : \A r \in RowsOf(it.token, it.part) : r.worker = w,   \* another's work
      upto    |-> \A it \in items : \A r \in RowsOf(it.token, it.part) : r.call <= upto, \* a call on its way
      unnamed |-> \A it \in items : \A r \in RowsOf(it.token, it.part) : r.call \notin named,  \* work that runs
-     entire  |-> \A it \in items : Open(it.token, it.part) \subseteq it.settled]        \* half a claim
-Heartbeat(w, upto, named, answer, items, new) ==
-    LET lost == UNION {it.settled : it \in items}
-    IN /\ All(CloseG(items))
-       /\ All(HeartbeatG(w, upto, named, answer, items))
-       /\ All(AppendG(new))
-       /\ All(FollowG(new, {s \in lost : ~Spent(s)}))              \* past the bound the job ends
-       /\ Closing(items, "lost", 0)
-       /\ Appending(new, 1)
-       /\ UNCHANGED <<born, last, no, next, holes, claims, workers, stopped, awayVars>>
+     entire  |-> Entire(items)]                                            \* half a claim
+Heartbeat(w, upto, named, answer, items, out) ==
+    /\ All(HeartbeatG(w, upto, named, answer, items))
+    /\ Losing(items, out)
+    /\ UNCHANGED <<workers, stopped>>
+
+\* rescue_worker.sql. The leader gives a worker up: by its own observation, so at any time. Its row
+\* goes, so that it is told; its claims follow, in as many calls as it takes.
+RescueWorkerG(w, answer, items) ==
+    [told   |-> answer = "alive" => items = {},                            \* a living worker robbed
+     own    |-> \A it \in items : \A r \in RowsOf(it.token, it.part) : r.worker = w,    \* another's work
+     entire |-> Entire(items)]                                             \* half a claim
+RescueWorker(w, answer, items, out) ==
+    /\ All(RescueWorkerG(w, answer, items))
+    /\ Losing(items, out)
+    /\ workers' = IF answer = "gone" THEN workers \ {w} ELSE workers
+    /\ stopped' = IF answer = "gone" THEN stopped \cup (workers \cap {w}) ELSE stopped
+
+\* rescue_deadline.sql. The attempt counts, as in a retry.
+RescueDeadlineG(items) == [entire |-> Entire(items)]                        \* half a claim
+RescueDeadline(items, out) ==
+    /\ All(RescueDeadlineG(items))
+    /\ All(CloseG(items))
+    /\ All(RetryG(items, out))
+    /\ All(AppendG(out.new))
+    /\ All(FollowG(out, Settled(items)))
+    /\ All(CarryG(out, 1, 0))
+    /\ Closing(items, "expired", 0)
+    /\ Placing(out, 0)
+    /\ UNCHANGED <<born, last, no, next, holes, claims, workers, stopped, removed, withdrawn, ringVars,
+                   keyVars>>
+
+\* promote.sql. What waits goes back to its lane, as an entry with the next run_lease.
+PromoteG(new) ==
+    [waited   |-> /\ \A n \in new : n.from = 0 /\ WaitsOf(n.job) # {}       \* a job that does not wait
+                  /\ \A m, n \in new : m.job = n.job => m = n,             \* one job twice
+     lease_up |-> \A n \in new : \A d \in WaitsOf(n.job) : n.lease = d.lease + 1,   \* a fence that stands still
+     carried  |-> \A n \in new : \A d \in WaitsOf(n.job) : n.attempt = d.attempt]   \* another attempt
+Promote(new) ==
+    /\ All(AppendG(new))
+    /\ All(PromoteG(new))
+    /\ Appending(new, 0)
+    /\ deferred' = IF Loose("leaves") THEN deferred ELSE Undeferred({n.job : n \in new})
+    /\ UNCHANGED <<born, last, no, next, holes, claims, closures, workers, stopped, finals, dead,
+                   removed, withdrawn, ringVars, keyVars>>
+
+\* cancel_pending.sql. taken: jobs as [job, from], from = 0 for one that waits.
+CancelPendingG(taken, ends) == WithdrawG(taken, ends)
+CancelPending(taken, ends) ==
+    /\ All(CancelPendingG(taken, ends))
+    /\ deferred' = Undeferred(TakenWaits(taken))
+    /\ withdrawn' = withdrawn \cup TakenSeqs(taken)
+    /\ finals' = finals \cup Waits(ends)
+    /\ UNCHANGED <<born, drawVars, entries, laneVars, claims, closures, workers, stopped, dead, removed,
+                   ringVars, keyVars>>
+
+\* dlq_move.sql. Final rows become dead letters.
+DlqMoveG(jobs, letters) ==
+    [final |-> \A j \in jobs : EndsOf(j) # {},                              \* a job that has not ended
+     moved |-> Letters(letters) = Letters({f \in finals : f.job \in jobs})]  \* another letter
+DlqMove(jobs, letters) ==
+    /\ All(DlqMoveG(jobs, letters))
+    /\ finals' = {f \in finals : f.job \notin jobs}
+    /\ dead' = dead \cup Letters(letters)
+    /\ UNCHANGED <<born, drawVars, entries, laneVars, claims, closures, workers, stopped, deferred,
+                   removed, withdrawn, ringVars, keyVars>>
+
+\* dlq_retry.sql. A dead letter becomes a job again, with its attempts and losses forgotten: an entry,
+\* or a row that waits. `elsewhere`: those that go to another queue, so another lane.
+DlqRetryG(jobs, out, elsewhere) ==
+    [letter   |-> \A j \in jobs : LettersOf(j) # {},                        \* a job that is not dead
+     followed |-> /\ JobsIn(out) \cup elsewhere = jobs                      \* a letter lost, or doubled
+                  /\ Count(out) + Cardinality(elsewhere) = Cardinality(jobs)
+                  /\ out.finals = {} /\ out.dead = {},
+     lease_up |-> \A d \in dead : /\ \A n \in out.new : n.job = d.job => n.lease = d.lease + 1
+                                  /\ \A w \in out.deferred : w.job = d.job => w.lease = d.lease,
+     anew     |-> /\ \A n \in out.new : n.attempt = 1                        \* no attempt left
+                  /\ \A w \in out.deferred : w.attempt = 1 /\ w.losses = 0 /\ w.state = "scheduled",
+     unheld   |-> \A w \in wants : \A r \in keys :                          \* a key that another has now
+                    (w.job \in jobs /\ r.key = w.key /\ r.job # w.job) => ~Holds(r.job)]
+DlqRetry(jobs, out, elsewhere) ==
+    LET back == {w \in wants : w.job \in jobs}
+    IN /\ All(AppendG(out.new))
+       /\ All(DlqRetryG(jobs, out, elsewhere))
+       /\ Appending(out.new, 0)
+       /\ deferred' = deferred \cup Waits(out.deferred)
+       /\ dead' = {d \in dead : d.job \notin jobs}
+       /\ removed' = removed \cup {d \in dead : d.job \in elsewhere}
+       /\ keys' = {r \in keys : \A w \in back : w.key # r.key}
+                  \cup {[key |-> w.key, job |-> w.job] : w \in back}
+       /\ UNCHANGED <<born, last, no, next, holes, claims, closures, workers, stopped, finals, withdrawn,
+                      ringVars, wants>>
+
+\* dlq_purge.sql
+DlqPurgeG(jobs) == [letter |-> \A j \in jobs : LettersOf(j) # {}]           \* a job that is not dead
+DlqPurge(jobs) ==
+    /\ All(DlqPurgeG(jobs))
+    /\ dead' = {d \in dead : d.job \notin jobs}
+    /\ removed' = removed \cup {d \in dead : d.job \in jobs}
+    /\ keys' = KeysWithout(jobs)
+    /\ UNCHANGED <<born, drawVars, entries, laneVars, claims, closures, workers, stopped, deferred,
+                   finals, withdrawn, ringVars, wants>>
+
+\* retire.sql. Final rows and dead letters past their retention are deleted.
+RetireG(ends, letters) ==
+    [final  |-> \A j \in ends : EndsOf(j) # {},                             \* a job that has not ended
+     letter |-> \A j \in letters : LettersOf(j) # {}]                       \* a job that is not dead
+Retire(ends, letters) ==
+    /\ All(RetireG(ends, letters))
+    /\ finals' = {f \in finals : f.job \notin ends}
+    /\ dead' = {d \in dead : d.job \notin letters}
+    /\ removed' = removed \cup Letters({f \in finals : f.job \in ends})
+                          \cup {d \in dead : d.job \in letters}
+    /\ keys' = KeysWithout(ends \cup letters)
+    /\ UNCHANGED <<born, drawVars, entries, laneVars, claims, closures, workers, stopped, deferred,
+                   withdrawn, ringVars, wants>>
+
+(* ------------------------------- the ring -------------------------------- *)
+
+InSlot(k)  == {e \in entries : e.slot = k}
+SeqsIn(k)  == {e.seq : e \in InSlot(k)}
+ClaimsIn(k) == {r \in claims : r.slot = k}
+Live(k)    == SeqsIn(k) \cap (OpenNow \cup Pending)
+\* Below the cursor, and no claim, withdrawal or hole knows it: there is none, unless by a mistake.
+Orphans(k) == {s \in SeqsIn(k) \cap Pending : s < next /\ s \notin holes}
+Done       == (Claimed \ OpenNow) \cup withdrawn
+
+Fate(s, again) == IF s \in withdrawn \cup again THEN "withdrawn"
+           ELSE IF s \in ClosedWith("completed") THEN "completed"
+           ELSE IF s \in Claimed \ OpenNow THEN "closed" ELSE "dropped"
+Ghosts(S, again) == {[seq |-> e.seq, job |-> e.job, lease |-> e.lease, attempt |-> e.attempt,
+               losses |-> e.losses, fate |-> Fate(e.seq, again)] : e \in {f \in entries : f.seq \in S}}
+Completed(S) == {e.job : e \in {f \in entries : f.seq \in S /\ f.seq \in ClosedWith("completed")}}
+StateNow == [no |-> no, next |-> next, holes |-> holes]
+\* rotate.sql. Another slot is the hint from now on.
+RotateG(from, to) ==
+    [here  |-> from = ring,                                                 \* a turn from elsewhere
+     empty |-> to # ring /\ InSlot(to) = {} /\ ClaimsIn(to) = {}]           \* history that never ends
+Rotate(from, to) ==
+    /\ All(RotateG(from, to))
+    /\ ring' = to
+    /\ UNCHANGED <<born, drawVars, entries, laneVars, claims, closures, workers, stopped, placeVars,
+                   removed, withdrawn, floor, gone, keyVars>>
+
+\* prune.sql. A slot with nothing pending and nothing open is truncated; the state of its newest claim
+\* is saved. Entries that a mistake left behind are withdrawn and appended again; that may be all that
+\* happens.
+Newest(k) == Max({r.no : r \in ClaimsIn(k)} \cup {0})
+PruneG(k, new, truncated) ==
+    [not_current |-> k # ring,                                              \* the slot that fills
+     none_open |-> truncated => \A r \in ClaimsIn(k) : OpenOf(r) = {},       \* an attempt without its body
+     none_pending |-> truncated => SeqsIn(k) \cap Pending \subseteq {n.from : n \in new},   \* a job nobody ran
+     orphaned |-> {n.from : n \in new} \subseteq Orphans(k),                 \* a job that will be claimed
+     again    |-> \A m, n \in new : m.from = n.from => m = n,               \* a job doubled
+     same_job |-> \A n \in new : n.job = EntryOf(n.from).job,               \* another's body
+     lease_up |-> \A n \in new : n.lease = EntryOf(n.from).lease + 1,       \* a fence that stands still
+     attempt_back |-> \A n \in new : n.attempt = EntryOf(n.from).attempt]   \* an attempt charged
+FloorG(k, state, truncated) ==
+    [floor |-> IF truncated /\ Newest(k) > floor.no                         \* claims that begin anew
+               THEN state.no = Newest(k) /\ (Newest(k) = no => state = StateNow)
+               ELSE state = floor]
+Prune(k, state, new, truncated) ==
+    LET vanish == IF truncated THEN SeqsIn(k) ELSE {}
+    IN /\ All(AppendG(new))
+       /\ All(PruneG(k, new, truncated))
+       /\ All(FloorG(k, state, truncated))
+       /\ entries' = {e \in entries : e.seq \notin vanish} \cup
+            {[seq |-> n.seq, slot |-> n.slot, job |-> n.job, lease |-> n.lease, attempt |-> n.attempt,
+              losses |-> LossesBefore(n)] : n \in new}
+       /\ fly' = fly \ {n.seq : n \in new}
+       /\ late' = (late \ vanish) \cup {n.seq : n \in new}
+       /\ gone' = gone \cup Ghosts(vanish, {n.from : n \in new})
+       /\ claims' = IF truncated THEN claims \ ClaimsIn(k) ELSE claims
+       /\ closures' = {c \in closures : c.seqs \cap vanish = {}}
+       /\ withdrawn' = (withdrawn \cup {n.from : n \in new}) \ vanish
+       /\ floor' = state
+       /\ keys' = KeysWithout(Completed(vanish))
+       /\ UNCHANGED <<born, last, no, next, holes, workers, stopped, placeVars, removed, ring, wants>>
+
+\* evacuate.sql. Live entries of a slot go to another one, under their numbers. An open part of a claim
+\* gets a row there, with its token and part; the old row keeps what is closed, and the lane's state.
+\* rows: [token, part, seqs]. What others are at just now stays for the next call.
+EvacuateG(k, to, moved, rows) ==
+    [not_current |-> k # ring /\ to # k,                                    \* the slot that fills
+     live    |-> moved \subseteq Live(k),                                    \* ended work run again
+     carried |-> /\ \A x \in rows : \E r \in ClaimsIn(k) :                  \* an attempt nobody owns
+                      x.token = r.token /\ x.part = r.part /\ x.seqs = OpenOf(r) /\ x.seqs # {}
+                 /\ UNION {x.seqs : x \in rows} = moved \cap OpenNow,
+     once    |-> \A x \in rows : RowsOf(x.token, x.part) \cap ClaimsIn(to) = {}]   \* two rows for one receipt
+Evacuate(k, to, moved, rows) ==
+    LET Of(r) == UNION {x.seqs : x \in {y \in rows : y.token = r.token /\ y.part = r.part}}
+    IN /\ All(EvacuateG(k, to, moved, rows))
+       /\ entries' = {e \in entries : e.seq \notin moved} \cup
+            {[e EXCEPT !.slot = to] : e \in {f \in entries : f.seq \in moved}}
+       /\ claims' = (claims \ ClaimsIn(k))
+            \cup {[r EXCEPT !.seqs = @ \ Of(r)] : r \in ClaimsIn(k)}
+            \cup {[r EXCEPT !.slot = to, !.no = 0, !.seqs = Of(r)] : r \in {q \in ClaimsIn(k) : Of(q) # {}}}
+       /\ UNCHANGED <<born, drawVars, laneVars, closures, workers, stopped, placeVars, removed, withdrawn,
+                      ringVars, keyVars>>
 
 (* ------------------------------- the world ------------------------------- *)
 
@@ -310,12 +700,23 @@ EnvRollback(N) == /\ N # {} /\ N \subseteq fly
                   /\ fly' = fly \ N
                   /\ UNCHANGED <<born, last, entries, laneVars, claims, closures, workers, stopped, awayVars>>
 
+\* A dead letter of another lane is retried into this one.
+EnvArriveG(out) == [unknown |-> \A j \in JobsIn(out) : Places(j) = Cardinality(RemovedOf(j))]
+EnvArrive(out) ==
+    /\ All(EnvArriveG(out))
+    /\ All(AppendG(out.new))
+    /\ Appending(out.new, 0)
+    /\ deferred' = deferred \cup Waits(out.deferred)
+    /\ removed' = {r \in removed : r.job \notin JobsIn(out)}
+    /\ UNCHANGED <<born, last, no, next, holes, claims, closures, workers, stopped, finals, dead,
+                   withdrawn, ringVars, keyVars>>
+
 (* ----------------- arguments the bounded models try ---------------------- *)
 
+Has(f)     == f \in With
 Rank(S, s) == Cardinality({k \in S : k <= s})
 Nth(S, n)  == CHOOSE s \in S : Rank(S, s) = n
 Unknown    == {j \in Jobs : ~Known(j)}
-Loose(g)   == g \in Off                                 \* try wrong arguments only where no guard refuses them
 
 NewJobs(N) ==      \* entries for the numbers N: the next unknown jobs, or with `fresh` off any job
     IF Loose("fresh")
@@ -324,6 +725,9 @@ NewJobs(N) ==      \* entries for the numbers N: the next unknown jobs, or with 
     ELSE IF Cardinality(Unknown) < Cardinality(N) THEN {}
     ELSE {{[seq |-> n, slot |-> k, job |-> Nth(Unknown, Rank(N, n)), lease |-> 1, attempt |-> 1,
             from |-> 0] : n \in N} : k \in Slots}
+NewWaits == IF Unknown = {} THEN {}
+            ELSE {{[job |-> Min(Unknown), state |-> "scheduled", lease |-> 0, attempt |-> 1,
+                    losses |-> 0, from |-> 0]}}
 
 Draws == IF Loose("drawn") THEN 1..last ELSE fly
 LeaseSteps == IF Loose("lease_up") THEN {0, 1} ELSE {1}
@@ -335,16 +739,19 @@ Follows(S) ==
                           R \in {Q \in SUBSET Draws : Cardinality(Q) = Cardinality(S)},
                           k \in Slots, d \in LeaseSteps}
 
-RowsFor(G) ==                  \* one claims row per slot
+RowsFor(G) ==                  \* one claims row per slot; one without numbers when nothing is taken
     LET used == {EntryOf(s).slot : s \in G}
-    IN IF Loose("in_slot") THEN {[part |-> 1, slot |-> Min(Slots), seqs |-> G]} ELSE {[part |-> Cardinality({j \in used : j <= k}), slot |-> k,
-         seqs |-> {s \in G : EntryOf(s).slot = k}] : k \in used}
+    IN IF G = {} \/ Loose("in_slot") THEN {[part |-> 1, slot |-> Min(Slots), seqs |-> G]}
+       ELSE {[part |-> Cardinality({j \in used : j <= k}), slot |-> k,
+              seqs |-> {s \in G : EntryOf(s).slot = k}] : k \in used}
 States(G) ==                   \* states of the lane a claim of G may write
-    UNION {{[no |-> no + 1, next |-> c, holes |-> H] :
-              H \in SUBSET (((next..c - 1) \cup holes \cup (IF Loose("noted") THEN Claimed ELSE {})) \ G)} :
-           c \in (IF Loose("cursor") THEN {Max(G) + 1}
-                  ELSE Max({next, Max(G) + 1})..Max({next, Max(Written) + 1}))}
-Takes == (SUBSET (IF Loose("visible") THEN Written ELSE Takeable)) \ {{}}
+    LET least == Max({next} \cup {s + 1 : s \in G})
+    IN UNION {{[no |-> no + 1, next |-> c, holes |-> H] :
+                 H \in SUBSET (((next..c - 1) \cup holes \cup (IF Loose("noted") THEN Claimed ELSE {})) \ G)} :
+              c \in (IF Loose("cursor") THEN {Max(G) + 1}
+                     ELSE least..Max({least} \cup {s + 1 : s \in Written}))}
+Takes == ((SUBSET (IF Loose("visible") THEN Written ELSE IF Loose("not_withdrawn") THEN Ahead ELSE Takeable))
+          \ {{}}) \cup (IF Ahead \cap withdrawn # {} THEN {{}} ELSE {})
 
 Receipts == {<<r.token, r.part>> : r \in claims} \cup (IF Loose("claimed") THEN Tokens \X {1} ELSE {})
 Item(r, id, asked, settled, outcome) ==
@@ -358,6 +765,57 @@ Settles(r, id, asked, outcome) ==     \* answers a settle may try to give
 Asked(r) == IF Loose("claimed") THEN (SUBSET Claimed) \ {{}}
             ELSE (SUBSET UNION {q.seqs : q \in RowsOf(r[1], r[2])}) \ {{}}
 
+\* Rows for jobs whose attempts S end: `spent` attempts and `loss` more.
+RowsAfter(S, state, spent, loss) ==
+    {{[job |-> EntryOf(s).job, state |-> state, lease |-> EntryOf(s).lease - x,
+       attempt |-> EntryOf(s).attempt + y, losses |-> EntryOf(s).losses + z, from |-> s] : s \in S} :
+      x \in (IF Loose("lease_kept") THEN {0, 1} ELSE {0}), y \in (IF Loose("charged") THEN {0, spent} ELSE {spent}),
+      z \in (IF Loose("counted") THEN {0, loss} ELSE {loss})}
+\* The attempts A go on at once, W wait, E end.
+Outs(A, W, waits, E, ends, spent, loss) ==
+    {[new |-> n, deferred |-> w, finals |-> IF to = "finals" THEN f ELSE {},
+      dead |-> IF to = "dead" THEN f ELSE {}] :
+      n \in Follows(A), w \in RowsAfter(W, waits, spent, loss), f \in RowsAfter(E, ends, 0, loss),
+      to \in (IF E # {} /\ ends = "failed" /\ Has("dlq") THEN {"finals", "dead"} ELSE {"finals"})}
+LostOuts(S) ==
+    LET E == CASE Loose("again_at") -> {} [] Loose("ends_as") -> S [] OTHER -> {s \in S : Spent(s)}
+    IN Outs(S \ E, {}, "retryable", E, "failed", 0, 1)
+       \cup (IF Has("retry") THEN Outs({}, S \ E, "retryable", E, "failed", 0, 1) ELSE {})
+RetryOuts(S) ==
+    LET E == IF Loose("waits_as") THEN {} ELSE {s \in S : Exhausted(s)}
+    IN Outs({}, S \ E, "retryable", E, "failed", 1, 0)
+
+Takens(j) == {[job |-> j, from |-> IF x \in deferred THEN 0 ELSE x.seq] :
+                x \in WaitsOf(j) \cup {e \in entries : e.job = j /\ (Loose("pending") \/ e.seq \in Pending)}}
+EndsFor(taken) ==
+    IF Loose("cancelled") THEN {}
+    ELSE {LET x == CHOOSE y \in IF w.from = 0 THEN WaitsOf(w.job) ELSE {EntryOf(w.from)} : TRUE
+          IN [job |-> w.job, state |-> "cancelled", lease |-> x.lease, attempt |-> x.attempt,
+              losses |-> x.losses, from |-> w.from] : w \in taken}
+
+\* New jobs of one number that ask for a key, in place of its holder or where nobody holds it.
+Asking(new, job) ==
+    UNION {UNION {{[Plain EXCEPT !.wants = {[job |-> job, key |-> k, mask |-> m]}, !.taken = taken,
+                                 !.finals = EndsFor(taken)] :
+                     taken \in {{}} \cup {{w} : w \in UNION {Takens(r.job) : r \in {q \in keys : q.key = k}}}} :
+                    m \in Masks} : k \in Keys}
+
+ReceiptItems == {[token |-> r[1], part |-> r[2], settled |-> Open(r[1], r[2])] : r \in Receipts}
+Lost == {it \in ReceiptItems : it.settled # {}}
+PromoteNew(j, n, k, d) ==
+    LET w == CHOOSE x \in WaitsOf(j) : TRUE
+    IN {[seq |-> n, slot |-> k, job |-> j, lease |-> w.lease + d, attempt |-> w.attempt, from |-> 0]}
+Retryable(j) == LettersOf(j) \cup (IF Loose("letter") THEN EndsOf(j) ELSE {})
+RetryNew(j, n, k, d) ==
+    {[seq |-> n, slot |-> k, job |-> j, lease |-> (CHOOSE x \in Retryable(j) : TRUE).lease + d,
+      attempt |-> 1, from |-> 0]}
+RetryWait(j) ==
+    {[job |-> j, state |-> "scheduled", lease |-> (CHOOSE x \in Retryable(j) : TRUE).lease, attempt |-> 1,
+      losses |-> 0, from |-> 0]}
+FloorOf(k) == IF Loose("floor") \/ Newest(k) <= floor.no THEN floor
+              ELSE IF Newest(k) = no THEN StateNow
+              ELSE [no |-> Newest(k), next |-> 1, holes |-> {}]      \* older than another: never read
+
 (* ------------------------------ specification ---------------------------- *)
 
 Init == /\ born = FALSE /\ last = 0 /\ fly = {}
@@ -365,71 +823,167 @@ Init == /\ born = FALSE /\ last = 0 /\ fly = {}
         /\ claims = {} /\ closures = {} /\ workers = {} /\ stopped = {}
         /\ AwayInit
 
+NextEnqueue ==
+    \/ \E n \in Draws : \E new \in NewJobs({n}) : Enqueue(new, Plain)
+    \/ Has("batch") /\ \E N \in {M \in SUBSET Draws : Cardinality(M) = 2} : \E new \in NewJobs(N) :
+         EnqueueMany(new, Plain)
+    \/ Has("delay") /\ \E rows \in NewWaits : Enqueue({}, [Plain EXCEPT !.deferred = rows])
+    \/ \E n \in Draws : \E new \in NewJobs({n}) : \E more \in Asking(new, Min(Unknown)) : Enqueue(new, more)
+NextWorker ==
+    \E w \in Workers : \/ \E a \in {"started", "already"} : WorkerStart(w, a)
+                       \/ Has("stop") /\ \E a \in {"stopped", "gone"} : WorkerStop(w, a)
+NextSettle(r, id, asked) ==
+    \/ \E it \in Settles(r, id, asked, "completed") : Complete(id, {it})
+    \/ Has("release") /\ \E it \in Settles(r, id, asked, "released") :
+         \E new \in Follows(it.settled) : Release(id, {it}, new)
+    \/ Has("retry") /\ \E it \in Settles(r, id, asked, "retried") :
+         \E out \in RetryOuts(it.settled) : Retry(id, {it}, out)
+    \/ Has("snooze") /\ \E it \in Settles(r, id, asked, "snoozed") :
+         \E out \in Outs({}, it.settled, "scheduled", {}, "failed", 0, 0) : Snooze(id, {it}, out)
+    \/ Has("fail") /\ \E it \in Settles(r, id, asked, "failed") :
+         \E out \in Outs({}, {}, "retryable", it.settled, "failed", 0, 0) : Fail(id, {it}, out)
+    \/ Has("cancel") /\ \E it \in Settles(r, id, asked, "cancelled") :
+         \E out \in Outs({}, {}, "retryable", it.settled, "cancelled", 0, 0) : CancelRunning(id, {it}, out)
+NextRescue(it) ==
+    \/ Has("beat") /\ \E w \in Workers, upto \in Tokens \cup {0} : \E out \in LostOuts(it.settled) :
+         Heartbeat(w, upto, {}, "alive", {it}, out)
+    \/ Has("rescue") /\ \E w \in Workers : \E out \in LostOuts(it.settled) :
+         RescueWorker(w, "gone", {it}, out)
+    \/ Has("deadline") /\ \E out \in RetryOuts(it.settled) : RescueDeadline({it}, out)
+NextWaiting ==
+    \/ \E d \in deferred, n \in Draws, k \in Slots, step \in LeaseSteps :
+         Promote(PromoteNew(d.job, n, k, step))
+    \/ Has("cancel") /\ \E j \in Jobs : \E w \in Takens(j) : CancelPending({w}, EndsFor({w}))
+NextLetters ==
+    \/ Has("dlq") /\ \E f \in finals : DlqMove({f.job}, {f})
+    \/ Has("dlq") /\ \E j \in {k \in Jobs : Retryable(k) # {}} :
+         \/ DlqPurge({j})
+         \/ \E n \in Draws, k \in Slots, step \in LeaseSteps :
+              DlqRetry({j}, OnlyNew(RetryNew(j, n, k, step)), {})
+         \/ Has("delay") /\ DlqRetry({j}, [NoRows EXCEPT !.deferred = RetryWait(j)], {})
+         \/ Loose("followed") /\ DlqRetry({j}, NoRows, {})
+    \/ Has("retire") /\ \/ \E f \in finals : Retire({f.job}, {})
+                        \/ \E d \in dead : Retire({}, {d.job})
+NextRing ==
+    \/ \E to \in Slots : Rotate(ring, to)
+    \/ \E k \in Slots : \E new \in Follows(Orphans(k)) :
+         /\ InSlot(k) # {} \/ ClaimsIn(k) # {}
+         /\ Prune(k, FloorOf(k), new, TRUE)
+    \/ Has("evacuate") /\ \E k \in Slots \ {ring} :
+         \E moved \in (IF Loose("live") THEN (SUBSET SeqsIn(k)) ELSE {Live(k)}) \ {{}} :
+            Evacuate(k, ring, moved, IF Loose("carried") THEN {} ELSE
+                     {[token |-> r.token, part |-> r.part, seqs |-> OpenOf(r)] :
+                        r \in {q \in ClaimsIn(k) : OpenOf(q) # {}}})
+
 Next ==
     \/ EnsureLane
     \/ EnvDraw
-    \/ \E N \in SUBSET fly : EnvRollback(N)
-    \/ \E n \in Draws : \E new \in NewJobs({n}) : Enqueue(new)
-    \/ \E N \in {M \in SUBSET Draws : Cardinality(M) = 2} : \E new \in NewJobs(N) : EnqueueMany(new)
-    \/ \E w \in Workers : \/ \E a \in {"started", "already"} : WorkerStart(w, a)
-                          \/ \E a \in {"stopped", "gone"} : WorkerStop(w, a)
+    \/ Has("rollback") /\ \E N \in SUBSET fly : EnvRollback(N)
+    \/ NextEnqueue
+    \/ NextWorker
     \/ \E w \in Workers, t \in Tokens : \E G \in Takes : \E after \in States(G) :
          Claim(w, t, t, RowsFor(G), after, FALSE)
-    \/ \E r \in Receipts : \E id \in Ids, asked \in Asked(r) :
-         \/ \E it \in Settles(r, id, asked, "completed") : Complete(id, {it})
-         \/ \E it \in Settles(r, id, asked, "released") :
-              \E new \in Follows(it.settled) : Release(id, {it}, new)
-    \/ \E w \in Workers, upto \in Tokens \cup {0}, r \in Receipts :
-         LET S == Open(r[1], r[2])
-         IN /\ S # {}
-            /\ \E new \in Follows({s \in S : ~Spent(s)}) :
-                 Heartbeat(w, upto, {}, "alive", {[token |-> r[1], part |-> r[2], settled |-> S]}, new)
+    \/ \E r \in Receipts : \E id \in Ids, asked \in Asked(r) : NextSettle(r, id, asked)
+    \/ \E it \in Lost : NextRescue(it)
+    \/ NextWaiting
+    \/ NextLetters
+    \/ Has("ring") /\ NextRing
 Spec == Init /\ [][Next]_vars
 
 (* ------------------------------- properties ------------------------------ *)
 
 TypeInv == /\ BornTypeInv /\ LastTypeInv /\ FlyTypeInv /\ EntriesTypeInv /\ StateTypeInv
            /\ LateTypeInv /\ ClaimsTypeInv /\ ClosuresTypeInv /\ WorkersTypeInv
-           /\ StoppedTypeInv
+           /\ StoppedTypeInv /\ DeferredTypeInv /\ FinalsTypeInv /\ RemovedTypeInv
+           /\ WithdrawnTypeInv /\ RingTypeInv /\ FloorTypeInv /\ GoneTypeInv /\ KeysTypeInv
 
-\* No number is in two claims rows: nothing is handed out twice.
+\* No number is in two claims rows: nothing is handed out twice. What was truncated does not return.
 EntryClaimedOnce == /\ \A q, r \in claims : q # r => q.seqs \cap r.seqs = {}
-                    /\ Takeable \cap Claimed = {}
+                    /\ Takeable \cap (Claimed \cup GoneSeqs) = {}
 \* One claim call takes work once, however often it is sent.
-TokenTakesOnce == \A q, r \in claims : q.token = r.token => q.no = r.no
+TokenTakesOnce == \A q, r \in claims : (q.token = r.token /\ q.no # 0 /\ r.no # 0) => q.no = r.no
 \* Each attempt ends once.
 ClosuresDisjoint == \A c, d \in closures :
     (c # d /\ c.token = d.token /\ c.part = d.part) => c.seqs \cap d.seqs = {}
-\* Only claimed numbers are closed.
+\* Only claimed numbers are closed, and what is claimed was not withdrawn.
 ClosureWithinClaim == \A c \in closures : \E r \in RowsOf(c.token, c.part) : c.seqs \subseteq r.seqs
-\* A job is pending, or open, or at its end: in exactly one place.
-OneLivePlacePerJob == \A j \in Jobs : Known(j) =>
-    Cardinality(PendingSeqs(j)) + Cardinality(OpenSeqs(j)) + Cardinality(EndedSeqs(j)) = 1
+WithdrawnUnclaimed == withdrawn \cap Claimed = {}
+\* A job is pending, or open, or it waits, or is at its end: in exactly one place.
+OneLivePlacePerJob == \A j \in Jobs : Known(j) => Places(j) = 1
 \* The row of an open entry exists, under its number and in its slot.
 BodyKept == \A r \in claims : \A s \in OpenOf(r) :
     Cardinality({e \in entries : e.seq = s}) = 1 /\ EntryOf(s).slot = r.slot
 \* A number that may still appear, or has appeared and is unclaimed, is one a claim will look for.
-HoleSafety == \A s \in fly \cup (Written \ Claimed) : s >= next \/ s \in holes
+HoleSafety == \A s \in fly \cup Pending : s >= next \/ s \in holes
 \* Every hole is below the cursor, and no hole is claimed.
 HolesBelow == \A h \in holes : h < next /\ h \notin Claimed
+\* The lane's state can be read back: from the newest claims row, or from what prune saved.
+FloorKept == LET kept == {r.no : r \in claims} \cup {floor.no}
+             IN Max(kept) = no /\ (floor.no = no => floor = StateNow)
 \* The open entry is the newest of its job: an older one cannot end the job.
 OpenIsNewest == \A j \in Jobs : \A s \in OpenSeqs(j) : EntryOf(s).lease = Lease(j)
-NumbersOnce == \A d, e \in entries : d.seq = e.seq => d = e
-LossBound == \A e \in entries : e.losses <= LossMax
+NumbersOnce == /\ \A d, e \in entries : d.seq = e.seq => d = e
+               /\ \A g, h \in gone : g.seq = h.seq => g = h
+               /\ Written \cap GoneSeqs = {}
+\* Nothing that may run again was lost more often, or tried more often, than a job may be.
+LossBound == \A x \in entries \cup deferred : x.losses <= LossMax
+AttemptBound == \A x \in entries \cup deferred : x.attempt <= AttemptMax
+\* No two jobs hold one unique key.
+UniqueHeldOnce == \A v, w \in wants : (v.key = w.key /\ v.job # w.job) => ~(Holds(v.job) /\ Holds(w.job))
 
 CursorGrows   == [][next' >= next /\ no' >= no /\ last' >= last]_vars
-RunLeaseGrows == [][\A e \in entries' \ entries :
+RunLeaseGrows == [][\A e \in entries' : e.seq \notin Written =>
                       e.lease = IF Known(e.job) THEN Lease(e.job) + 1 ELSE 1]_vars
 \* Only what is open, under its own token and part, is closed.
 OnlyOpenSettles == [][\A c \in closures' \ closures :
                         \E r \in RowsOf(c.token, c.part) : c.seqs \subseteq OpenOf(r)]_vars
-\* Nothing but a closure ends an attempt, and closures stay.
-OnlyKnownEnd == [][closures \subseteq closures' /\ claims \subseteq claims'
-                   /\ entries \subseteq entries']_vars
-\* A job that has ended stays at its end.
-FinalForGood == [][\A j \in Jobs : EndedSeqs(j) # {} => EndedSeqs(j)' = EndedSeqs(j)]_vars
+\* Nothing but a closure ends an attempt: what is claimed stays claimed, under its token and part and
+\* by its worker, until a slot of ended work is truncated.
+OnlyKnownEnd == [][\A r \in claims : \A s \in r.seqs :
+                     \/ \E q \in claims' : q.token = r.token /\ q.part = r.part /\ q.worker = r.worker
+                                           /\ s \in q.seqs
+                     \/ s \notin OpenOf(r) /\ s \in GoneSeqs']_vars
+\* A slot loses only rows whose attempts have ended, or that were withdrawn.
+PruneEmpty == [][\A s \in Written \ Written' : s \in Done \cup {g.seq : g \in {h \in gone' : h.fate = "withdrawn"}}]_vars
+\* A job that has ended stays at its end; only an operator's hand or retention moves it on.
+FinalForGood == [][\A j \in Jobs :
+    /\ DoneSeqs(j) # {} => DoneSeqs(j)' = DoneSeqs(j)
+    /\ EndsOf(j) # {} => \/ EndsOf(j)' = EndsOf(j)
+                         \/ Letters(EndsOf(j)) \subseteq dead' \cup removed'
+    /\ RemovedOf(j) # {} => RemovedOf(j)' = RemovedOf(j)]_vars
+\* A dead letter comes back as the same job with the next run_lease and all attempts, or it is removed.
+DlqRoundTrip == [][\A d \in dead \ dead' :
+    \/ d \in removed'
+    \/ \E e \in entries' : e.job = d.job /\ e.seq \notin Written /\ e.lease = d.lease + 1
+                           /\ e.attempt = 1 /\ e.losses = 0
+    \/ \E w \in deferred' : w.job = d.job /\ w.lease = d.lease /\ w.attempt = 1 /\ w.losses = 0]_vars
+\* No step leaves a job nowhere.
+NoJobLost == [][\A j \in Jobs : Known(j) => Places(j)' >= 1]_vars
 \* An entry that the claim before had to see is not passed over.
-PassedOver == [][\A s \in (Takeable \ late) : no' # no => (s \in Claimed' \/ s > Max(Claimed' \ Claimed))]_vars
+PassedOver == [][\A s \in (Takeable \ late) : no' # no =>
+                   \/ s \in Claimed'
+                   \/ s > IF Claimed' = Claimed THEN next' - 1 ELSE Max(Claimed' \ Claimed)]_vars
+
+\* Every job ends, if work is claimed and completed and what waits is promoted. A bounded model may run
+\* out of numbers.
+OutOfNumbers == last = SeqMax /\ fly = {}
+Claims    == \E w \in Workers, t \in Tokens : \E G \in Takes : \E after \in States(G) :
+               Claim(w, t, t, RowsFor(G), after, FALSE)
+Completes == \E r \in Receipts : \E id \in Ids : \E it \in Settles(r, id, Open(r[1], r[2]), "completed") :
+               it.settled # {} /\ Complete(id, {it})
+Promotes  == \E d \in deferred, n \in Draws, k \in Slots, step \in LeaseSteps :
+               Promote(PromoteNew(d.job, n, k, step))
+Starts    == \E w \in Workers : WorkerStart(w, "started")
+Prunes    == \E k \in Slots : (InSlot(k) # {} \/ ClaimsIn(k) # {}) /\ Prune(k, FloorOf(k), {}, TRUE)
+Fair      == WF_vars(EnvDraw) /\ WF_vars(Starts) /\ WF_vars(Claims) /\ SF_vars(Completes)
+FairSpec  == Spec /\ Fair /\ WF_vars(Promotes) /\ WF_vars(Prunes)
+NobodyPromotes == Spec /\ Fair /\ WF_vars(Prunes)                       \* for witnesses
+NobodyPrunes   == Spec /\ Fair /\ WF_vars(Promotes)
+Ended(j)  == StateOf(j) \in {"completed", "failed", "cancelled", "dead", "removed"}
+CallsLeft == \E t \in Tokens : \A r \in claims : r.token # t
+Drains    == \A j \in Jobs : Known(j) ~> (Ended(j) \/ OutOfNumbers \/ ~CallsLeft)
+\* Every slot comes back, once nothing in it is pending or open and it is not the current one.
+Reclaims  == \A k \in Slots : (Live(k) = {}) ~> (SeqsIn(k) = {} \/ k = ring \/ Live(k) # {})
 
 (* ------------------- probes: each must be violated ----------------------- *)
 
@@ -439,22 +993,36 @@ ForgottenProbe == \A s \in 1..next - 1 : s \in Written \cup fly \/ s \in holes  
 PartlyClosedProbe == \A r \in claims : OpenOf(r) \in {{}, r.seqs}      \* a repeat would answer a part
 TwoRowsProbe   == \A q, r \in claims : q.token = r.token => q = r      \* one call, two claims rows
 ReleasedProbe  == \A e \in entries : e.lease = 1                       \* a job's second entry
-CrashLoopProbe == \A j \in Jobs : \A e \in entries :                   \* a job lost for good
-                    ~(e.job = j /\ e.seq \in ClosedWith("lost") /\ e.losses >= LossMax)
+CrashLoopProbe == \A f \in finals : f.losses <= LossMax                \* a job lost for good
+PromotedProbe  == \A e \in entries : e.attempt = 1                     \* a job that waited runs again
+ExhaustedProbe == \A f \in finals : f.attempt < AttemptMax             \* a job without an attempt left
+EmptyClaimProbe == \A r \in claims : r.seqs # {}                       \* a claim of withdrawn numbers only
+DeadLossProbe  == \A d \in dead : d.losses <= LossMax                  \* a crash loop dead-lettered
+ReturnedProbe  == [][dead \ dead' # {} => removed' # removed]_vars       \* a dead letter that came back
+RemovedProbe   == removed = {}                                         \* a job nobody remembers
+PrunedProbe    == \A g \in gone : g.fate # "completed"                 \* completed history truncated
+FloorProbe     == floor.holes = {}                                     \* holes that outlive their claims row
+CarriedProbe   == \A r \in claims : r.no # 0                           \* an open claim in another slot
+ReappendedProbe == \A e \in entries : e.lease = 1                     \* what a mistake passed over (without release)
+TakenOverProbe == \A v, w \in wants : v.key = w.key => v = w           \* a key that changed hands
 
 (* ------------------------------ refinement ------------------------------- *)
 
-StateOf(j) == IF ~Known(j) THEN "none"
-              ELSE IF PendingSeqs(j) # {} THEN "available"
-              ELSE IF OpenSeqs(j) # {} THEN "running"
-              ELSE IF \E s \in EndedSeqs(j) : s \in ClosedWith("completed") THEN "completed"
-              ELSE "failed"
-LossesOf(j) == IF ~Known(j) THEN 0
-               ELSE Max({e.losses : e \in {f \in entries : f.job = j}})
-                    + IF StateOf(j) = "failed" THEN 1 ELSE 0
+\* Attempts and losses of the job as it stands: of its row, or of its newest entry.
+Standing(j) == IF RowsOfJob(j) # {} THEN CHOOSE x \in RowsOfJob(j) : TRUE
+               ELSE CHOOSE e \in EntriesOf(j) : e.lease = Lease(j)
 Life == INSTANCE JobLife WITH state <- [j \in Jobs |-> StateOf(j)],
                               run <- [j \in Jobs |-> IF Known(j) THEN Lease(j) ELSE 0],
-                              losses <- [j \in Jobs |-> LossesOf(j)],
+                              attempt <- [j \in Jobs |-> IF Known(j) THEN Standing(j).attempt ELSE 0],
+                              losses <- [j \in Jobs |-> IF Known(j) THEN Standing(j).losses ELSE 0],
                               RunMax <- SeqMax
-RefinesJobLife == Life!LifeOfEachJob
+\* Life!LifeOfEachJob, written so that TLC looks at each job once, and not at all where nothing
+\* that its life is made of has changed.
+lifeVars   == <<entries, claims, closures, placeVars, removed, withdrawn, gone>>
+LifeNow(j) == IF ~Known(j) THEN [s |-> "none", r |-> 0, a |-> 0, l |-> 0]
+              ELSE [s |-> StateOf(j), r |-> Lease(j), a |-> Standing(j).attempt, l |-> Standing(j).losses]
+RefinesJobLife == /\ Life!LifeInit
+                  /\ [][\/ UNCHANGED lifeVars
+                        \/ \A j \in Jobs : \A old \in {LifeNow(j)}, new \in {LifeNow(j)'} :
+                             Life!Legal(old, new)]_vars
 =============================================================================

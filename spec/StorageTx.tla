@@ -113,7 +113,7 @@ PDraw(p) ==
 PCommit(p) ==
     /\ prod[p].nums # {} /\ prod[p].lock /\ (UseXids => prod[p].xid > 0)
     /\ EnqueueMany({[seq |-> n, slot |-> 0, job |-> n, lease |-> 1, attempt |-> 1, from |-> 0] :
-                      n \in prod[p].nums})
+                      n \in prod[p].nums}, Plain)
     /\ Finish(prod[p].xid)
     /\ prod' = [prod EXCEPT ![p] = NoProducer]
     /\ UNCHANGED <<clm, stl, gens, nextXid, strangers, before>>
@@ -362,13 +362,13 @@ ItemOf(c) == [token |-> c.token, part |-> c.part, asked |-> c.seqs, settled |-> 
 StorageStep ==
     \/ EnvDraw
     \/ EnvRollback(fly \ fly')
-    \/ EnqueueMany(NewEntries({}))
+    \/ EnqueueMany(NewEntries({}), Plain)
     \/ \E r \in claims' \ claims :
          Claim(r.worker, r.call, r.token, NewRows, [no |-> no', next |-> next', holes |-> holes'], FALSE)
     \/ \E c \in closures' \ closures :
          \/ Complete(c.settle, {ItemOf(c)})
          \/ Release(c.settle, {ItemOf(c)}, NewEntries(c.seqs))
-         \/ Heartbeat(1, Max(Tokens), {}, "alive", {ItemOf(c)}, NewEntries(c.seqs))
+         \/ Heartbeat(1, Max(Tokens), {}, "alive", {ItemOf(c)}, OnlyNew(NewEntries(c.seqs)))
 RefinesStorage == [][StorageStep]_vars
 
 (* ------------------- probes: each must be violated ----------------------- *)
