@@ -24,15 +24,18 @@ begin
     elsif enqueue.args is null or enqueue.args = 'null' then
         perform refuse_input('args', 'must not be null');
     end if;
-    v_opts := read_options(enqueue.opts);
+    v_opts := read_options(keyed_opts(enqueue.opts, enqueue.kind, enqueue.args));
     if v_opts.on_conflict = 'replace' then
         perform require_own_transaction('enqueue with on_conflict = replace');
     end if;
     v_job := nextval('job_id_seq');
     if v_opts.unique_job is not null then
-        v_key := settle_key(read_unique(v_opts.unique_job, v_opts.on_conflict, enqueue.kind, enqueue.args, v_opts.queue), v_job);
-        if v_key.answer in ('existing', 'skipped') then
-            return query select v_key.job_id, v_key.state, true, v_key.answer;
+        v_key := (take_keys(array[row (1, v_job, read_unique(v_opts.unique_job, v_opts.on_conflict))::wish]))[1];
+        if v_key.answer = 'existing' then
+            return query select v_key.job_id, v_key.state, true, 'existing'::text;
+            return;
+        elsif v_key.answer = 'skipped' then
+            return query select null::bigint, null::text, true, 'skipped'::text;
             return;
         end if;
     end if;

@@ -11,7 +11,7 @@ language plpgsql security definer set search_path from current as $$
 #variable_conflict use_column
 declare
     v_document document;
-    v_keyed document_answer[] := '{}';
+    v_keyed keyed[] := '{}';
     v_event jsonb;
 begin
     if jobs is null or jsonb_typeof(jobs) <> 'array' then
@@ -21,7 +21,7 @@ begin
     end if;
     v_document := read_document(jobs);
     if v_document.keyed then
-        v_keyed := take_keys(v_document.rows);
+        v_keyed := take_keys(wishes(v_document.rows));
     end if;
     if v_document.deferred then
         perform begin_defer();
@@ -33,9 +33,10 @@ begin
             || replaced_lists(array(select w from unnest(v_keyed) k, unnest(k.replaced) w)));
     end if;
     return query
-    select case when k.ord is null then d.job_id else k.id end,
-           coalesce(k.state, case when k.answer = 'skipped' then null when v_document.deferred and exists (select from deferred w where w.job_id = coalesce(k.id, d.job_id))
-                                  then 'scheduled' else 'available' end),
+    select case when k.answer = 'skipped' then null else coalesce(k.job_id, d.job_id) end,
+           case when k.answer = 'skipped' then null
+                else coalesce(k.state, case when v_document.deferred and exists (select from deferred w where w.job_id = coalesce(k.job_id, d.job_id))
+                                            then 'scheduled' else 'available' end) end,
            coalesce(k.answer in ('existing', 'skipped'), false), coalesce(k.answer, 'inserted')
     from unnest(v_document.rows) d left join unnest(v_keyed) k on k.ord = d.ord order by d.ord;
 end $$;

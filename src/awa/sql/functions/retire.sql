@@ -26,7 +26,7 @@ begin
         'dead', (select coalesce(jsonb_agg(jsonb_build_array(d.lane, d.job_id) order by d.job_id), '[]') from d))
     into v_event;
     perform drop_keys(v_finals || v_dead);
-    delete from unique_keys u where u.unique_key in (select k.unique_key from unique_keys k where k.until < clock_timestamp() limit retire.max_jobs for update skip locked);
+    perform sweep_keys(100);
     delete from acts a where a.at < clock_timestamp() - interval '7 days';
     if tracing() and v_finals || v_dead <> '{}' then
         perform emit(jsonb_build_object('a', 'retire') || v_event);

@@ -12,8 +12,11 @@ declare
     v document;
     v_bad bigint;
     v_replace boolean;
+    v_own boolean := pg_current_xact_id_if_assigned() is null;    -- before ids are drawn: that may assign one
 begin
-    select array_agg(row (j.ord, j.job ->> 'kind', j.job -> 'args', j.opts, nextval('job_id_seq'))::document_row order by j.ord),
+    select array_agg(row (j.ord, j.job ->> 'kind', j.job -> 'args',
+                          case when j.opts ? 'unique' then keyed_opts(j.opts, j.job ->> 'kind', j.job -> 'args') else j.opts end,
+                          nextval('job_id_seq'))::document_row order by j.ord),
            min(case
                when jsonb_typeof(j.job) <> 'object' or jsonb_typeof(j.job -> 'kind') is distinct from 'string'
                     or char_length(j.job ->> 'kind') not between 1 and 200
@@ -32,7 +35,7 @@ begin
           from (select distinct r.opts from unnest(v.rows) r) d, read_options(d.opts) o group by o.queue, o.priority) q,
          lateral unnest(ensure_shards(q.queue, q.priority)) l;
     if v_replace then
-        perform require_own_transaction('enqueue_many with on_conflict = replace');
+        perform require_own_transaction('enqueue_many with on_conflict = replace', v_own);
     end if;
     return v;
 end $$;
@@ -55,39 +58,11 @@ language sql volatile rows 1000 as $$
     from unnest(p_rows) d join choice c on c.opts = d.opts, shard_of(c.shard_key, d.job_id, c.enqueue_shards) s
 $$;
 
-create type document_answer as (ord bigint, id bigint, state text, answer text, replaced withdrawn_job[]);
-
--- The keys of a document's unique jobs, taken in their order (two documents never wait for each other in a
--- circle): what became of each unique job. Of two jobs with one key the first stands.
-create function take_keys(p_rows document_row[]) returns document_answer[]
-language plpgsql as $$
-declare
-    v document_answer[] := '{}';
-    v_last bytea;
-    v_first keyed;
-    v_key keyed;
-    r record;
-begin
-    for r in
-        select d.ord, d.job_id, read_unique(o.unique_job, o.on_conflict, d.kind, d.args, o.queue) as u
-        from unnest(p_rows) d cross join lateral read_options(d.opts) o where o.unique_job is not null
-        order by (read_unique(o.unique_job, o.on_conflict, d.kind, d.args, o.queue)).key, d.ord
-    loop
-        if (r.u).key is distinct from v_last then
-            v_key := settle_key(r.u, r.job_id);
-            v_last := (r.u).key;
-            v_first := v_key;
-        elsif (r.u).on_conflict = 'raise' then
-            perform refuse_duplicate(v_first.job_id);
-        elsif (r.u).on_conflict = 'skip' then
-            v_key := row (null, null, 'skipped', '{}')::keyed;
-        else
-            v_key := row (v_first.job_id, v_first.state, 'existing', '{}')::keyed;
-        end if;
-        v := v || row (r.ord, v_key.job_id, v_key.state, v_key.answer, v_key.replaced)::document_answer;
-    end loop;
-    return v;
-end $$;
+create function wishes(p_rows document_row[]) returns wish[]
+language sql volatile as $$
+    select array_agg(row (d.ord, d.job_id, read_unique(o.unique_job, o.on_conflict))::wish)
+    from unnest(p_rows) d cross join lateral read_options(d.opts) o where o.unique_job is not null
+$$;
 
 -- The rows of a document, but those whose key another job has; numbers are drawn above the ORDER BY, so that
 -- they follow the document.

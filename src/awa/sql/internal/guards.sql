@@ -35,11 +35,11 @@ end $$;
 
 -- Acts on pending entries take a lane's claim lock: inside a larger transaction it would stop the lane for
 -- everybody. Such a transaction is known by its xid, once it has written anything.
-create function require_own_transaction(p_function text) returns void
+create function require_own_transaction(p_function text, p_own boolean default pg_current_xact_id_if_assigned() is null) returns void
 language plpgsql as $$
 begin
     perform require_read_committed(p_function);
-    if pg_current_xact_id_if_assigned() is not null then
+    if not p_own then
         raise exception 'awa: % refuses to run inside a larger transaction', p_function
             using errcode = 'AW007', hint = 'Call it alone, with autocommit on: it stops claims of the lane until the end of its transaction.';
     end if;

@@ -106,7 +106,7 @@ begin
         perform refuse_input('unique', 'must be an object such as {"by": ["args"]}');
     end if;
     select min(k) into v_unknown from jsonb_object_keys(p_opts -> 'unique') k
-    where k not in ('key', 'by', 'period_s', 'until', 'states', 'until_at');
+    where k not in ('key', 'until', 'states', 'until_at');    -- by and period_s are in the key by now
     if v_unknown is not null then
         perform refuse_input('unique', format('%s is not a part of it', v_unknown));
     end if;

@@ -223,10 +223,7 @@ begin
                                 and e.extra ? 'unique' offset 0) r)
         $q$, p_slot)
     into v_jobs;
-    delete from unique_keys u
-    where u.unique_key in (select k.unique_key from unique_keys k
-                           where k.job_id = any (v_jobs) and (k.until is null or k.until < clock_timestamp())
-                           for update skip locked);
+    perform drop_keys(v_jobs);
 end $$;
 
 -- truncate_slot: what outlives the slot is read and moved after the exclusive lock: a claim or a settle that

@@ -8,8 +8,8 @@ declare
     u record;
 begin
     for u in
-        select q.job_id, read_unique(q.extra -> 'unique', 'raise', q.kind, q.args, l.queue) as key
-        from dlq q join lanes l on l.lane = q.lane where q.job_id = any (p_job_ids) and q.extra ? 'unique' order by 2, 1
+        select q.job_id, read_unique(q.extra -> 'unique', 'raise') as key
+        from dlq q where q.job_id = any (p_job_ids) and q.extra ? 'unique' order by 2, 1
     loop
         if take_key((u.key).key, u.job_id, (u.key).states, (u.key).until) is not null then
             v_lost := v_lost || u.job_id;

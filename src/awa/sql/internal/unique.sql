@@ -1,10 +1,28 @@
 -- Unique keys. A key's row stays when its job leaves the states that hold it: whoever wants the key looks
 -- where the holder is. So no settle has to know of keys. The row goes together with the last trace of its job.
 
+-- A key that somebody has locked is left alone: retiring and pruning wait for nobody's transaction. What is
+-- left over that way is found by sweep_keys, or by whoever wants the key next.
 create function drop_keys(p_job_ids bigint[]) returns void
 language sql volatile as $$
-    delete from unique_keys u where u.job_id = any (p_job_ids) and (u.until is null or u.until < clock_timestamp())
+    delete from unique_keys u where u.unique_key in (
+        select k.unique_key from unique_keys k
+        where k.job_id = any (p_job_ids) and (k.until is null or k.until < clock_timestamp()) for update skip locked)
 $$;
+
+-- Keys whose time is over, and of p_max others, from anywhere among all keys, those whose job is nowhere.
+create function sweep_keys(p_max int) returns void
+language plpgsql as $$
+declare
+    v_jobs bigint[];
+begin
+    delete from unique_keys u where u.unique_key in (
+        select k.unique_key from unique_keys k where k.until < clock_timestamp() limit p_max for update skip locked);
+    v_jobs := array(select k.job_id from unique_keys k
+                    where k.unique_key >= uuid_send(gen_random_uuid()) and k.until is null order by k.unique_key limit p_max);
+    -- a job comes with its key and never comes back, so one that is nowhere now was forgotten
+    perform drop_keys(array(select j from unnest(v_jobs) j where j not in (select p.job_id from job_places(v_jobs) p)));
+end $$;
 
 -- Whether the job still holds its key. A key with a time is held until then. "started": until the first claim,
 -- which no retry undoes. A job that is nowhere holds nothing; but a caller's old snapshot may miss one
@@ -26,6 +44,11 @@ begin
     return v_place.state = any (p_key.states);
 end $$;
 
+create function hand_over(p_key bytea, p_job_id bigint, p_states text[], p_until timestamptz) returns void
+language sql volatile as $$
+    update unique_keys u set job_id = p_job_id, states = p_states, until = p_until where u.unique_key = p_key
+$$;
+
 -- take_key: the key is this job's (null), or the job that holds it. The row is locked until the end of the
 -- transaction: whoever wants the same key waits for it. In a loop, because a row may go while we wait for it.
 create function take_key(p_key bytea, p_job_id bigint, p_states text[], p_until timestamptz) returns bigint
@@ -40,12 +63,11 @@ begin
         end if;
         select * into v_held from unique_keys u where u.unique_key = p_key for update;
         if found then
-            if v_held.job_id = p_job_id then
-                return null;
-            elsif key_held(v_held) then
+            if v_held.job_id <> p_job_id and key_held(v_held) then
                 return v_held.job_id;
             end if;
-            update unique_keys u set job_id = p_job_id, states = p_states, until = p_until where u.unique_key = p_key;
+            -- also when it is ours: an older snapshot than this act must fail, not believe the job to be ended
+            perform hand_over(p_key, p_job_id, p_states, p_until);
             return null;
         end if;
     end loop;
@@ -58,29 +80,70 @@ begin
         using errcode = 'AW008', detail = p_job_id::text, hint = 'on_conflict = return, replace or skip answers instead of raising.';
 end $$;
 
-create type keyed as (job_id bigint, state text, answer text, replaced withdrawn_job[]);
+-- What an enqueue with a unique key comes to: 'inserted' or 'replaced' (the new job is to be written),
+-- 'existing' or 'skipped' (it is not, and job_id is the one that stands for it).
+create type keyed as (ord bigint, job_id bigint, state text, answer text, replaced withdrawn_job[]);
 
--- What an enqueue with a unique key comes to: 'inserted' or 'replaced' (p_job_id is to be written), 'existing'
--- or 'skipped'. Only what nobody runs can be replaced.
-create function settle_key(p_unique unique_option, p_job_id bigint) returns keyed
+-- Of these jobs, those that nobody runs end as cancelled. What is promoted while we wait is tried once more.
+create function replace_jobs(p_job_ids bigint[]) returns withdrawn_job[]
 language plpgsql as $$
 declare
-    v_holder bigint := take_key(p_unique.key, p_job_id, p_unique.states, p_unique.until);
+    v_left bigint[] := p_job_ids;
     v_gone withdrawal;
+    v_done withdrawn_job[] := '{}';
 begin
-    if v_holder is null then
-        return row (p_job_id, null, 'inserted', '{}')::keyed;
-    elsif p_unique.on_conflict = 'raise' then
-        perform refuse_duplicate(v_holder);
-    elsif p_unique.on_conflict = 'skip' then
-        return row (null, null, 'skipped', '{}')::keyed;
-    elsif p_unique.on_conflict = 'replace' then
-        v_gone := withdraw(array[v_holder], 0, 'replaced', true);
-        if cardinality(v_gone.done) > 0 then
-            update unique_keys u set job_id = p_job_id, states = p_unique.states, until = p_unique.until where u.unique_key = p_unique.key;
-            return row (p_job_id, null, 'replaced', v_gone.done)::keyed;
-        end if;
-    end if;
-    return row (v_holder, coalesce((select p.state from job_places(array[v_holder]) p order by p.run_lease desc limit 1), 'completed'),
-                'existing', '{}')::keyed;
+    while v_left <> '{}' loop
+        v_gone := withdraw(v_left, 0, 'replaced', true);
+        v_done := v_done || v_gone.done;
+        v_left := v_gone.busy;
+    end loop;
+    return v_done;
 end $$;
+
+create type wish as (ord bigint, job_id bigint, uniq unique_option);
+
+-- take_keys: what becomes of jobs with these wishes. Keys are taken in their order and lanes after all keys, so
+-- that two calls never wait for each other in a circle. Of two wishes for one key the first stands.
+create function take_keys(p_wishes wish[]) returns keyed[]
+language plpgsql as $$
+declare
+    v_firsts wish[] := array(select distinct on ((w.uniq).key) w from unnest(p_wishes) w order by (w.uniq).key, w.ord);
+    v_holders bigint[] := '{}';
+    v_gone withdrawn_job[];
+    v_refused bigint;
+    w wish;
+begin
+    foreach w in array v_firsts loop
+        v_holders := v_holders || coalesce(take_key((w.uniq).key, w.job_id, (w.uniq).states, (w.uniq).until), 0);
+        v_refused := coalesce(v_refused, case when (w.uniq).on_conflict = 'raise' then nullif(v_holders[cardinality(v_holders)], 0) end);
+    end loop;
+    v_refused := coalesce(v_refused, (
+        select case when f.h > 0 then f.h else f.job_id end
+        from unnest(p_wishes) d join unnest(v_firsts, v_holders) f (ord, job_id, uniq, h) on (f.uniq).key = (d.uniq).key and f.ord <> d.ord
+        where (d.uniq).on_conflict = 'raise' order by d.ord limit 1));
+    if v_refused is not null then
+        perform refuse_duplicate(v_refused);
+    end if;
+    v_gone := replace_jobs(array(select h from unnest(v_firsts, v_holders) f (ord, job_id, uniq, h) where (f.uniq).on_conflict = 'replace' and h > 0));
+    perform hand_over((f.uniq).key, f.job_id, (f.uniq).states, (f.uniq).until)
+    from unnest(v_firsts, v_holders) f (ord, job_id, uniq, h) join unnest(v_gone) g on g.job_id = f.h;
+    return keyed_of(p_wishes, v_firsts, v_holders, v_gone);
+end $$;
+
+-- The answers: p_holders (0: nobody) held the keys of p_firsts, and of those p_gone were replaced.
+create function keyed_of(p_wishes wish[], p_firsts wish[], p_holders bigint[], p_gone withdrawn_job[]) returns keyed[]
+language sql volatile as $$
+    with firsts as materialized (
+        select f.job_id, (f.uniq).key as key, f.h, g as gone, f.h = 0 or g.job_id is not null as fresh
+        from unnest(p_firsts, p_holders) f (ord, job_id, uniq, h) left join unnest(p_gone) g on g.job_id = f.h
+    ), places as materialized (
+        select distinct on (p.job_id) p.job_id, p.state
+        from job_places(array(select f.h from firsts f where not f.fresh)) p order by p.job_id, p.run_lease desc
+    )
+    select coalesce(array_agg(row (
+        d.ord, case when f.fresh then f.job_id else f.h end, case when not f.fresh then coalesce(p.state, 'completed') end,
+        case when f.fresh and f.job_id = d.job_id then case when f.h = 0 then 'inserted' else 'replaced' end
+             when (d.uniq).on_conflict = 'skip' then 'skipped' else 'existing' end,
+        case when f.h > 0 and f.fresh and f.job_id = d.job_id then array[f.gone] else '{}' end)::keyed order by d.ord), '{}')
+    from unnest(p_wishes) d join firsts f on f.key = (d.uniq).key left join places p on p.job_id = f.h
+$$;

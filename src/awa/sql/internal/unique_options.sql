@@ -49,31 +49,51 @@ begin
     return floor(extract(epoch from clock_timestamp()) / (p_unique ->> 'period_s')::numeric);
 end $$;
 
-create function read_unique(p_unique jsonb, p_on_conflict text, p_kind text, p_args jsonb, p_queue text) returns unique_option
+-- keyed_opts: the options with the key spelt out, and the end of a window. That is what is kept with the job: a
+-- dead letter that returns wants the key it had, whatever the period and its queue are by then.
+create function keyed_opts(p_opts jsonb, p_kind text, p_args jsonb) returns jsonb
 language plpgsql volatile as $$
 declare
-    v unique_option;
-    v_period bigint := unique_period(p_unique);
+    u jsonb := p_opts -> 'unique';
+    v_by jsonb := coalesce(u -> 'by', '["args"]');
+    v_period bigint;
 begin
-    v.on_conflict := p_on_conflict;
-    v.states := unique_states(p_unique);
-    if p_unique ? 'key' then
-        if jsonb_typeof(p_unique -> 'key') <> 'string' or p_unique ->> 'key' !~ '^[0-9a-f]{32}$' then
-            perform refuse_input('unique', 'key must be 32 hexadecimal digits');
-        end if;
-        v.key := decode(p_unique ->> 'key', 'hex');
-    else
-        if p_unique ? 'by' and (jsonb_typeof(p_unique -> 'by') <> 'array' or not (p_unique -> 'by') <@ '["args", "queue"]') then
-            perform refuse_input('unique', 'by must be a list of args and queue');
-        end if;
-        v.key := unique_key(p_kind, case when coalesce(p_unique -> 'by', '["args"]') ? 'args' then p_args end,
-                            case when p_unique -> 'by' ? 'queue' then p_queue end, v_period);
+    if jsonb_typeof(u) is distinct from 'object' then
+        return p_opts;
     end if;
-    if p_unique ->> 'until' = 'window' then
-        if v_period is null and not p_unique ? 'until_at' then
+    v_period := unique_period(u);
+    if not u ? 'key' then
+        if jsonb_typeof(v_by) <> 'array' or not v_by <@ '["args", "queue", "period"]' then
+            perform refuse_input('unique', 'by must be a list of args, queue and period');
+        elsif v_by ? 'period' and v_period is null then
+            perform refuse_input('unique', 'by period needs period_s, its length');
+        end if;
+        u := u || jsonb_build_object('key', encode(unique_key(
+            p_kind, case when v_by ? 'args' then p_args end, case when v_by ? 'queue' then coalesce(p_opts ->> 'queue', 'default') end, v_period), 'hex'));
+    end if;
+    if u ->> 'until' = 'window' and not u ? 'until_at' then
+        if v_period is null then
             perform refuse_input('unique', 'until = window needs period_s: the window');
         end if;
-        v.until := to_timestamp(coalesce((p_unique ->> 'until_at')::double precision, (v_period + 1) * (p_unique ->> 'period_s')::double precision));
+        u := u || jsonb_build_object('until_at', (v_period + 1) * (u ->> 'period_s')::numeric);
     end if;
+    return p_opts || jsonb_build_object('unique', u - '{by,period_s}'::text[]);
+end $$;
+
+create function read_unique(p_unique jsonb, p_on_conflict text) returns unique_option
+language plpgsql stable as $$
+declare
+    v unique_option;
+begin
+    if jsonb_typeof(p_unique -> 'key') <> 'string' or p_unique ->> 'key' !~ '^[0-9a-f]{32}$' then
+        perform refuse_input('unique', 'key must be 32 hexadecimal digits');
+    elsif p_unique ? 'until_at' and (jsonb_typeof(p_unique -> 'until_at') <> 'number' or (p_unique ->> 'until_at')::numeric not between 0 and 253402300799
+                                     or p_unique ->> 'until' is distinct from 'window') then
+        perform refuse_input('unique', 'until_at must be seconds since 1970, and is for until = window');
+    end if;
+    v.on_conflict := p_on_conflict;
+    v.key := decode(p_unique ->> 'key', 'hex');
+    v.states := unique_states(p_unique);
+    v.until := to_timestamp((p_unique ->> 'until_at')::double precision);
     return v;
 end $$;

@@ -21,7 +21,11 @@ begin
     else
         v_lanes := array(select l from (select u from unnest(v_lanes) u order by u offset 0) s (l) where pg_try_advisory_xact_lock(lk_lane(), l));
     end if;
-    v_deferred := array(select d.job_id from deferred d where d.job_id = any (p_job_ids) for update skip locked);
+    if p_wait then
+        v_deferred := array(select d.job_id from deferred d where d.job_id = any (p_job_ids) order by 1 for update);
+    else
+        v_deferred := array(select d.job_id from deferred d where d.job_id = any (p_job_ids) for update skip locked);
+    end if;
     select array_agg(row (p.job_id, p.lane, p.slot, p.seq)::withdrawn_job) filter (where p.lane = any (v_lanes)),
            array_agg(p.job_id) filter (where p.lane <> all (v_lanes))
     into v_entries, v.busy

@@ -1,0 +1,448 @@
+"""Unique jobs: who holds a key in which state, and what becomes of the second job."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from psycopg.types.json import Jsonb
+
+from awa._core.entries import JobState
+from awa._core.lifecycle import FINAL, LIVE
+from tests.fix_database import Session
+from tests.fix_sql import beat, claim, complete, everything, refused, release, start_worker, value
+from tests.unique_jobs import (
+    KEY,
+    dead_letter,
+    dlq_retry,
+    fail,
+    is_held,
+    keys,
+    new,
+    promote,
+    put,
+    put_many,
+    retry,
+    snooze,
+    unique,
+)
+
+LIVING = sorted(LIVE)
+OTHER_KEY = "f" * 32
+Path = Callable[[Session, int], object]
+
+
+def move(session: Session, job: int) -> None:
+    """Make an ended job a dead letter."""
+    session.execute("select * from awa.dlq_move(1, %s)", [[job]])
+
+
+def cancel(session: Session, job: int) -> None:
+    """Cancel a job that nobody runs."""
+    session.execute("select * from awa.cancel_pending(2, %s)", [[job]])
+
+
+# How a job gets into each state, from its first entry on.
+PATHS: dict[str, tuple[Path, ...]] = {
+    "available": (),
+    "running": (lambda one, _job: claim(one),),
+    "released": (lambda one, _job: release(one, claim(one).row),),
+    "retryable": (lambda one, _job: retry(one, claim(one).row, delay_s=60),),
+    "snoozed": (lambda one, _job: snooze(one, claim(one).row),),
+    "retried": (lambda one, _job: retry(one, claim(one).row, delay_s=60), promote),
+    "lost": (lambda one, _job: claim(one, call=1), lambda one, _job: beat(one, 1, 1)),
+    "completed": (lambda one, _job: complete(one, claim(one).row),),
+    "failed": (lambda one, _job: fail(one, claim(one).row),),
+    "dead": (lambda one, _job: fail(one, claim(one).row), move),
+    "cancelled": (cancel,),
+}
+ENDS = {"completed", "failed", "dead", "cancelled"}
+
+
+def bring(session: Session, job: int, path: str) -> None:
+    """Bring a new job to where this path leads."""
+    for step in PATHS[path]:
+        step(session, job)
+
+
+def state_of(session: Session, job: int) -> str:
+    """Return the state that the jobs' view shows."""
+    return str(value(session, "select state from awa.jobs where id = %s", [job]))
+
+
+@pytest.fixture(autouse=True)
+def worker(one: Session) -> None:
+    """Start the worker that claims."""
+    start_worker(one)
+
+
+class TestConflicts:
+    """What becomes of the second job with a key."""
+
+    def test_it_is_refused_by_default_and_the_error_names_the_holder(self, one: Session) -> None:
+        """Guards UniqueHeldOnce: nothing is written, and DETAIL is the holder's id."""
+        job = new(one)
+        before = everything(one)
+        with refused("AW008", f"job {job} has this unique key") as _:
+            put(one, **unique())
+        assert before == everything(one)
+
+    def test_it_may_be_answered_with_the_older_job(self, one: Session) -> None:
+        """Guards `return`: the id and the state of the job that stands for it."""
+        job = new(one, delay_s=60)
+        found = put(one, **unique(on_conflict="return"))
+        assert (job, "scheduled", True, "existing") == tuple(
+            getattr(found, name) for name in ("id", "state", "duplicate", "answer")
+        )
+
+    def test_it_may_be_skipped(self, one: Session) -> None:
+        """Guards `skip`: no id, and no job."""
+        new(one)
+        found = put(one, **unique(on_conflict="skip"))
+        assert (None, None, True, "skipped") == tuple(
+            getattr(found, name) for name in ("id", "state", "duplicate", "answer")
+        )
+        assert 1 == value(one, "select count(*) from awa.jobs")
+
+    @pytest.mark.parametrize("state", ["available", "scheduled", "retryable", "retried"])
+    def test_it_may_replace_a_job_that_nobody_runs(self, one: Session, state: str) -> None:
+        """Guards `replace`: the older job ends as cancelled, the new one has the key."""
+        if state == "scheduled":
+            job = new(one, delay_s=60)
+        else:
+            job = new(one)
+            bring(one, job, state)
+        found = put(one, **unique(on_conflict="replace", priority=1))
+        assert "replaced" == found.answer
+        assert not found.duplicate
+        assert found.id is not None
+        assert [(KEY, found.id)] == keys(one)
+        assert "cancelled" == state_of(one, job)
+        assert "replaced" == value(one, "select reason from awa.finals")
+        assert [1] == [len(r.seqs) for r in claim(one, token=9).rows]
+
+    @pytest.mark.parametrize("state", ["running", "lost"])
+    def test_it_cannot_replace_what_runs_and_can_when_it_is_given_back(
+        self, one: Session, state: str
+    ) -> None:
+        """Guards running jobs: what has begun is answered, not taken away."""
+        job = new(one)
+        bring(one, job, state)
+        found = put(one, **unique(on_conflict="replace"))
+        expected = ("existing", True) if state == "running" else ("replaced", False)
+        assert expected == (found.answer, found.duplicate)
+        assert (found.id == job) == (state == "running")
+
+    def test_replacing_is_refused_inside_a_larger_transaction(self, one: Session) -> None:
+        """Guards claims of the lane: they would wait for the caller's transaction."""
+        new(one)
+        with refused("AW007", "larger transaction"), one.transaction():
+            put(one)
+            put(one, **unique(on_conflict="replace"))
+        with refused("AW007", "larger transaction"), one.transaction():
+            put(one)
+            put_many(one, unique(on_conflict="replace"))
+
+    def test_whatever_was_chosen_the_first_is_simply_inserted(self, one: Session) -> None:
+        """Guards callers who cannot know whether they are the first."""
+        for n, answer in enumerate(("raise", "return", "skip", "replace")):
+            found = put(one, **unique(key=f"{n:032x}", on_conflict=answer))
+            assert ("inserted", "available", False) == (found.answer, found.state, found.duplicate)
+
+    def test_a_transaction_sees_its_own_keys_and_gives_them_back(self, one: Session) -> None:
+        """Guards transactional enqueue: rolled back, to a savepoint as well, is never held."""
+        with one.transaction():
+            with one.transaction(force_rollback=True):
+                new(one)
+                assert is_held(one)
+            job = new(one)
+            assert is_held(one)
+        assert [(KEY, job)] == keys(one)
+
+
+class TestUntilFinished:
+    """The default: a key is held in every state that a job comes back from."""
+
+    @pytest.mark.parametrize("path", PATHS)
+    def test_the_key_is_held_until_the_job_has_ended(self, one: Session, path: str) -> None:
+        """Guards UniqueHeldOnce: kept over retry, snooze, release and loss; free at each end."""
+        bring(one, new(one), path)
+        assert (path not in ENDS) == is_held(one)
+
+    def test_a_scheduled_job_holds_it_before_and_after_its_time(self, one: Session) -> None:
+        """Guards UniqueHeldOnce: promotion is no end."""
+        job = new(one, delay_s=60)
+        assert is_held(one)
+        promote(one, job)
+        assert is_held(one)
+
+    def test_the_last_attempt_ends_it(self, one: Session) -> None:
+        """Guards UniqueHeldOnce: exhausted is failed."""
+        job = new(one, max_attempts=1)
+        retry(one, claim(one).row)
+        assert "failed" == state_of(one, job)
+        assert not is_held(one)
+
+
+class TestUntilStarted:
+    """A key for what waits: free once the first attempt has started."""
+
+    @pytest.mark.parametrize("path", PATHS)
+    def test_the_key_is_free_from_the_first_claim_on(self, one: Session, path: str) -> None:
+        """Guards UniqueHeldOnce: an attempt that is given back does not take the key again."""
+        bring(one, new(one, until="started"), path)
+        assert (path == "available") == is_held(one)
+
+    def test_a_scheduled_job_holds_it_until_it_is_claimed(self, one: Session) -> None:
+        """Guards UniqueHeldOnce: promotion is no start."""
+        job = new(one, delay_s=60, until="started")
+        assert is_held(one)
+        promote(one, job)
+        assert is_held(one)
+        claim(one)
+        assert not is_held(one)
+
+
+class TestUntilTheWindowEnds:
+    """A key for a time."""
+
+    @pytest.mark.parametrize("path", sorted(ENDS))
+    def test_the_key_is_held_after_the_end(self, one: Session, path: str) -> None:
+        """Guards windows: it is the clock that frees the key, not the job."""
+        bring(one, new(one, until="window", until_at=4_000_000_000), path)
+        assert is_held(one)
+
+    def test_the_key_is_free_when_the_window_is_over(self, one: Session) -> None:
+        """Guards windows: even while the job waits; the next window is another one's."""
+        new(one, until="window", until_at=1_000_000_000)
+        assert not is_held(one)
+
+    def test_the_window_is_the_period_that_the_database_counts(self, one: Session) -> None:
+        """Guards the derivation in SQL: the bucket of now enters the key, its end the row."""
+        with one.transaction():
+            wanted = {"by": ["args", "queue"], "period_s": 3600, "until": "window"}
+            found = put(one, args={"n": 1}, unique=wanted, queue="q")
+            at = one.execute(
+                "select unique_key, extract(epoch from until)::bigint,"
+                " floor(extract(epoch from clock_timestamp()) / 3600)::bigint from awa.unique_keys"
+            ).fetchall()[0]
+            derived = value(
+                one, "select awa.unique_key('k', %s, 'q', %s)", [Jsonb({"n": 1}), at[1] // 3600 - 1]
+            )
+        assert "inserted" == found.answer
+        assert derived == at[0]
+        assert at[1] % 3600 == 0
+        assert at[1] // 3600 - 1 in {at[2], at[2] - 1}
+
+    def test_a_period_alone_makes_jobs_of_two_periods_two(self, one: Session) -> None:
+        """Guards periods without a window: the key is another one, and free at the end."""
+        found = put(one, unique={"by": [], "period_s": 3600})
+        assert found.id is not None
+        complete(one, claim(one).row)
+        again = put(one, unique={"by": ["period"], "period_s": 3600})
+        assert "inserted" == again.answer
+
+
+class TestStates:
+    """Masks of one's own."""
+
+    def test_an_end_may_hold_the_key(self, one: Session) -> None:
+        """Guards masks: who failed keeps the key, as a dead letter too; who completed does not."""
+        job = new(one, states=[*LIVING, "failed"])
+        fail(one, claim(one).row)
+        assert is_held(one)
+        move(one, job)
+        assert is_held(one)
+        new(one, states=[*LIVING, "failed"], key=OTHER_KEY)
+        complete(one, claim(one, token=2).row)
+        assert not is_held(one, OTHER_KEY)
+
+    def test_the_closed_masks_are_those_that_python_takes(self, one: Session) -> None:
+        """Guards one rule in two places: all living states, and any ends."""
+        masks: list[list[str]] = [[], ["completed"], [str(state) for state in FINAL]]
+        for n, ends in enumerate(masks):
+            new(one, key=f"{n:032x}", states=[*LIVING, *ends])
+        for state in sorted(LIVE):
+            with refused("AW001", "unique"):
+                new(one, states=[str(s) for s in JobState if s != state])
+
+    def test_the_refusal_names_what_is_missing(self, one: Session) -> None:
+        """Guards users: the message says what to add, and what would do instead."""
+        with pytest.raises(Exception, match=r"add running, waiting_external.*until = started"):
+            new(one, states=["scheduled", "available", "retryable"])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        True,
+        [],
+        {"key": "abc"},
+        {"key": KEY.upper()},
+        {"key": 7},
+        {"key": KEY, "by_args": True},
+        {"key": KEY, "until": "ended"},
+        {"key": KEY, "until": "window"},
+        {"key": KEY, "until": "window", "until_at": "soon"},
+        {"key": KEY, "until": "window", "until_at": -1},
+        {"key": KEY, "until": "window", "until_at": 1e300},
+        {"key": KEY, "until_at": 4_000_000_000},
+        {"key": KEY, "until": "finished", "states": LIVING},
+        {"key": KEY, "states": "available"},
+        {"key": KEY, "states": [*LIVING, "done"]},
+        {"key": KEY, "states": [*LIVING, 7]},
+        {"by": "args"},
+        {"by": ["kind"]},
+        {"by": ["period"]},
+        {"by": ["args"], "period_s": 0},
+        {"by": ["args"], "period_s": "60"},
+    ],
+    ids=str,
+)
+def test_a_wrong_uniqueness_is_refused(one: Session, wrong: object) -> None:
+    """Guards other languages: before anything is written, one job at a time and many."""
+    before = everything(one)
+    with refused("AW001", "unique"):
+        put(one, unique=wrong)
+    with refused("AW001", "unique"):
+        put_many(one, {}, {"unique": wrong})
+    assert before == everything(one)
+
+
+def test_what_depends_on_each_other_is_asked_for_together(one: Session) -> None:
+    """Guards typing errors: an answer to conflicts without a key is none."""
+    for wrong in ("raise", "ignore", 7):
+        with refused("AW001", "on_conflict"):
+            put(one, on_conflict=wrong)
+    with refused("AW001", "on_conflict"):
+        put(one, **unique(on_conflict="ignore"))
+    with refused("AW001", "args.n"):
+        put(one, args={"n": 1.5}, unique={})
+
+
+class TestDocuments:
+    """Many jobs at once."""
+
+    def test_of_two_with_one_key_the_first_stands(self, one: Session) -> None:
+        """Guards UniqueHeldOnce: within a document as between calls, whatever was chosen."""
+        found = put_many(
+            one,
+            unique(on_conflict="return"),
+            {},
+            unique(on_conflict="return", delay_s=60),
+            unique(on_conflict="skip"),
+            unique(on_conflict="replace"),
+            unique(key=OTHER_KEY, delay_s=60),
+        )
+        assert ["inserted", "inserted", "existing", "skipped", "existing", "inserted"] == [
+            p.answer for p in found
+        ]
+        assert [found[0].id] * 2 == [found[2].id, found[4].id]
+        assert None is found[3].id
+        assert ["available"] * 3 + [None, "available", "scheduled"] == [p.state for p in found]
+        assert [False, False, True, True, True, False] == [p.duplicate for p in found]
+        assert 3 == value(one, "select count(*) from awa.jobs")
+
+    def test_one_duplicate_refuses_them_all(self, one: Session) -> None:
+        """Guards all or none: within the document as between calls."""
+        before = everything(one)
+        with refused("AW008"):
+            put_many(one, unique(), unique(key=OTHER_KEY), unique())
+        assert before == everything(one)
+        job = new(one)
+        before = everything(one)
+        with refused("AW008", f"job {job}"):
+            put_many(one, unique(key=OTHER_KEY, on_conflict="skip"), unique())
+        assert before == everything(one)
+
+    def test_each_answers_a_conflict_as_it_was_told(self, one: Session) -> None:
+        """Guards answers in the order of the document."""
+        jobs = [new(one, key=f"{n:032x}") for n in range(3)]
+        complete(one, claim(one, 1, token=1).row)
+        answers = ["return", "skip", "replace"]
+        found = put_many(
+            one,
+            *[unique(key=f"{n:032x}", on_conflict=answers[n]) for n in (2, 1, 0)],
+        )
+        assert ["replaced", "skipped", "inserted"] == [p.answer for p in found]
+        assert "cancelled" == state_of(one, jobs[2])
+        again = put_many(one, *[unique(key=f"{n:032x}", on_conflict="return") for n in range(3)])
+        assert [found[2].id, jobs[1], found[0].id] == [p.id for p in again]
+
+    def test_replacing_and_wanting_the_same_again(self, one: Session) -> None:
+        """Guards UniqueHeldOnce: the second of a document meets the first, not the replaced."""
+        old = new(one)
+        found = put_many(
+            one, unique(on_conflict="replace"), unique(on_conflict="return"), unique(key=OTHER_KEY)
+        )
+        assert ["replaced", "existing", "inserted"] == [p.answer for p in found]
+        assert found[0].id == found[1].id != old
+        assert [(KEY, found[0].id), (OTHER_KEY, found[2].id)] == keys(one)
+
+
+class TestDeadLetters:
+    """A dead letter holds nothing, and asks for its key when it returns."""
+
+    def test_it_has_its_key_again(self, one: Session) -> None:
+        """Guards DlqRoundTrip: nobody took it."""
+        job = dead_letter(one)
+        assert "settled" == dlq_retry(one, job)
+        assert is_held(one)
+
+    def test_it_stays_when_another_job_has_the_key(self, one: Session) -> None:
+        """Guards UniqueHeldOnce: the answer is `duplicate`, and nothing is written."""
+        job = dead_letter(one)
+        other = new(one)
+        assert "duplicate" == dlq_retry(one, job)
+        assert [(KEY, other)] == keys(one)
+        complete(one, claim(one, token=901).row)
+        assert "settled" == dlq_retry(one, job, 902)
+        assert [(KEY, job)] == keys(one)
+
+    def test_it_wants_the_key_it_had(self, one: Session) -> None:
+        """Guards jobs by period and queue: the key is kept with the job, not derived again."""
+        opts: dict[str, Any] = {"unique": {"by": ["queue"], "period_s": 1, "until": "finished"}}
+        job = put(one, queue="q", **opts).id
+        assert job is not None
+        before = keys(one)
+        fail(one, claim(one, queues=["q"]).row)
+        move(one, job)
+        assert "settled" == dlq_retry(one, job, queue="elsewhere")
+        assert before == keys(one)
+
+
+class TestForgotten:
+    """A key goes with the last trace of its job."""
+
+    def test_with_its_final_row(self, one: Session) -> None:
+        """Guards Reclaims: failed and cancelled jobs take their keys along."""
+        bring(one, new(one), "failed")
+        cancel(one, new(one, key=OTHER_KEY))
+        one.execute("select * from awa.retire(keep_s => 0)")
+        assert [] == keys(one)
+
+    def test_with_its_dead_letter(self, one: Session) -> None:
+        """Guards Reclaims: purged by hand, or after its time."""
+        purged = dead_letter(one)
+        dead_letter(one, key=OTHER_KEY)
+        one.execute("select * from awa.dlq_purge(800, %s)", [[purged]])
+        assert [OTHER_KEY] == [key for key, _ in keys(one)]
+        one.execute("select * from awa.retire(dlq_keep_s => 0)")
+        assert [] == keys(one)
+
+    def test_not_before_its_window_is_over(self, one: Session) -> None:
+        """Guards windows: a key with a time outlives its job, and goes after it."""
+        for n, until_at in enumerate((4_000_000_000, 1_000_000_000)):
+            cancel(one, new(one, key=f"{n:032x}", until="window", until_at=until_at))
+        one.execute("select * from awa.retire(keep_s => 0)")
+        assert [f"{0:032x}"] == [key for key, _ in keys(one)]
+
+    @pytest.mark.by_hand
+    def test_what_was_left_over_is_swept(self, one: Session) -> None:
+        """Guards Reclaims: a key that was locked when its job went is found, from anywhere on."""
+        mine = new(one)
+        one.execute(
+            "insert into awa.unique_keys select '\\xffffffffffff' || int8send(n), -n, '{failed}'"
+            " from generate_series(1, 20) n"
+        )
+        one.execute("select * from awa.retire()")
+        assert [(KEY, mine)] == keys(one)
