@@ -190,7 +190,8 @@ begin
                  where r.state = p_state and (p_kind is null or r.kind = p_kind) order by r.id desc limit p_limit;
 end $$;
 
--- Ids of a page of those that wait for a time or have ended: of a queue by its lanes, else by id.
+-- Ids of a page of those that wait for a time or have ended: of a queue by its lanes, else by id. The bounds of a
+-- lane are pairs, or the planner takes the index of the ids alone and passes all other queues.
 create function kept_page(p_state text, p_queue text, p_kind text, p_before bigint, p_limit int) returns bigint[]
 language plpgsql stable as $$
 declare
@@ -205,7 +206,7 @@ begin
         else array(
             select d.job_id from unnest(v_lanes) l cross join lateral (
                 select d.job_id from deferred d
-                where d.lane = l and d.job_id < p_before and (p_state is null or d.state = p_state) and (p_kind is null or d.kind = p_kind)
+                where (d.lane, d.job_id) >= (l, 0) and (d.lane, d.job_id) < (l, p_before) and (p_state is null or d.state = p_state) and (p_kind is null or d.kind = p_kind)
                 order by d.lane desc, d.job_id desc limit p_limit) d) end;
     end if;
     if p_state is null or p_state in ('failed', 'cancelled') then
@@ -216,7 +217,7 @@ begin
         else array(
             select f.job_id from unnest(v_lanes) l cross join lateral (
                 select f.job_id from finals f
-                where f.lane = l and f.job_id < p_before and (p_state is null or f.state = p_state) and (p_kind is null or f.kind = p_kind)
+                where (f.lane, f.job_id) >= (l, 0) and (f.lane, f.job_id) < (l, p_before) and (p_state is null or f.state = p_state) and (p_kind is null or f.kind = p_kind)
                 order by f.lane desc, f.job_id desc limit p_limit) f) end;
     end if;
     return v_ids;
