@@ -2,12 +2,11 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from tests.fix_database import Session
-from tests.fix_ring import bytes_in, evacuate, prune, pruned, rotate, rows_in, turn
+from tests.fix_ring import bytes_in, prune, pruned, rotate, rows_in, turn
 from tests.fix_sql import (
     COMPLETE,
     Row,
     all_holes,
-    broken,
     claim,
     complete,
     enqueue,
@@ -252,127 +251,6 @@ def test_lanes_are_looked_at_one_by_one(one: Session) -> None:
         complete(one, claim(one, token=token, queues=[queue]).row, settle_id=token)
     assert "pruned" == pruned(one)
     assert [(1, 3)] * 3 == one.execute("select no, next from awa.lane_now").fetchall()
-
-
-class TestKeys:
-    """The unique keys of jobs that are forgotten."""
-
-    def enqueue_unique(self, session: Session, key: str, **more: object) -> int:
-        """Enqueue a job with a unique key."""
-        return enqueue(session, unique={"key": key * 32, **more})
-
-    def keys(self, session: Session) -> list[int]:
-        """Return the jobs that hold keys."""
-        found = session.execute("select job_id from awa.unique_keys order by 1").fetchall()
-        return [job for (job,) in found]
-
-    def test_go_with_the_completed_job(self, one: Session) -> None:
-        """Guards UniqueHeldOnce and Reclaims: a job that is nowhere holds nothing."""
-        start_worker(one)
-        self.enqueue_unique(one, "a")
-        complete(one, claim(one).row)
-        pending = self.enqueue_unique(one, "b")
-        evacuated = turn(one)
-        assert ("moved", 1) == evacuate(one)
-        assert "pruned" == pruned(one)
-        assert [pending] == self.keys(one)
-        assert evacuated == 1
-
-    def test_stay_while_their_window_lasts(self, one: Session) -> None:
-        """Guards UniqueHeldOnce: a key for a period outlives its job."""
-        start_worker(one)
-        job = enqueue(one, unique={"by": ["args"], "period_s": 86400, "until": "window"})
-        complete(one, claim(one).row)
-        turn(one)
-        assert "pruned" == pruned(one)
-        assert [job] == self.keys(one)
-
-    def test_stay_with_a_final_row(self, one: Session) -> None:
-        """Guards UniqueHeldOnce: a failed job is somewhere else, and its key is that row's."""
-        start_worker(one)
-        job = self.enqueue_unique(one, "a")
-        taken = claim(one).row
-        one.execute(
-            "select * from awa.fail(%s, %s, %s, %s, %s, %s::int8multirange[])",
-            settle_params([taken], None, 1, 1),
-        )
-        turn(one)
-        assert "pruned" == pruned(one)
-        assert [job] == self.keys(one)
-
-    def test_that_somebody_takes_over_just_now_are_left_to_them(
-        self, one: Session, other: Session
-    ) -> None:
-        """Guards prune against business transactions: it does not wait for one."""
-        start_worker(one)
-        job = self.enqueue_unique(one, "a")
-        complete(one, claim(one).row)
-        turn(one)
-        with other.transaction():
-            other.execute("select from awa.unique_keys for update")
-            assert "pruned" == pruned(one)
-        assert [job] == self.keys(one)
-        successor = self.enqueue_unique(one, "a")
-        assert [successor] == self.keys(one)
-
-
-@pytest.mark.by_hand
-class TestStragglers:
-    """Entries that a claim would never look for: a bug elsewhere means late, not lost."""
-
-    @pytest.fixture
-    def planted(self, one: Session) -> int:
-        """Make job 10, whose number 3 is below the cursor: its sequence had gone back."""
-        start_worker(one)
-        enqueue_many(one, 9)
-        complete(one, claim(one, 9, token=1).row, settle_id=1)
-        turn(one)
-        one.execute("select setval('awa.lane_1_seq', 2)")
-        return enqueue(one)
-
-    def test_are_enqueued_again_and_reported(self, one: Session, planted: int) -> None:
-        """Guards NoJobLost: closed as withdrawn, and there again under a new number."""
-        assert "HoleSafety" in broken(one)
-        turn(one)
-        said: list[str] = []
-        one.add_notice_handler(lambda notice: said.append(notice.message_primary or ""))
-        answer = prune(one, 1)
-        assert ("pruned", 1) == (answer.answer, answer.reappended)
-        assert ["lane 1: its sequence was behin", "1 entries in slot 1 were below"] == [
-            text[5:35] for text in said
-        ]
-        assert [(planted, "available")] == job_states(one)[-1:]
-        assert [10] == claim(one, token=2).seqs
-        assert [(2, 1)] == one.execute(
-            "select run_lease, attempt from awa.ready where job_id = %s", [planted]
-        ).fetchall()
-        assert [] == broken(one)
-
-    def test_are_withdrawn_while_their_slot_is_needed(self, one: Session, planted: int) -> None:
-        """Guards OneLivePlacePerJob: it is in one place, also when the slot has to stay."""
-        one.execute("select setval('awa.lane_1_seq', 9)")
-        enqueue(one)
-        turn(one)
-        answer = prune(one, 1)
-        assert ("needed", 1) == (answer.answer, answer.reappended)
-        assert [10, 11] == claim(one, token=2).seqs
-        answer = prune(one, 1)
-        assert ("needed", 0) == (answer.answer, answer.reappended)
-        assert [(2, 11)] == one.execute(
-            "select run_lease, seq from awa.ready where job_id = %s and slot = 2", [planted]
-        ).fetchall()
-
-    def test_of_a_lane_that_is_being_claimed_wait(
-        self, one: Session, other: Session, planted: int
-    ) -> None:
-        """Guards EntryClaimedOnce: only under the lane's lock, and never by waiting for it."""
-        turn(one)
-        with other.transaction(force_rollback=True):
-            other.execute("select pg_advisory_xact_lock(awa.lk_lane(), 1)")
-            answer = prune(one, 1)
-            assert ("needed", 0) == (answer.answer, answer.reappended)
-        assert 1 == prune(one, 1).reappended
-        assert planted == 10
 
 
 @pytest.mark.parametrize("slot", [-1, 16, None])
