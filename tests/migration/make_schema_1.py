@@ -28,23 +28,23 @@ WORKER: Final = 4242
 CLAIM: Final = 1001
 STORAGE: Final = Storage()
 
-# What later actions will write: this version only has the tables.
+# What takes many attempts or operators to come about.
 LATER: Final = """
-insert into awa.deferred (job_id, run_at, state, queue, priority, run_lease, attempt, max_attempts,
-                          kind, args, enqueued_at)
-values (nextval('awa.job_id_seq'), '2100-01-01Z', 'scheduled', 'default', 2, 1, 1, 25,
+insert into awa.deferred (job_id, run_at, state, lane, run_lease, attempt, max_attempts, kind, args,
+                          enqueued_at)
+values (nextval('awa.job_id_seq'), '2100-01-01Z', 'scheduled', 1, 0, 1, 25,
         'scheduled', '{"n": 1}', now()),
-       (nextval('awa.job_id_seq'), '2100-01-01Z', 'retryable', 'default', 2, 2, 2, 25,
+       (nextval('awa.job_id_seq'), '2100-01-01Z', 'retryable', 1, 1, 2, 25,
         'retryable', '{"n": 1}', now());
-insert into awa.finals (job_id, state, reason, finished_at, queue, priority, run_lease, attempt,
-                        max_attempts, kind, args, enqueued_at)
-values (nextval('awa.job_id_seq'), 'failed', 'attempts exhausted', now(), 'default', 2, 25, 25, 25,
+insert into awa.finals (job_id, state, reason, finished_at, lane, run_lease, attempt, max_attempts,
+                        kind, args, enqueued_at)
+values (nextval('awa.job_id_seq'), 'failed', 'exhausted', now(), 1, 25, 25, 25,
         'failed', '{"n": 1}', now()),
-       (nextval('awa.job_id_seq'), 'cancelled', 'by an operator', now(), 'default', 2, 1, 1, 25,
+       (nextval('awa.job_id_seq'), 'cancelled', 'by an operator', now(), 1, 1, 1, 25,
         'cancelled', '{"n": 1}', now());
-insert into awa.dlq (job_id, state, reason, finished_at, queue, priority, run_lease, attempt,
-                     max_attempts, kind, args, enqueued_at)
-values (nextval('awa.job_id_seq'), 'failed', 'attempts exhausted', now(), 'default', 2, 25, 25, 25,
+insert into awa.dlq (job_id, state, reason, finished_at, lane, run_lease, attempt, max_attempts,
+                     kind, args, enqueued_at)
+values (nextval('awa.job_id_seq'), 'failed', 'exhausted', now(), 1, 25, 25, 25,
         'dead_lettered', '{"n": 1}', now());
 """
 PARK: Final = """

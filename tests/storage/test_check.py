@@ -4,6 +4,7 @@ from typing import LiteralString
 
 import pytest
 
+from tests.fix_actions import cancel_pending
 from tests.fix_database import Session
 from tests.fix_sql import (
     broken,
@@ -75,7 +76,7 @@ DAMAGE: list[tuple[str, LiteralString, list[str]]] = [
     (
         "a closure in another slot than its claim",
         "update awa.closures set slot = 1 where settle_id = 1",
-        ["ClosureWithinClaim"],
+        ["ClosureWithinClaim", "PruneEmpty"],
     ),
     ("an open entry without its row", "delete from awa.ready where seq = 4", ["BodyKept"]),
     (
@@ -102,27 +103,27 @@ DAMAGE: list[tuple[str, LiteralString, list[str]]] = [
     (
         "a job both in the ring and deferred",
         (
-            "insert into awa.deferred (job_id, run_at, state, queue, priority, run_lease, attempt,"
+            "insert into awa.deferred (job_id, run_at, state, lane, run_lease, attempt,"
             " max_attempts, kind, args, enqueued_at)"
-            " values (5, now(), 'scheduled', 'default', 2, 1, 1, 25, 'k', '{}', now())"
+            " values (5, now(), 'scheduled', 1, 1, 1, 25, 'k', '{}', now())"
         ),
         ["OneLivePlacePerJob"],
     ),
     (
         "a job both completed and final",
         (
-            "insert into awa.finals (job_id, state, reason, finished_at, queue, priority,"
-            " run_lease, attempt, max_attempts, kind, args, enqueued_at)"
-            " values (1, 'failed', 'x', now(), 'default', 2, 1, 1, 25, 'k', '{}', now())"
+            "insert into awa.finals (job_id, state, reason, finished_at, lane, run_lease,"
+            " attempt, max_attempts, kind, args, enqueued_at)"
+            " values (1, 'failed', 'x', now(), 1, 1, 1, 25, 'k', '{}', now())"
         ),
         ["OneLivePlacePerJob"],
     ),
     (
         "a dead-lettered job that is still available",
         (
-            "insert into awa.dlq (job_id, state, reason, finished_at, queue, priority, run_lease,"
+            "insert into awa.dlq (job_id, state, reason, finished_at, lane, run_lease,"
             " attempt, max_attempts, kind, args, enqueued_at)"
-            " values (5, 'failed', 'x', now(), 'default', 2, 1, 1, 25, 'k', '{}', now())"
+            " values (5, 'failed', 'x', now(), 1, 1, 1, 25, 'k', '{}', now())"
         ),
         ["OneLivePlacePerJob"],
     ),
@@ -174,14 +175,7 @@ def test_a_withdrawal_is_no_damage(one: Session) -> None:
     start_worker(one)
     enqueue_many(one, 3)
     claim(one, 1, token=1)
-    one.execute(
-        "insert into awa.closures values (null, 9, now(), 'withdrawn', 1, 0, null, '{[2,3)}')"
-    )
-    one.execute(
-        "insert into awa.finals (job_id, state, reason, finished_at, queue, priority, run_lease,"
-        " attempt, max_attempts, kind, args, enqueued_at)"
-        " values (2, 'cancelled', 'x', now(), 'default', 2, 1, 1, 25, 'k', '{}', now())"
-    )
+    assert [("settled", "cancelled")] == cancel_pending(one, 2)
     assert [] == broken(one)
 
 

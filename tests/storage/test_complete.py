@@ -85,9 +85,9 @@ def test_an_empty_set_and_an_empty_call_are_answered_with_nothing(one: Session, 
 
 
 def test_an_unknown_claim_has_ended(one: Session, row: Row) -> None:
-    """Guards the answer 'ended': token, part and slot must be those of a claim."""
+    """Guards the answer 'ended': token and part must be those of a claim."""
     before = everything(one)
-    for wrong in (replace(row, token=99), replace(row, part=2), replace(row, slot=3)):
+    for wrong in (replace(row, token=99), replace(row, part=2)):
         assert [(1, "ended", row.seqs)] == complete(one, wrong)
     assert before == everything(one)
 

@@ -17,7 +17,7 @@ def test_the_answer_and_the_numbers_follow_the_document(one: Session) -> None:
         for n in range(60)
     ]
     found = one.execute(MANY, [Jsonb(jobs)]).fetchall()
-    assert [(n, "available", False) for n in range(1, 61)] == found
+    assert [(n, "available", False, "inserted") for n in range(1, 61)] == found
     entries = one.execute(
         "select l.queue, l.priority, array_agg(r.args::int order by r.seq)"
         " from awa.ready r join awa.lanes l using (lane) group by 1, 2 order by 1, 2"

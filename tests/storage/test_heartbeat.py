@@ -1,5 +1,6 @@
 import pytest
 
+from tests.fix_actions import due_in_s, promote
 from tests.fix_database import Session
 from tests.fix_sql import (
     beat,
@@ -132,11 +133,17 @@ def test_a_removed_worker_is_told_it_is_gone(one: Session) -> None:
 
 
 def test_a_job_lost_too_often_ends(one: Session) -> None:
-    """Guards LossBound: the sixth loss is its last; the job failed, reason crash_loop."""
+    """Guards LossBound: the sixth loss is its last; the job failed, reason crash_loop.
+
+    The first is made good at once; after the others the job waits 4, 8, 16, 32 seconds.
+    """
     job = enqueue(one, queue="deadly")
     for token in range(1, 7):
         assert 1 == len(claim(one, token=token, queues=["deadly"]).seqs)
         assert ("alive", 1) == beat(one, token, token)
+        if 2 <= token < 6:
+            assert 2**token - 3 < due_in_s(one, job) <= 2**token
+            assert 1 == promote(one, job)
     assert ["deadly"] == claim(one, token=7, queues=["deadly"]).empty
     assert (job, "failed") == job_states(one)[-1]
     assert ("crash_loop", 6, 6, 1) == row(

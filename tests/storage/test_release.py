@@ -92,9 +92,9 @@ def test_what_ended_otherwise_is_stale(one: Session, row: Row) -> None:
 
 
 def test_unknown_claims_have_ended_and_append_nothing(one: Session, row: Row) -> None:
-    """Guards OneLivePlacePerJob: a wrong token, part or slot gives nothing back."""
+    """Guards OneLivePlacePerJob: a wrong token or part gives nothing back."""
     before = everything(one)
-    for wrong in (replace(row, token=99), replace(row, part=2), replace(row, slot=3)):
+    for wrong in (replace(row, token=99), replace(row, part=2)):
         assert [(1, "ended", row.seqs)] == release(one, wrong)
     assert [(1, "stale", [5, 90])] == release(one, row, seqs=[5, 90])
     assert [] == release(one)
