@@ -15,33 +15,35 @@ language plpgsql security definer set search_path from current as $$
 #variable_conflict use_column
 declare
     v_opts enqueue_options;
+    v_lane lanes;
+    v_shards int;
     v_job bigint;
-    v_key keyed;
-    v_stored stored;
+    v_slot smallint;
+    v_seq bigint;
 begin
     if enqueue.kind is null or char_length(enqueue.kind) not between 1 and 200 then
         perform refuse_kind(enqueue.kind);
     elsif enqueue.args is null or enqueue.args = 'null' then
         perform refuse_input('args', 'must not be null');
+    elsif enqueue.opts ?| '{unique,on_conflict,run_at,delay_s,ordering_key}' then
+        return query select * from enqueue_specially(enqueue.kind, enqueue.args, enqueue.opts);
+        return;
     end if;
-    v_opts := read_options(keyed_opts(enqueue.opts, enqueue.kind, enqueue.args));
-    if v_opts.on_conflict = 'replace' then
-        perform require_own_transaction('enqueue with on_conflict = replace');
+    v_opts := read_options(enqueue.opts);
+    select l.*, q.enqueue_shards into v_lane.lane, v_lane.queue, v_lane.queue_id, v_lane.seq, v_shards
+    from (select x.lane, x.queue, x.queue_id, x.seq from lanes x where x.queue = v_opts.queue and x.priority = v_opts.priority and x.shard = 0) l
+    join queue_settings q on q.queue_id = l.queue_id;
+    if v_shards is distinct from 1 then
+        return query select * from enqueue_specially(enqueue.kind, enqueue.args, enqueue.opts);
+        return;
     end if;
-    v_job := nextval('job_id_seq');
-    if v_opts.unique_job is not null then
-        v_key := (take_keys(array[row (1, v_job, read_unique(v_opts.unique_job, v_opts.on_conflict))::wish]))[1];
-        if v_key.answer = 'existing' then
-            return query select v_key.job_id, v_key.state, true, 'existing'::text;
-            return;
-        elsif v_key.answer = 'skipped' then
-            return query select null::bigint, null::text, true, 'skipped'::text;
-            return;
-        end if;
-    end if;
-    v_stored := store_job(v_job, enqueue.kind, enqueue.args, v_opts);
+    perform begin_append(v_lane.lane, v_lane.queue_id, v_lane.queue);
+    insert into ready (slot, lane, seq, job_id, run_lease, attempt, max_attempts, losses, kind, args, extra, enqueued_at)
+    values ((select last_value from ring_seq), v_lane.lane, nextval(v_lane.seq), nextval('job_id_seq'), 1, 1,
+            v_opts.max_attempts, 0, enqueue.kind, enqueue.args, v_opts.extra, clock_timestamp())
+    returning slot, seq, job_id into v_slot, v_seq, v_job;
     if tracing() then
-        perform emit(jsonb_build_object('a', 'enqueue') || v_stored.event || replaced_lists(v_key.replaced));
+        perform emit(enqueue_event('[]', jsonb_build_array(jsonb_build_array(v_lane.lane, v_slot, v_seq, v_job, 1, 1)), '{}'));
     end if;
-    return query select v_job, v_stored.state, false, coalesce(v_key.answer, 'inserted');
+    return query select v_job, 'available'::text, false, 'inserted'::text;
 end $$;
