@@ -36,9 +36,9 @@ begin
     end if;
     return substring(blake3(
         convert_to(unique_key.kind, 'UTF8')
-        || coalesce('\x00' || convert_to(unique_key.queue, 'UTF8'), '')
-        || coalesce('\x00' || convert_to(canonical_json(unique_key.args, 'args'), 'UTF8'), '')
-        || coalesce('\x00' || little_endian(unique_key.period_bucket, 8), '')) for 16);
+        || coalesce(decode('00', 'hex') || convert_to(unique_key.queue, 'UTF8'), '')
+        || coalesce(decode('00', 'hex') || convert_to(canonical_json(unique_key.args, 'args'), 'UTF8'), '')
+        || coalesce(decode('00', 'hex') || little_endian(unique_key.period_bucket, 8), '')) for 16);
 end $$;
 
 -- ordering_shard: which of a queue's shards, from 0, the jobs with this key go to. Per byte of the key
