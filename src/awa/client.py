@@ -147,13 +147,15 @@ class AsyncClient(Tasks):
         *,
         poll_interval_ms: int = POLL_INTERVAL_MS,
         grace_s: float = DEADLINE_GRACE_S,
+        lead: bool = True,
     ) -> None:
         """Start a worker; returns once the database knows it. It runs until `shutdown`.
 
         `queues`: pairs of queue and number of handlers that may run at once, or dictionaries with
         `name` and `max_workers`. `poll_interval_ms`: how often an empty queue is asked for while
         the worker cannot be woken. `grace_s`: how long a handler that was cancelled, by its
-        deadline or by somebody, may clean up before its job goes on without it.
+        deadline or by somebody, may clean up before its job goes on without it. `lead`: whether it
+        may do what one worker does for all: rescue, promote, retire.
         An unreachable server is waited for. Raises InvalidInput, ConfigurationError (no trio, a
         worker runs already), SchemaMissing, SchemaNewer, SchemaOlder, AccessDenied.
         """
@@ -171,6 +173,7 @@ class AsyncClient(Tasks):
             version=VERSION,
             poll_s=poll_ms / 1000,
             grace_s=checked_duration_s("grace_s", grace_s),
+            lead=lead,
         )
         self._worker = Worker(settings, self._handlers.by_kind)
         try:

@@ -192,6 +192,7 @@ class Client(Tasks):
         *,
         timeout_ms: int = SHUTDOWN_TIMEOUT_MS,
         poll_interval_ms: int = POLL_INTERVAL_MS,
+        lead: bool = True,
     ) -> bool:
         """Run a worker in this thread, the main one, until SIGTERM or SIGINT; see `awa worker`.
 
@@ -201,7 +202,11 @@ class Client(Tasks):
         async def run() -> bool:
             async with self.asynchronous() as client:
                 return await work(
-                    client, queues, timeout_ms=timeout_ms, poll_interval_ms=poll_interval_ms
+                    client,
+                    queues,
+                    timeout_ms=timeout_ms,
+                    poll_interval_ms=poll_interval_ms,
+                    lead=lead,
                 )
 
         return trio.run(run)

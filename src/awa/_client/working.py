@@ -23,6 +23,7 @@ async def work(
     *,
     timeout_ms: int,
     poll_interval_ms: int,
+    lead: bool = True,
     started: Callable[[], Awaitable[None]] | None = None,
 ) -> bool:
     """Run the opened client's worker until the first signal, then shut it down.
@@ -36,7 +37,7 @@ async def work(
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_obey, client, signals, timeout_ms, hurried)
             try:
-                await client.start(queues, poll_interval_ms=poll_interval_ms)
+                await client.start(queues, poll_interval_ms=poll_interval_ms, lead=lead)
                 if started is not None and client.is_working():
                     await started()
                 await client.stopped()

@@ -99,8 +99,8 @@ class Incarnation:
             on_heard=self._claimer.heard,
             on_timer=self._timer_told,
             on_ended=self._told_of_an_end,
-            on_up=self._claimer.listener_up,
-            on_down=self._claimer.listener_down,
+            on_up=self._listener_up,
+            on_down=self._listener_down,
         )
         self._claimer.listener = self.listener
         self.heart: Final = Heart(
@@ -237,6 +237,16 @@ class Incarnation:
             queues=self.queues,
             told=self._ended,
         )
+
+    def _listener_up(self) -> None:
+        self._claimer.listener_up()
+        # What was notified meanwhile was not heard.
+        self._timer_told()
+        self._ended.set()
+
+    def _listener_down(self) -> None:
+        self._claimer.listener_down()
+        self._timer_told()
 
     def _timer_told(self) -> None:
         if self._leader is not None:

@@ -57,6 +57,12 @@ HURRIED = 1
     show_default=True,
     help="How often an empty queue is asked for while the worker cannot be woken.",
 )
+@click.option(
+    "--lead/--no-lead",
+    default=True,
+    show_default=True,
+    help="Whether it may do what one worker does for all: rescue, promote, retire.",
+)
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text")
 @click.option(
     "--log-level",
@@ -72,6 +78,7 @@ def worker(
     max_workers: int,
     timeout_ms: int,
     poll_interval_ms: int,
+    lead: bool,
     log_format: str,
     log_level: str,
 ) -> None:
@@ -85,7 +92,14 @@ def worker(
     client = load_client(target)
     _check_place(place, client)
     chosen = checked_queues(chosen_queues(queues, client.handled_queues(), max_workers))
-    run = partial(_work, client, chosen, timeout_ms=timeout_ms, poll_interval_ms=poll_interval_ms)
+    run = partial(
+        _work,
+        client,
+        chosen,
+        timeout_ms=timeout_ms,
+        poll_interval_ms=poll_interval_ms,
+        lead=lead,
+    )
     if trio.run(run):
         sys.exit(HURRIED)
 
@@ -160,6 +174,7 @@ async def _work(
     *,
     timeout_ms: int,
     poll_interval_ms: int,
+    lead: bool,
 ) -> bool:
     async with client:
         return await work(
@@ -167,6 +182,7 @@ async def _work(
             queues,
             timeout_ms=timeout_ms,
             poll_interval_ms=poll_interval_ms,
+            lead=lead,
             started=partial(_banner, client, queues),
         )
 
