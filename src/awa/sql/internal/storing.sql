@@ -52,12 +52,13 @@ returns table (id bigint, state text, duplicate boolean, answer text)
 language plpgsql as $$
 declare
     v_opts enqueue_options := read_options(keyed_opts(p_opts, p_kind, p_args));
-    v_job bigint := nextval('job_id_seq');
+    v_job bigint;
     v_key keyed;
 begin
     if v_opts.on_conflict = 'replace' then
         perform require_own_transaction('enqueue with on_conflict = replace');
     end if;
+    v_job := nextval('job_id_seq');    -- may assign an xid, so after the test for one
     if v_opts.unique_job is not null then
         v_key := (take_keys(array[row (1, v_job, read_unique(v_opts.unique_job, v_opts.on_conflict))::wish]))[1];
     end if;
