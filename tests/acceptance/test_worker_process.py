@@ -142,6 +142,22 @@ def test_sigterm_releases_what_does_not_finish_and_exits_cleanly(
     assert ("available", 1) == (found.state, found.attempt)
 
 
+def test_a_worker_leads_unless_it_is_told_not_to(tmp_path: Path, database: str) -> None:
+    """Guards roles: --no-lead, and every other worker leads when nobody does."""
+    for name in ("follower", "leader"):
+        (tmp_path / name).mkdir()
+    follower = Process(tmp_path / "follower", database, "--no-lead")
+    leader = Process(tmp_path / "leader", database)
+    try:
+        follower.until(event="started")
+        leader.until(message="this worker leads")
+        assert [] == [r for r in follower.records() if r["message"] == "this worker leads"]
+    finally:
+        for worker in (follower, leader):
+            worker.process.kill()
+            worker.process.wait()
+
+
 def test_a_second_signal_is_a_fast_exit(tmp_path: Path, database: str, client: awa.Client) -> None:
     """Guards impatience: handlers are cancelled at once, and their jobs still released."""
     worker = Process(tmp_path, database, "--timeout-ms", "600000")
