@@ -36,16 +36,14 @@ begin
 end $$;
 
 -- pick: in ONE statement over the live slots, the visible entries numbered from p_from up to (not
--- including) p_below, and those inside p_holes, without the withdrawn ones. Ranges of holes are scanned as
--- ranges.
+-- including) p_below, and those inside p_holes. Ranges of holes are scanned as ranges. Withdrawals are looked
+-- up afterwards, in a snapshot of their own: they need the lane's lock, so there are no new ones.
 create function pick(p_lane int, p_from bigint, p_below bigint, p_holes int8multirange,
                      p_slots smallint[], p_fetch int, p_limit int) returns picked
 language plpgsql as $$
 declare
     v picked;
-    v_last bigint;
-    v_count bigint;
-    v_slot smallint;
+    v_withdrawn int8multirange;
 begin
     with fetched as materialized (
         select k as slot, n as seq
@@ -55,32 +53,51 @@ begin
         from unnest(p_slots) k cross join unnest(p_holes) h
              cross join lateral ready_numbers(k, p_lane, lower(h), least(upper(h), p_below), p_fetch) n
         order by 2 limit p_fetch
-    ), span as materialized (
-        select min(f.seq) as least, max(f.seq) as greatest, count(*) as n, min(f.slot) as slot from fetched f
-    ), withdrawn as materialized (
-        select coalesce(range_agg(w), '{}') as seqs
-        from span s cross join unnest(p_slots) k cross join lateral withdrawals(k, p_lane, s.least, s.greatest) w
     ), taken as materialized (
-        select f.slot, f.seq from fetched f cross join withdrawn w
-        where isempty(w.seqs) or not w.seqs @> f.seq order by f.seq limit p_limit
+        select f.slot, f.seq from fetched f order by f.seq limit p_limit
     ), sets as (
         select t.slot, count(*)::int as n, max(t.seq) as top, as_set(array_agg(t.seq order by t.seq)) as seqs from taken t group by t.slot
     )
     select pg_snapshot_xmin(pg_current_snapshot()), coalesce(sum(s.n), 0)::int, max(s.top), coalesce(range_agg(s.seqs), '{}'),
-           case when p_fetch > p_limit or (select not isempty(w.seqs) from withdrawn w)
-                then (select as_set(array_agg(f.seq order by f.seq)) from fetched f) end,
-           (select w.seqs from withdrawn w), null,
-           array_agg(s.slot order by s.slot), array_agg(s.seqs order by s.slot),
-           (select p.greatest from span p), (select p.n from span p), (select p.slot from span p)
-    into v.xmin, v.n, v.top, v.taken, v.seen, v.withdrawn, v.looked, v.slots, v.seqs, v_last, v_count, v_slot from sets s;
+           case when p_fetch > p_limit then (select as_set(array_agg(f.seq order by f.seq)) from fetched f) end, '{}', '{(,)}',
+           array_agg(s.slot order by s.slot), array_agg(s.seqs order by s.slot)
+    into v from sets s;
     v.seen := coalesce(v.seen, v.taken);
-    v.withdrawn := v.withdrawn * v.seen;
-    v.looked := case when v_count = p_fetch then numbers_up_to(v_last) else '{(,)}' end;
-    if v.n < p_limit then
-        v.top := v_last;
+    if v.n = p_fetch then
+        v.looked := numbers_up_to(v.top);
     end if;
-    if v.n = 0 and v_last is not null then
-        v.slots := array[v_slot];
+    if v.n > 0 then
+        select range_agg(w) * v.seen into v_withdrawn
+        from unnest(p_slots) k cross join lateral withdrawals(k, p_lane, lower(v.seen), upper(v.seen) - 1) w;
+        if not isempty(v_withdrawn) then
+            return pick_around(v, v_withdrawn, p_lane, p_slots, p_limit);
+        end if;
+    end if;
+    return v;
+end $$;
+
+-- The same pick without what was withdrawn of it: what is left is less, or comes from further on.
+create function pick_around(p_picked picked, p_withdrawn int8multirange, p_lane int, p_slots smallint[], p_limit int) returns picked
+language plpgsql as $$
+declare
+    v picked := p_picked;
+begin
+    v.withdrawn := p_withdrawn;
+    with taken as materialized (
+        select k as slot, n as seq
+        from unnest(p_slots) k cross join unnest(v.seen - p_withdrawn) g
+             cross join lateral ready_numbers(k, p_lane, lower(g), upper(g), p_limit) n
+        order by 2 limit p_limit
+    ), sets as (
+        select t.slot, count(*)::int as n, max(t.seq) as top, as_set(array_agg(t.seq order by t.seq)) as seqs from taken t group by t.slot
+    )
+    select coalesce(sum(s.n), 0)::int, max(s.top), coalesce(range_agg(s.seqs), '{}'), array_agg(s.slot order by s.slot), array_agg(s.seqs order by s.slot)
+    into v.n, v.top, v.taken, v.slots, v.seqs from sets s;
+    if v.n < p_limit then
+        v.top := upper(v.seen) - 1;
+    end if;
+    if v.n = 0 then
+        v.slots := array[(select k from unnest(p_slots) k cross join lateral ready_numbers(k, p_lane, v.top, v.top + 1, 1) limit 1)];
         v.seqs := array['{}'::int8multirange];
     end if;
     return v;
