@@ -232,3 +232,39 @@ def test_a_manual_vacuum_delays_the_prune(
     with pytest.raises(psycopg.errors.QueryCanceled):
         running.rows()
     assert "pruned" == pruned(one)
+
+
+PROVE = "select finished from awa.prove_finished(0::smallint, 0)"
+EMPTY = "select awa.truncate_slot(0::smallint)"
+
+
+def test_no_row_appears_between_the_proof_and_the_truncation(
+    session: NewSession, one: Session, finished: Row, start: Start, blocked: Blocked
+) -> None:
+    """Guards PruneEmpty (B7): a late producer waits from the proof on; claims do not."""
+    pruner = session()
+    with pruner.transaction():
+        assert value(pruner, PROVE)
+        with late_producer(one):
+            waiting = start(session(), ENQUEUE)
+            blocked(waiting.pid)
+        enqueue(one)
+        assert [7] == claim(one, token=2).seqs
+        pruner.execute(EMPTY)
+    waiting.rows()
+    assert [6] == claim(one, token=3).seqs
+    assert finished.slot == 0
+
+
+def test_a_state_written_after_the_proof_is_in_the_floor(one: Session, other: Session) -> None:
+    """Guards CursorGrows (F2): what is moved is read after the exclusive lock."""
+    start_worker(one)
+    one.execute("select * from awa.cancel_pending(1, %s)", [enqueue_many(one, 3)])
+    turn(one)
+    with other.transaction():
+        assert value(other, PROVE)
+        assert ["default"] == claim(one).busy
+        other.execute(EMPTY)
+    assert (1, 4) == one.execute("select no, next from awa.lane_now").fetchone()
+    enqueue(one)
+    assert [4] == claim(one, token=2).seqs
