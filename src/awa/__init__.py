@@ -1,13 +1,16 @@
 """Awa: a job queue that lives in PostgreSQL and runs on trio."""
 
+from awa._client.acts import BulkAct, JobAct
 from awa._client.health import Health
+from awa._client.job_steps import JobDump, RunDump
 from awa._client.producing import JobHandle
 from awa._client.transactions import Transaction
-from awa._core.entries import JobState
+from awa._core.entries import ActAnswer, EnqueueAnswer, JobState
 from awa._core.failures import AttemptError
 from awa._core.outcomes import Cancel, Completed, RetryAfter, Snooze, TerminalError
 from awa._core.unique import UniqueOpts
 from awa._runtime.health import QueueHealth, WorkerHealth
+from awa._storage.history import ActRecord, AttemptRecord, DeadLetter
 from awa._storage.views import JobRecord, QueueStats
 from awa._version import VERSION
 from awa.client import AsyncClient
@@ -39,18 +42,26 @@ __version__ = VERSION
 
 __all__ = [
     "AccessDenied",
+    "ActAnswer",
+    "ActRecord",
     "AsyncClient",
     "AttemptError",
+    "AttemptRecord",
     "AwaError",
+    "BulkAct",
     "CallerError",
     "Cancel",
     "Client",
     "Completed",
     "ConfigurationError",
+    "DeadLetter",
+    "EnqueueAnswer",
     "Health",
     "InternalError",
     "InvalidInput",
     "Job",
+    "JobAct",
+    "JobDump",
     "JobHandle",
     "JobRecord",
     "JobState",
@@ -60,6 +71,7 @@ __all__ = [
     "QueueHealth",
     "QueueStats",
     "RetryAfter",
+    "RunDump",
     "SchemaMissing",
     "SchemaNewer",
     "SchemaOlder",

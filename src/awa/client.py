@@ -12,9 +12,13 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import sniffio
 import trio
 
+from awa._client.dlq import AsyncDlq
 from awa._client.health import Health, health_of
+from awa._client.jobs import AsyncJobs
 from awa._client.producing import JobHandle, Producing, handle_of
+from awa._client.queue_admin import AsyncQueues
 from awa._client.queues import QueueChoice, checked_queues
+from awa._client.steps import drive
 from awa._client.tasks import Tasks
 from awa._client.transactions import Transaction
 from awa._client.urls import target_of
@@ -28,6 +32,7 @@ from awa._storage.calls import counted
 from awa._storage.connecting import close_now, connect
 from awa._storage.executors import run_asyncio, run_overlapped
 from awa._storage.functions import Storage
+from awa._storage.history import storage_status
 from awa._storage.install import install_roles, migrate, named_roles, require_version
 from awa._storage.pool import Pool
 from awa._version import VERSION
@@ -39,6 +44,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from awa._client.producing import Lane
+    from awa._client.steps import Steps
     from awa._core.entries import Violation
     from awa._core.unique import OnConflict, UniqueOpts
     from awa._storage.calls import Call
@@ -50,11 +56,9 @@ POLL_INTERVAL_MS = int(POLL_DEAF_S * 1000)
 SCHEMA_DEFAULT = "awa"
 POOL_SIZE_DEFAULT = 4
 TIMEOUT_MS_MAX = 86_400_000
-LIST_LIMIT = 100
-LIST_LIMIT_MAX = 10_000
 
 
-class AsyncClient(Tasks):
+class AsyncClient(Tasks, AsyncJobs, AsyncQueues, AsyncDlq):
     """A database with Awa in it; use it as `async with awa.AsyncClient(url) as client:`.
 
     `url`: a PostgreSQL URL or connection string, or `embedded://NAME` for a server of your own;
@@ -329,34 +333,6 @@ class AsyncClient(Tasks):
         if roles:
             await self._run(install_roles(self.schema, names))
 
-    async def get_job(self, job_id: int) -> views.JobRecord | None:
-        """One job, or None when there is none of this id."""
-        checked_int("job_id", job_id, low=1, high=2**63 - 1)
-        return await self._run(views.get_job(job_id, schema=self.schema))
-
-    async def list_jobs(
-        self,
-        *,
-        state: str | None = None,
-        queue: str | None = None,
-        kind: str | None = None,
-        limit: int = LIST_LIMIT,
-    ) -> tuple[views.JobRecord, ...]:
-        """Jobs, newest first; each filter narrows. `limit`: at most 10,000."""
-        return await self._run(
-            views.list_jobs(
-                state=state,
-                queue=queue,
-                kind=kind,
-                limit=checked_int("limit", limit, low=1, high=LIST_LIMIT_MAX),
-                schema=self.schema,
-            )
-        )
-
-    async def queue_stats(self) -> tuple[views.QueueStats, ...]:
-        """All queues with their counts, by name."""
-        return await self._run(views.queue_stats(schema=self.schema))
-
     async def check(self) -> tuple[Violation, ...]:
         """Every property that does not hold in the database as it is; empty when all is well."""
         return await self._run(self._storage.check())
@@ -374,6 +350,17 @@ class AsyncClient(Tasks):
         """
         require_version(await self._run(self._storage.schema_version()), self.schema)
         return await self._run(views.server_facts())
+
+    async def storage_status(self) -> dict[str, Any]:
+        """Slots, lanes, workers and sizes, for people: its fields may change between versions."""
+        return await self._run(storage_status(schema=self.schema))
+
+    async def _follow(self, steps: Steps[T]) -> T:
+        if sniffio.current_async_library() == "trio":
+            return await drive(steps, self._run, trio.sleep)
+        import asyncio  # noqa: PLC0415  # only where it runs already
+
+        return await drive(steps, self._run, asyncio.sleep)
 
     async def _run(self, call: Call[T]) -> T:
         async with self._opened().connection() as conn:

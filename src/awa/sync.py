@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import psycopg
 import trio
 
+from awa._client.dlq import Dlq
+from awa._client.jobs import Jobs
 from awa._client.producing import JobHandle, Lane, Producing, handle_of
+from awa._client.queue_admin import Queues
+from awa._client.steps import drive_sync
 from awa._client.tasks import Tasks
 from awa._client.urls import target_of
 from awa._client.working import work
 from awa._core.batches import batches
-from awa._core.options import checked_int
-from awa._storage import views
 from awa._storage.calls import counted
 from awa._storage.executors import run_sync
 from awa._storage.functions import Storage
+from awa._storage.history import storage_status
 from awa._storage.install import install_roles, migrate, named_roles
 from awa.client import (
-    LIST_LIMIT,
-    LIST_LIMIT_MAX,
     POLL_INTERVAL_MS,
     SCHEMA_DEFAULT,
     SHUTDOWN_TIMEOUT_MS,
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from awa._client.queues import QueueChoice
+    from awa._client.steps import Steps
     from awa._core.entries import Violation
     from awa._core.unique import OnConflict, UniqueOpts
     from awa._storage.calls import Call
@@ -44,7 +47,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Client(Tasks):
+class Client(Tasks, Jobs, Queues, Dlq):
     """A database with Awa in it, for synchronous programs. May be shared by threads.
 
     It opens one connection when it is first used and keeps it; `close`, or the end of a `with`
@@ -154,28 +157,6 @@ class Client(Tasks):
                 count += run_sync(conn, counted(self._storage.enqueue_many(batch)))
         return count
 
-    def get_job(self, job_id: int) -> views.JobRecord | None:
-        """One job, or None when there is none of this id."""
-        checked_int("job_id", job_id, low=1, high=2**63 - 1)
-        return self._run(views.get_job(job_id, schema=self.schema))
-
-    def list_jobs(
-        self,
-        *,
-        state: str | None = None,
-        queue: str | None = None,
-        kind: str | None = None,
-        limit: int = LIST_LIMIT,
-    ) -> tuple[views.JobRecord, ...]:
-        """Jobs, newest first; each filter narrows. `limit`: at most 10,000."""
-        checked_int("limit", limit, low=1, high=LIST_LIMIT_MAX)
-        call = views.list_jobs(state=state, queue=queue, kind=kind, limit=limit, schema=self.schema)
-        return self._run(call)
-
-    def queue_stats(self) -> tuple[views.QueueStats, ...]:
-        """All queues with their counts, by name."""
-        return self._run(views.queue_stats(schema=self.schema))
-
     def check(self) -> tuple[Violation, ...]:
         """Every property that does not hold in the database as it is; empty when all is well."""
         return self._run(self._storage.check())
@@ -215,6 +196,13 @@ class Client(Tasks):
         for lane, call in self._producing.missing_lanes(lanes):
             run_sync(conn, call)
             self._producing.made(lane)
+
+    def storage_status(self) -> dict[str, Any]:
+        """As `AsyncClient.storage_status`."""
+        return self._run(storage_status(schema=self.schema))
+
+    def _follow(self, steps: Steps[T]) -> T:
+        return drive_sync(steps, self._run, time.sleep)
 
     def _run(self, call: Call[T]) -> T:
         with self._connection() as conn:

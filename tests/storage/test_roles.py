@@ -72,6 +72,7 @@ LOOKING: tuple[LiteralString, ...] = (
     "select awa.jobs_page()",
     "select awa.attempts_of('{1}')",
     "select awa.key_holder('')",
+    "select awa.storage_status()",
     "select * from awa.jobs",
     "select * from awa.dead_letters",
     "select * from awa.acts",

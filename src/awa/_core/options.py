@@ -102,7 +102,7 @@ def checked_options(options: Mapping[str, object]) -> JobOptions:
 def checked_name(field: str, value: object) -> str:
     """The name of a kind or queue. Raises InvalidInput: not a string, empty, too long, with NUL."""
     length_max = limits.KIND_LENGTH_MAX if field == "kind" else limits.QUEUE_LENGTH_MAX
-    text = _checked_text(field, value)
+    text = checked_text(field, value)
     if not 1 <= len(text) <= length_max:
         raise InvalidInput(field, f"has {len(text)} characters; it needs 1 to {length_max}")
     return text
@@ -142,14 +142,15 @@ def checked_ordering_key(value: object) -> str:
             value = value.decode()
         except UnicodeDecodeError as error:
             raise InvalidInput("ordering_key", f"is not valid UTF-8: {error.reason}") from error
-    text = _checked_text("ordering_key", value)
+    text = checked_text("ordering_key", value)
     if not 1 <= len(text) <= limits.ORDERING_KEY_LENGTH_MAX:
         high = limits.ORDERING_KEY_LENGTH_MAX
         raise InvalidInput("ordering_key", f"has {len(text)} characters; it needs 1 to {high}")
     return text
 
 
-def _checked_text(field: str, value: object) -> str:
+def checked_text(field: str, value: object) -> str:
+    """A string that PostgreSQL can store. Raises InvalidInput."""
     if not isinstance(value, str):
         raise InvalidInput(field, f"must be a string, not {value!r}")
     if "\0" in value:
@@ -164,7 +165,7 @@ def _checked_text(field: str, value: object) -> str:
 def _checked_tags(value: object) -> list[str]:
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
         raise InvalidInput("tags", f"must be a list of strings, not {value!r}")
-    tags = [_checked_text("tags", tag) for tag in value]
+    tags = [checked_text("tags", tag) for tag in value]
     for tag in tags:
         if len(tag) > limits.TAG_LENGTH_MAX:
             problem = f"has a tag of {len(tag)} characters; the limit is {limits.TAG_LENGTH_MAX}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from decimal import Decimal
 from functools import partial
 from operator import itemgetter
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
 
@@ -50,6 +52,14 @@ def _word(kind: Callable[[str], T], word: str) -> T:
         return kind(word)
     except ValueError as error:
         raise InternalError(f"the database answered an unknown word: {error}") from error
+
+
+def json_value(text: bytes | str) -> Any:
+    """A stored value. jsonb holds longer numbers than Python reads: those become a Decimal."""
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.ValidationError:
+        return json.loads(text, parse_int=Decimal)
 
 
 def names(rows: Rows) -> frozenset[str]:

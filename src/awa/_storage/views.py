@@ -1,20 +1,19 @@
-"""Reads of the views: what people and programs ask about jobs, queues and lanes.
+"""Reads: what people and programs ask about jobs, queues and lanes.
 
 No actions, so they have no place among the methods of `Storage`.
 """
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003  a value's field types stay readable at run time
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
-
-import msgspec
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from awa._core.entries import JobState
+from awa._core.limits import ACT_JOBS_MAX
 from awa._core.options import checked_name
+from awa._storage import codec
 from awa._storage.calls import Call
 from awa._storage.names import SCHEMA_DEFAULT, quoted
 from awa.errors import InvalidInput
@@ -23,6 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from awa._storage.calls import Rows
+
+Pages: TypeAlias = Callable[[int | None], Call[tuple[int, ...]]]
+"""Makes the call of the page below an id; None is the first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +37,7 @@ class JobRecord:
     priority: int
     state: JobState
     attempt: int
+    """The attempt it is at; of a job that waits, its next one."""
     max_attempts: int
     run_lease: int
     losses: int
@@ -42,13 +45,18 @@ class JobRecord:
     """The decoded JSON value, as those below; an integer Python cannot read is a Decimal."""
     metadata: dict[str, Any]
     tags: tuple[str, ...]
+    errors: tuple[dict[str, Any], ...]
+    """The last five, oldest first: `attempt`, `at`, `error` and perhaps `type`."""
     enqueued_at: datetime
+    run_at: datetime | None
+    """When it becomes available, if it waits for a time."""
     claimed_at: datetime | None
     finished_at: datetime | None
     worker: int | None
     result: Any
     """The decoded JSON value that the handler returned; None without."""
     reason: str | None
+    """Why it failed, or was cancelled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,22 +67,32 @@ class QueueStats:
     available: int
     running: int
     completed: int
+    """As far as the ring remembers."""
     deferred: int
+    """Scheduled and retryable."""
     final: int
+    """Failed and cancelled, as long as they are kept."""
+    dead: int
     deadline_s: float
+    aging_s: float
+    enqueue_shards: int
+    dead_letters: bool
+    """Whether failed jobs become dead letters."""
+    paused_at: datetime | None
+    paused_by: str | None
 
 
 _STATES: Final = tuple(state.value for state in JobState)
 _JOB: Final = (
     "id, kind, queue, priority, state, attempt, max_attempts, run_lease, losses, args::text, "
-    "extra::text, enqueued_at, claimed_at, finished_at, worker, result::text, reason"
+    "extra::text, enqueued_at, run_at, claimed_at, finished_at, worker, result::text, reason"
 )
 
 
 def get_job(job_id: int, *, schema: str = SCHEMA_DEFAULT) -> Call[JobRecord | None]:
-    """One job, or None when there is none of this id."""
-    sql = f"select {_JOB} from {_prefix(schema)}.jobs where id = %s::bigint"
-    return Call(action="jobs", sql=sql, params=(job_id,), decode=_one_job, schema=schema)
+    """One job, or None when there is none of this id; dead letters are elsewhere."""
+    sql = f"select {_JOB} from {_prefix(schema)}.jobs_by_id(array[%s::bigint])"
+    return Call(action="jobs_by_id", sql=sql, params=(job_id,), decode=_one_job, schema=schema)
 
 
 def list_jobs(
@@ -82,6 +100,7 @@ def list_jobs(
     state: str | None,
     queue: str | None,
     kind: str | None,
+    before_id: int | None,
     limit: int,
     schema: str = SCHEMA_DEFAULT,
 ) -> Call[tuple[JobRecord, ...]]:
@@ -89,26 +108,74 @@ def list_jobs(
 
     Raises InvalidInput for a state that there is none of, and for what can be no name.
     """
+    params = page_params(state=state, queue=queue, kind=kind, before_id=before_id, limit=limit)
+    sql = f"select {_JOB} from {_prefix(schema)}.jobs_page({_PAGE}) order by id desc"
+    return Call(action="jobs_page", sql=sql, params=params, decode=_jobs, schema=schema)
+
+
+def list_ids(
+    *,
+    state: str | None,
+    queue: str | None,
+    kind: str | None,
+    before_id: int | None,
+    limit: int,
+    schema: str = SCHEMA_DEFAULT,
+) -> Call[tuple[int, ...]]:
+    """The same, but only the ids."""
+    params = page_params(state=state, queue=queue, kind=kind, before_id=before_id, limit=limit)
+    sql = f"select id from {_prefix(schema)}.jobs_page({_PAGE}) order by id desc"
+    return Call(action="jobs_page", sql=sql, params=params, decode=codec.integers, schema=schema)
+
+
+def id_pages(
+    state: JobState, *, queue: str | None, kind: str | None, schema: str = SCHEMA_DEFAULT
+) -> Pages:
+    """Pages of ids in one state, each as large as an act may be. Raises InvalidInput."""
+    page_params(state=state, queue=queue, kind=kind, before_id=None, limit=ACT_JOBS_MAX)
+
+    def page(before_id: int | None) -> Call[tuple[int, ...]]:
+        return list_ids(
+            state=state,
+            queue=queue,
+            kind=kind,
+            before_id=before_id,
+            limit=ACT_JOBS_MAX,
+            schema=schema,
+        )
+
+    return page
+
+
+_PAGE: Final = "%s::text, %s::text, %s::text, %s::bigint, %s::int"
+
+
+def page_params(
+    *,
+    state: str | None,
+    queue: str | None,
+    kind: str | None,
+    before_id: int | None,
+    limit: int,
+) -> tuple[object, ...]:
+    """The parameters of `jobs_page`, checked. Raises InvalidInput."""
     if state is not None and state not in _STATES:
         raise InvalidInput("state", f"is {state!r}; the states are {', '.join(_STATES)}")
     for field, name in (("queue", queue), ("kind", kind)):
         if name is not None:
             checked_name(field, name)
-    sql = (
-        f"select {_JOB} from {_prefix(schema)}.jobs"
-        " where (%s::text is null or state = %s) and (%s::text is null or queue = %s)"
-        " and (%s::text is null or kind = %s) order by id desc limit %s"
-    )
-    params = (state, state, queue, queue, kind, kind, limit)
-    return Call(action="jobs", sql=sql, params=params, decode=_jobs, schema=schema)
+    return (state, queue, kind, before_id, limit)
+
+
+_QUEUE: Final = (
+    "queue, available, running, completed, deferred, final, dead, deadline_s, aging_s, "
+    "enqueue_shards, dead_letters, paused_at, paused_by"
+)
 
 
 def queue_stats(*, schema: str = SCHEMA_DEFAULT) -> Call[tuple[QueueStats, ...]]:
     """All queues, by name."""
-    sql = (
-        "select queue, available, running, completed, deferred, final, deadline_s"
-        f" from {_prefix(schema)}.queues order by queue"
-    )
+    sql = f"select {_QUEUE} from {_prefix(schema)}.queues order by queue"
     return Call(action="queues", sql=sql, params=(), decode=_queues, schema=schema)
 
 
@@ -153,26 +220,19 @@ def _jobs(rows: Rows) -> tuple[JobRecord, ...]:
 
 def _job(row: tuple[Any, ...]) -> JobRecord:
     columns = dict(zip(_JOB_FIELDS, row, strict=True))
-    extra = _json(columns.pop("extra"))
+    extra = codec.json_value(columns.pop("extra"))
     result = columns.pop("result")
     return JobRecord(
         **{
             **columns,
             "state": JobState(columns["state"]),
-            "args": _json(columns["args"]),
+            "args": codec.json_value(columns["args"]),
             "metadata": extra.get("metadata", {}),
             "tags": tuple(extra.get("tags", ())),
-            "result": None if result is None else _json(result),
+            "errors": tuple(extra.get("errors", ())),
+            "result": None if result is None else codec.json_value(result),
         }
     )
-
-
-def _json(text: bytes | str) -> Any:
-    """A stored value. jsonb holds longer numbers than Python reads: those become a Decimal."""
-    try:
-        return msgspec.json.decode(text)
-    except msgspec.ValidationError:
-        return json.loads(text, parse_int=Decimal)
 
 
 _JOB_FIELDS: Final = tuple(column.removesuffix("::text") for column in _JOB.split(", "))

@@ -4,11 +4,11 @@ import sys
 
 import click
 
+from awa._client.acts import LIST_LIMIT, LIST_LIMIT_MAX
 from awa._core.entries import JobState
 from awa.cli.place import Place, json_option, with_place
 from awa.cli.showing import as_json as to_json
 from awa.cli.showing import show_json, show_table
-from awa.client import LIST_LIMIT, LIST_LIMIT_MAX
 
 _COLUMNS = ("id", "kind", "queue", "priority", "state", "attempt", "enqueued_at")
 NOT_FOUND = 1

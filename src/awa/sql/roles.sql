@@ -18,7 +18,7 @@ begin
         end;
         execute format('grant usage on schema %s to %I', v_schema, v_role);
         execute format('grant execute on function schema_version, lane_last_number, lane_counts, queue_counts, unique_key, ordering_shard, '
-                       'jobs_by_id, jobs_page, attempts_of, key_holder to %I', v_role);
+                       'jobs_by_id, jobs_page, attempts_of, key_holder, storage_status to %I', v_role);
     end loop;
     execute format('grant execute on function ensure_lane, enqueue, enqueue_many to %I, %I, %I', v_producer, v_worker, v_operator);
     execute format('grant execute on function worker_start, worker_stop, heartbeat, claim, bodies, complete, release, '
