@@ -1,8 +1,9 @@
 -- bodies: what a claim took, to be run: the entries still open under this token, wherever they are.
 --   requires  the claim has committed (a second statement, in the same pipeline)
 --   touches   nothing
---   one step  one statement over the live slots, begun after they are locked: an older snapshot would
---             see an evacuated entry neither in its old slot nor in its new one.
+--   one step  one statement over the live slots, begun after they are locked: no slot is emptied under it.
+--             An entry that is carried to a slot that was empty just before is missing; the worker
+--             releases it, and its receipt is looked up by its token.
 create function bodies(token bigint)
 returns table (slot smallint, part smallint, lane int, seq bigint, job_id bigint, run_lease int, attempt smallint,
                max_attempts smallint, losses smallint, kind text, args jsonb, extra jsonb, enqueued_at timestamptz)
