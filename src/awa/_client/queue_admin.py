@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from awa._client.acts import BulkAct, act, act_on_pages, checked_reason, sum_of
 from awa._client.administering import Administering, AsyncAdministering
+from awa._client.steps import ask
 from awa._core.entries import JobState
 from awa._core.limits import ENQUEUE_SHARDS_MAX, QUEUE_LENGTH_MAX
 from awa._core.options import checked_duration_s, checked_int, checked_name, checked_text
@@ -109,6 +110,9 @@ def drain_steps(storage: Storage, queue: str, reason: str | None) -> Steps[BulkA
 
 
 def _drain(storage: Storage, queue: str, reason: str | None) -> Steps[BulkAct]:
+    known = yield from ask(views.queue_exists(queue, schema=storage.schema))
+    if not known:
+        raise InvalidInput("queue", f"there is no queue {queue!r}")
     cancelling = partial(storage.cancel_pending, reason=reason)
     parts: list[BulkAct] = []
     for state in (JobState.SCHEDULED, JobState.RETRYABLE, JobState.AVAILABLE):

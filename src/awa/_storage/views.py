@@ -179,6 +179,18 @@ def queue_stats(*, schema: str = SCHEMA_DEFAULT) -> Call[tuple[QueueStats, ...]]
     return Call(action="queues", sql=sql, params=(), decode=_queues, schema=schema)
 
 
+def queue_exists(queue: str, *, schema: str = SCHEMA_DEFAULT) -> Call[bool]:
+    """Whether there is a queue of this name."""
+    sql = f"select exists (select from {_prefix(schema)}.queue_settings where queue = %s)"
+    return Call(
+        action="queue_settings",
+        sql=sql,
+        params=(queue,),
+        decode=codec.scalar(bool),
+        schema=schema,
+    )
+
+
 def priorities(lanes: Sequence[int], *, schema: str = SCHEMA_DEFAULT) -> Call[dict[int, int]]:
     """The priority of each of these lanes."""
     sql = f"select lane, priority from {_prefix(schema)}.lane_now where lane = any(%s::int[])"

@@ -10,10 +10,12 @@ from awa._version import VERSION
 from awa.cli.bench import bench
 from awa.cli.check import check
 from awa.cli.dev import dev
+from awa.cli.dlq import dlq
 from awa.cli.job import job
 from awa.cli.migrate import migrate
 from awa.cli.place import Place, place_options
 from awa.cli.queue import queue
+from awa.cli.storage import storage
 from awa.cli.trace import trace
 from awa.cli.worker import worker
 from awa.errors import AwaError, CallerError
@@ -51,5 +53,5 @@ def main(ctx: click.Context, database_url: str | None, schema: str | None) -> No
     ctx.obj = Place(url=database_url, schema=schema)
 
 
-for command in (bench, check, dev, job, migrate, queue, trace, worker):
+for command in (bench, check, dev, dlq, job, migrate, queue, storage, trace, worker):
     main.add_command(command)

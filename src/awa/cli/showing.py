@@ -1,12 +1,27 @@
 """Records for people, as a table, or for programs, as JSON."""
 
-from collections.abc import Sequence
-from typing import Any
+import sys
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
+from typing import Any, NoReturn, TypeVar
 
 import click
 import msgspec
 from rich.console import Console
 from rich.table import Table
+
+from awa._client.acts import BulkAct, JobAct
+from awa._core.entries import ActAnswer
+
+CommandT = TypeVar("CommandT", bound=Callable[..., Any])
+NOT_DONE = 1
+"""What was asked for could not be done, or is not there; the call itself was right."""
+
+_WHY = {
+    ActAnswer.UNKNOWN: "there is no such job",
+    ActAnswer.BUSY: "somebody else is at work on it: try again",
+    ActAnswer.DUPLICATE: "another job holds its unique key by now",
+}
 
 
 def as_json(value: object) -> str:
@@ -28,5 +43,56 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row))
-    Console().print(table)
+        table.add_row(*(_cell(value) for value in row))
+    # What users wrote is no markup.
+    Console(markup=False, highlight=False).print(table)
+
+
+def show_fields(value: Any, *, without: Collection[str] = ()) -> None:
+    """Print a value's fields, one to a line."""
+    for name in value.__dataclass_fields__:
+        if name in without:
+            continue
+        field = getattr(value, name)
+        text = as_json(field) if isinstance(field, dict | list | tuple) else _cell(field)
+        click.echo(f"{name:13} {text}")
+
+
+def show_act(done: JobAct, verb: str, *, as_json: bool) -> None:
+    """Print what was done with one job; exit with 1 when it was not done."""
+    if as_json:
+        show_json(done)
+    elif done.done:
+        click.echo(f"job {done.job_id} {verb}: it is {done.state or 'gone'} now")
+    if not done.done:
+        why = _WHY.get(done.answer, f"it is {done.state}")
+        fail_with(f"job {done.job_id} was not {verb}: {why}")
+
+
+def show_bulk(done: BulkAct, verb: str, *, as_json: bool) -> None:
+    """Print what was done with many jobs; exit with 1 when some were held by somebody else."""
+    if as_json:
+        show_json(done)
+    else:
+        click.echo(f"{done.done} of {done.matched} jobs {verb}")
+    if done.duplicate:
+        click.echo(f"awa: of {done.duplicate} another job holds the unique key by now", err=True)
+    if done.busy:
+        fail_with(f"somebody else is at work on {done.busy}: try again")
+
+
+def fail_with(why: str) -> NoReturn:
+    """Say why it was not done, and leave."""
+    click.echo(f"awa: {why}", err=True)
+    sys.exit(NOT_DONE)
+
+
+def reason_option(command: CommandT) -> CommandT:
+    """Add --reason."""
+    return click.option("--reason", help="Why; kept with the job.")(command)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.astimezone().isoformat(" ", "seconds")
+    return "" if value is None else str(value)
