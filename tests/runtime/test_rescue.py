@@ -100,14 +100,14 @@ def test_a_frozen_worker_is_rescued_and_told_when_it_returns(
     number = number_of(one, "frozen")
     job_id = held_by(one, frozen, [])
     frozen.signal(signal.SIGSTOP)
-    new_worker("other", heartbeat_s=QUICK_S)
+    other = new_worker("other", heartbeat_s=QUICK_S)
     wait_until(lambda: job(one, job_id, "state") == ("completed",))
     assert number_of(one, "frozen") is None
     frozen.signal(signal.SIGCONT)
     frozen.until(f"cancelled {job_id}")
     wait_until(lambda: number_of(one, "frozen") not in {None, number})
     wait_until(lambda: "it starts anew" in frozen.log())
-    again = held_by(one, frozen, [])
+    again = held_by(one, frozen, [other])
     assert ("running",) == job(one, again, "state")
     assert (1,) == job(one, job_id, "losses")
 
