@@ -31,8 +31,8 @@ BATCH_EVENTS_MAX: Final = 6000
 PARALLEL: Final = 2
 
 _INVARIANTS: Final = (
-    "EntryClaimedOnce TokenTakesOnce ClosuresDisjoint ClosureWithinClaim OneLivePlacePerJob "
-    "BodyKept HoleSafety HolesBelow OpenIsNewest NumbersOnce"
+    "EntryClaimedOnce TokenTakesOnce ClosuresDisjoint ClosureWithinClaim WithdrawnUnclaimed "
+    "OneLivePlacePerJob BodyKept HoleSafety HolesBelow FloorKept OpenIsNewest NumbersOnce LossBound"
 )
 _CONFIG: Final = f"""\
 CONSTANTS
@@ -46,6 +46,8 @@ CONSTANTS
   Off = {{}}
   All <- TraceAll
   LateAfterClaim <- TraceLateAfterClaim
+  Exhausted <- TraceExhausted
+  MayGoOn <- TraceMayGoOn
 SPECIFICATION TraceSpec
 CONSTRAINT Track
 INVARIANTS {_INVARIANTS} Verdict
@@ -108,7 +110,15 @@ def too_long(trace: Trace) -> str | None:
 
 def trace_text(trace: Trace) -> str:
     """Write a trace as a TLA+ value: the same text means the same trace."""
-    return to_tla({"born": trace.born, "appear": trace.appear, "events": trace.events})
+    return to_tla(
+        {
+            "born": trace.born,
+            "ring": trace.ring,
+            "appear": trace.appear,
+            "bounds": trace.bounds,
+            "events": trace.events,
+        }
+    )
 
 
 def to_tla(value: object) -> str:

@@ -73,6 +73,36 @@ class Stage:
             seqs,
         )
 
+    def job(self, options: str = "{}") -> None:
+        """Enqueue one job with these options."""
+        self.run("select * from awa.enqueue('story', '1', %s::jsonb)", options)
+
+    def snooze(self, settle_id: int, token: int, seqs: str) -> None:
+        """Snooze numbers of the token's first claims row for an hour."""
+        slot, part = self.receipts[token][0]
+        self.run(
+            "select * from awa.snooze(%s, %s, array[%s]::smallint[], array[%s]::bigint[],"
+            " array[%s]::smallint[], array[%s]::int8multirange[], '{3600}')",
+            WORKER,
+            settle_id,
+            slot,
+            token,
+            part,
+            seqs,
+        )
+
+    def promote(self, *job_ids: int) -> None:
+        """Promote these jobs, whatever their time."""
+        self.run("select * from awa.promote(job_ids => %s::bigint[])", list(job_ids))
+
+    def turn(self) -> None:
+        """Turn the ring, however young the slot."""
+        self.run("select * from awa.rotate(max_age_s => 0)")
+
+    def prune(self, slot: int) -> None:
+        """Empty the slot, however young its history."""
+        self.run("select * from awa.prune(%s::smallint, keep_s => 0)", slot)
+
     def beat(self, upto: int, named: str) -> None:
         """Send a heartbeat."""
         self.run("select * from awa.heartbeat(%s, 1, %s, %s::int8multirange)", WORKER, upto, named)
@@ -162,11 +192,12 @@ def forgotten_call(on: Stage) -> None:
 
 
 def lost_too_often(on: Stage) -> None:
-    """A job is lost by one heartbeat after another, until it ends."""
+    """A job is lost by one heartbeat after another, until it ends; from the second on it waits."""
     on.enqueue()
     for call in range(1, 7):
         on.claim(call)
         on.beat(call, "{}")
+        on.promote(1)
 
 
 def batches_of_two_queues(on: Stage) -> None:
@@ -177,6 +208,94 @@ def batches_of_two_queues(on: Stage) -> None:
     on.run("select * from awa.enqueue_many(%s::jsonb)", jobs)
     on.run("select * from awa.claim(%s, 1, 100, '{default,other}', '{1,2}')", WORKER)
     on.run("select * from awa.claim(%s, 1, 100, '{default,other}', '{1,2}')", WORKER)
+
+
+def waits_and_returns(on: Stage) -> None:
+    """A scheduled job, a snooze, a retry whose reply is lost, and the end of all attempts."""
+    on.job('{"delay_s": 3600, "max_attempts": 2}')
+    on.promote(1)
+    on.claim(1)
+    on.snooze(1, 100, "{[1,2)}")
+    on.promote(1)
+    on.claim(2)
+    on.settle("retry", 2, 200, "{[2,3)}")
+    on.settle("retry", 2, 200, "{[2,3)}")
+    on.promote(1)
+    on.claim(3)
+    on.settle("retry", 3, 300, "{[3,4)}")
+
+
+def cancelled(on: Stage) -> None:
+    """Jobs end while they are pending, wait or run; a claim finds nothing but withdrawn numbers."""
+    on.enqueue(2)
+    on.job('{"delay_s": 3600}')
+    on.run("select * from awa.cancel_pending(1, '{1,2,3}', 'no more')")
+    on.claim(1)
+    on.enqueue()
+    on.claim(2)
+    on.settle("cancel_running", 2, 200, "{[3,4)}")
+    on.settle("complete", 3, 200, "{[3,4)}")
+
+
+def dead_letters(on: Stage) -> None:
+    """Failures and a cancelled job become dead letters; they return, leave, are purged, retired."""
+    on.run("update awa.queue_settings set dead_letters = true returning 1")
+    on.run("select awa.ensure_lane('other')")
+    on.enqueue(4)
+    on.claim(1)
+    on.settle("fail", 1, 100, "{[1,5)}")
+    on.run("select * from awa.dlq_retry(2, '{1}')")
+    on.run("""select * from awa.dlq_retry(3, '{2}', '{"queue": "other"}')""")
+    on.run("""select * from awa.dlq_retry(4, '{3}', '{"delay_s": 60}')""")
+    on.run("select * from awa.dlq_purge(5, '{4}')")
+    on.run("select * from awa.cancel_pending(6, '{1,3}')")
+    on.run("select * from awa.dlq_move(7, '{1}')")
+    on.run("select * from awa.retire(keep_s => 0, dlq_keep_s => 0)")
+
+
+def worker_given_up(on: Stage) -> None:
+    """A worker is lost twice, the second time with an attempt past its deadline."""
+    on.job('{"deadline_s": 0.001}')
+    on.enqueue()
+    on.claim(1)
+    on.run("select * from awa.rescue_worker(%s, 0)", WORKER)
+    on.run("select awa.worker_start(%s, '{}')", WORKER)
+    on.claim(2)
+    on.run("select * from awa.rescue_deadline()")
+    on.run("select * from awa.rescue_worker(%s, 0)", WORKER)
+    on.promote(1, 2)
+
+
+def ring_turns(on: Stage) -> None:
+    """Slots turn, are evacuated and pruned, with an open attempt, a pending entry and a hole."""
+    on.enqueue_late()
+    on.enqueue(4)
+    on.claim(1, 2)
+    on.settle("complete", 1, 100, "{[2,3)}")
+    on.turn()
+    on.run("select * from awa.evacuate(0::smallint)")
+    on.late.commit()
+    on.run("select * from awa.evacuate(0::smallint)")
+    on.prune(0)
+    on.settle("complete", 2, 100, "{[2,4)}")
+    on.claim(2)
+    on.settle("complete", 3, 200, "{[1,2),[4,6)}")
+    on.turn()
+    on.prune(1)
+    on.enqueue()
+    on.claim(3)
+
+
+def replaced(on: Stage) -> None:
+    """A unique job takes the place of one that is pending, then of one that waits."""
+    unique = '"unique": {"key": "000102030405060708090a0b0c0d0e0f"}, "on_conflict": "replace"'
+    on.job("{" + unique + "}")
+    on.job('{"delay_s": 60, ' + unique + "}")
+    on.job("{" + unique + "}")
+    on.claim(1)
+    on.job("{" + unique + "}")
+    on.settle("complete", 1, 100, "{[2,3)}")
+    on.job("{" + unique + "}")
 
 
 STORIES: Final[Sequence[Callable[[Stage], None]]] = (
@@ -190,6 +309,12 @@ STORIES: Final[Sequence[Callable[[Stage], None]]] = (
     forgotten_call,
     lost_too_often,
     batches_of_two_queues,
+    waits_and_returns,
+    cancelled,
+    dead_letters,
+    worker_given_up,
+    ring_turns,
+    replaced,
 )
 
 

@@ -207,7 +207,7 @@ OnlyNew(new) == [NoRows EXCEPT !.new = new]
 Parts(out) == {out.new, out.deferred, out.finals, out.dead}
 Froms(out) == UNION {{n.from : n \in part} : part \in Parts(out)}
 JobsIn(out) == UNION {{n.job : n \in part} : part \in Parts(out)}
-Count(out) == Cardinality(out.new) + Cardinality(out.deferred) + Cardinality(out.finals)
+HowMany(out) == Cardinality(out.new) + Cardinality(out.deferred) + Cardinality(out.finals)
               + Cardinality(out.dead)
 
 \* Guards of every action that appends entries.
@@ -218,7 +218,7 @@ AppendG(new) ==
 
 \* Guards of every action that ends the attempts S and says what becomes of their jobs.
 FollowG(out, S) ==
-    [followed  |-> Froms(out) = S /\ Count(out) = Cardinality(S),  \* a job lost at its settle, or doubled
+    [followed  |-> Froms(out) = S /\ HowMany(out) = Cardinality(S),  \* a job lost at its settle, or doubled
      same_job  |-> \A part \in Parts(out) : \A n \in part : n.job = EntryOf(n.from).job,  \* another's body
      lease_up  |-> \A n \in out.new : n.lease = EntryOf(n.from).lease + 1,  \* a fence that stands still
      lease_kept |-> \A part \in {out.deferred, out.finals, out.dead} : \A n \in part :
@@ -559,7 +559,7 @@ DlqMove(jobs, letters) ==
 DlqRetryG(jobs, out, elsewhere) ==
     [letter   |-> \A j \in jobs : LettersOf(j) # {},                        \* a job that is not dead
      followed |-> /\ JobsIn(out) \cup elsewhere = jobs                      \* a letter lost, or doubled
-                  /\ Count(out) + Cardinality(elsewhere) = Cardinality(jobs)
+                  /\ HowMany(out) + Cardinality(elsewhere) = Cardinality(jobs)
                   /\ out.finals = {} /\ out.dead = {},
      lease_up |-> \A d \in dead : /\ \A n \in out.new : n.job = d.job => n.lease = d.lease + 1
                                   /\ \A w \in out.deferred : w.job = d.job => w.lease = d.lease,
@@ -801,7 +801,7 @@ Asking(new, job) ==
                     m \in Masks} : k \in Keys}
 
 ReceiptItems == {[token |-> r[1], part |-> r[2], settled |-> Open(r[1], r[2])] : r \in Receipts}
-Lost == {it \in ReceiptItems : it.settled # {}}
+OpenItems == {it \in ReceiptItems : it.settled # {}}
 PromoteNew(j, n, k, d) ==
     LET w == CHOOSE x \in WaitsOf(j) : TRUE
     IN {[seq |-> n, slot |-> k, job |-> j, lease |-> w.lease + d, attempt |-> w.attempt, from |-> 0]}
@@ -884,7 +884,7 @@ Next ==
     \/ \E w \in Workers, t \in Tokens : \E G \in Takes : \E after \in States(G) :
          Claim(w, t, t, RowsFor(G), after, FALSE)
     \/ \E r \in Receipts : \E id \in Ids, asked \in Asked(r) : NextSettle(r, id, asked)
-    \/ \E it \in Lost : NextRescue(it)
+    \/ \E it \in OpenItems : NextRescue(it)
     \/ NextWaiting
     \/ NextLetters
     \/ Has("ring") /\ NextRing

@@ -38,18 +38,33 @@ Same(field, logged, spec) ==
 \* The lane is claimed again in this very transaction, whose picks may both be older than an entry.
 TraceLateAfterClaim == IF e.mid THEN late ELSE {}
 
+\* How many attempts a job has is no part of any event; the census says it, of the jobs it finds.
+Most(s)           == LET known == {b[2] : b \in {c \in Traces[trace].bounds : c[1] = EntryOf(s).job}}
+                     IN IF known = {} THEN 0 ELSE Max(known)
+TraceExhausted(s) == Most(s) = 0 \/ EntryOf(s).attempt >= Most(s)
+TraceMayGoOn(s)   == Most(s) = 0 \/ EntryOf(s).attempt < Most(s)
+
 (* ------------------------------- the events ------------------------------ *)
 \* Entries, rows and items are logged as lists, so that one that stands twice is seen.
 Set(list) == {list[k] : k \in 1..Len(list)}
-Once(field, list) == Same(field, Len(list), Cardinality(Set(list)))
+Once(field) == Same(field, Len(e[field]), Cardinality(Set(e[field])))
 New   == Set(e.new)
 Items == Set(e.items)
 Rows  == Set(e.rows)
+\* What became of closed attempts, or of jobs that came.
+Out   == [new |-> New, deferred |-> Set(e.deferred), finals |-> Set(e.finals), dead |-> Set(e.dead)]
+OnceOut == Once("new") /\ Once("deferred") /\ Once("finals") /\ Once("dead")
+More  == [deferred |-> Set(e.deferred), taken |-> Set(e.taken), finals |-> Set(e.finals), wants |-> {}]
+OnceMore == Once("new") /\ Once("deferred") /\ Once("taken") /\ Once("finals")
+Floor == IF e.floor = <<>> THEN floor ELSE e.floor[1]
 
-CensusEntries  == {<<x.slot, x.seq, x.job, x.lease, x.attempt>> : x \in entries}
+CensusEntries  == {<<x.slot, x.seq, x.job, x.lease, x.attempt, x.losses>> : x \in entries}
 CensusClaims   == {<<r.slot, r.token, r.part, r.seqs>> : r \in claims}
-CensusClosures == {<<(CHOOSE r \in RowsOf(c.token, c.part) : TRUE).slot, c.token, c.part, c.seqs, c.outcome>>
-                     : c \in closures}
+CensusClosures == {<<EntryOf(Min(c.seqs)).slot, c.token, c.part, c.seqs, c.outcome>> : c \in closures}
+CensusWithdrawn == {<<EntryOf(s).slot, s>> : s \in withdrawn}
+CensusWaits    == {<<d.job, d.state, d.lease, d.attempt, d.losses>> : d \in deferred}
+CensusEnds     == {<<f.job, f.state, f.lease, f.attempt, f.losses>> : f \in finals}
+CensusDead     == {<<d.job, d.lease, d.attempt, d.losses>> : d \in dead}
 Census == /\ Same("no", e.no, no)
           /\ Same("next", e.next, next)
           /\ Same("holes", e.holes, holes)
@@ -57,20 +72,40 @@ Census == /\ Same("no", e.no, no)
           /\ Same("claims", e.claims, CensusClaims)
           /\ Same("closures", e.closures, CensusClosures)
           /\ Same("closures in all", e.closed, Cardinality(closures))
+          /\ Same("withdrawn", e.withdrawn, CensusWithdrawn)
+          /\ Same("deferred", e.deferred, CensusWaits)
+          /\ Same("finals", e.finals, CensusEnds)
+          /\ Same("dead", e.dead, CensusDead)
           /\ UNCHANGED vars
 
 Act == CASE e.a = "ensure_lane"  -> EnsureLane
-         [] e.a = "enqueue"      -> Once("new", e.new) /\ Enqueue(New)
-         [] e.a = "enqueue_many" -> Once("new", e.new) /\ EnqueueMany(New)
+         [] e.a = "enqueue"      -> OnceMore /\ Enqueue(New, More)
+         [] e.a = "enqueue_many" -> OnceMore /\ EnqueueMany(New, More)
          [] e.a = "worker_start" -> WorkerStart(e.worker, e.answer)
          [] e.a = "worker_stop"  -> WorkerStop(e.worker, e.answer)
-         [] e.a = "heartbeat"    -> /\ Once("items", e.items) /\ Once("new", e.new)
-                                    /\ Heartbeat(e.worker, e.upto, e.named, e.answer, Items, New)
-         [] e.a = "claim"        -> Once("rows", e.rows)
-                                    /\ Claim(e.worker, e.call, e.token, Rows, e.after, e.again)
-         [] e.a = "complete"     -> Once("items", e.items) /\ Complete(e.settle, Items)
-         [] e.a = "release"      -> /\ Once("items", e.items) /\ Once("new", e.new)
-                                    /\ Release(e.settle, Items, New)
+         [] e.a = "heartbeat"    -> /\ Once("items") /\ OnceOut
+                                    /\ Heartbeat(e.worker, e.upto, e.named, e.answer, Items, Out)
+         [] e.a = "claim"        -> Once("rows") /\ Claim(e.worker, e.call, e.token, Rows, e.after, e.again)
+         [] e.a = "complete"     -> Once("items") /\ Complete(e.settle, Items)
+         [] e.a = "release"      -> Once("items") /\ OnceOut /\ Release(e.settle, Items, New)
+         [] e.a = "retry"        -> Once("items") /\ OnceOut /\ Retry(e.settle, Items, Out)
+         [] e.a = "snooze"       -> Once("items") /\ OnceOut /\ Snooze(e.settle, Items, Out)
+         [] e.a = "fail"         -> Once("items") /\ OnceOut /\ Fail(e.settle, Items, Out)
+         [] e.a = "cancel_running" -> Once("items") /\ OnceOut /\ CancelRunning(e.settle, Items, Out)
+         [] e.a = "rescue_worker" -> /\ Once("items") /\ OnceOut
+                                     /\ RescueWorker(e.worker, e.answer, Items, Out)
+         [] e.a = "rescue_deadline" -> Once("items") /\ OnceOut /\ RescueDeadline(Items, Out)
+         [] e.a = "promote"      -> Once("new") /\ Promote(New)
+         [] e.a = "cancel_pending" -> /\ Once("taken") /\ Once("finals")
+                                      /\ CancelPending(Set(e.taken), Set(e.finals))
+         [] e.a = "dlq_move"     -> Once("dead") /\ DlqMove(e.jobs, Set(e.dead))
+         [] e.a = "dlq_retry"    -> OnceOut /\ DlqRetry(e.jobs, Out, e.elsewhere)
+         [] e.a = "arrive"       -> OnceOut /\ EnvArrive(Out)
+         [] e.a = "dlq_purge"    -> DlqPurge(e.jobs)
+         [] e.a = "retire"       -> Retire(e.ends, e.letters)
+         [] e.a = "rotate"       -> Rotate(e.from, e.slot)
+         [] e.a = "prune"        -> Once("new") /\ Prune(e.slot, Floor, New, e.answer = "pruned")
+         [] e.a = "evacuate"     -> Once("rows") /\ Evacuate(e.from, e.slot, e.moved, Rows)
          [] e.a = "census"       -> Census
          [] OTHER                -> Refuse(<<"unknown action", e.a>>)
 
@@ -91,7 +126,9 @@ TraceInit ==
     /\ last = Max(fly \cup {0})
     /\ entries = {} /\ no = 0 /\ next = 1 /\ holes = {} /\ late = {}
     /\ claims = {} /\ closures = {} /\ workers = {} /\ stopped = {}
-    /\ AwayInit
+    /\ deferred = {} /\ finals = {} /\ dead = {} /\ removed = {} /\ withdrawn = {} /\ gone = {}
+    /\ ring = IF trace = 0 THEN Min(Slots) ELSE Traces[trace].ring
+    /\ floor = [no |-> 0, next |-> 1, holes |-> {}] /\ keys = {} /\ wants = {}
 TraceNext == Step \/ Audit
 TraceSpec == TraceInit /\ [][TraceNext]_traceVars
 
@@ -99,8 +136,9 @@ ASSUME \A k \in 1..Count : /\ TLCSet(Furthest(k), 0)
                            /\ TLCSet(Reason(k), <<0, "none">>)
                            /\ TLCSet(Place(k), "none")
 
-Here == [no |-> no, next |-> next, holes |-> holes, late |-> late, pending |-> Written \ Claimed,
-         claims |-> claims, closures |-> closures, workers |-> workers]
+Here == [no |-> no, next |-> next, holes |-> holes, late |-> late, pending |-> Pending,
+         claims |-> claims, closures |-> closures, workers |-> workers, deferred |-> deferred,
+         finals |-> finals, dead |-> dead, withdrawn |-> withdrawn, ring |-> ring, floor |-> floor]
 
 \* Used as a constraint: it is looked at once in every state and is always true.
 Track == IF trace > 0 /\ at > TLCGet(Furthest(trace))

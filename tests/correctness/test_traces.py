@@ -10,6 +10,7 @@ import pytest
 from correctness import tlc
 from correctness.configurations import SPEC
 from correctness.replay import Refusal, replay
+from correctness.spoiling import LIES
 from correctness.traces import Recorded, Trace, cut, read_ndjson
 
 TRACES: Final = SPEC.parent / "traces"
@@ -60,7 +61,18 @@ def test_each_rejected_story_has_a_reason_of_its_own() -> None:
     """Guards breadth: the corpus would shrink to one kind of mistake unnoticed."""
     reasons = [read_ndjson(file) for file in REJECTED]
     kinds = {recorded[impossible_line(recorded)].event["impossible"] for recorded in reasons}
-    assert len(kinds) >= 15
+    assert len(kinds) >= 40
+
+
+def test_the_rejected_stories_are_those_of_the_accepted_ones() -> None:
+    """Guards against stories that were recorded anew without their lies."""
+    assert [file.stem for file in REJECTED] == sorted(lie.name for lie in LIES)
+    for lie in LIES:
+        told = [one.event for one in lie.told()]
+        assert told == [
+            {key: of for key, of in one.event.items() if key != "tx"}
+            for one in read_ndjson(TRACES / "rejected" / f"{lie.name}.ndjson")
+        ]
 
 
 def test_verdicts_are_remembered(tmp_path: Path) -> None:

@@ -20,9 +20,9 @@ def text_of(module: str) -> str:
 def operators_of_next() -> set[str]:
     """Return the actions that Next of Storage is made of, the world's aside."""
     text = text_of("Storage")
-    body = text[text.index("\nNext ==") : text.index("\nSpec ==")]
+    body = text[text.index("\nNextEnqueue ==") : text.index("\nSpec ==")]
     defined = set(re.findall(r"^(\w+)(?:\([^)]*\))?\s*==", text, re.MULTILINE))
-    guarded = {name for name in defined if f"{name}G" in defined} | {"Complete", "Release"}
+    guarded = {name for name in defined if f"{name}G" in defined} | {"Complete"}
     return {name for name in re.findall(r"\b([A-Z]\w+)\b", body) if name in guarded}
 
 
@@ -55,7 +55,7 @@ def test_each_action_is_a_storage_method() -> None:
 def test_the_replay_has_a_case_for_each_action() -> None:
     """Guards the fifth place: an event without a case could not be judged."""
     cases = set(re.findall(r'e\.a = "(\w+)"\s*->', text_of("StorageTrace")))
-    assert NAMES | {"census"} == cases
+    assert NAMES | {"census", "arrive"} == cases
 
 
 def test_the_replay_has_the_bound_of_the_sql(one: Session) -> None:

@@ -1,3 +1,5 @@
+from psycopg.types.json import Jsonb
+
 from tests.fix_database import Session
 from tests.fix_sql import (
     beat,
@@ -25,6 +27,11 @@ def test_a_new_lane_is_empty(one: Session) -> None:
         "entries": [],
         "claims": [],
         "closures": [],
+        "withdrawn": [],
+        "deferred": [],
+        "finals": [],
+        "dead": [],
+        "bounds": [],
     } == value(one, CENSUS, [1])
     assert value(one, CENSUS, [2]) is None
 
@@ -48,8 +55,8 @@ def test_everything_known_of_a_lane_is_told(one: Session, other: Session) -> Non
         beat(one, 1, 13, [11, 12])
         told = value(one, CENSUS, [2])
     assert (3, 8, "{[4,5),[6,7)}") == (told["no"], told["next"], told["holes"])
-    assert [[0, 1, 2, 1, 1], [0, 2, 3, 1, 1], [0, 3, 3, 2, 1]] == told["entries"][:3]
-    assert [[6, 5, 1, 1], [6, 7, 1, 1], [6, 8, 2, 1]] == [
+    assert [[0, 1, 2, 1, 1, 0], [0, 2, 3, 1, 1, 0], [0, 3, 3, 2, 1, 0]] == told["entries"][:3]
+    assert [[6, 5, 1, 1, 0], [6, 7, 1, 1, 0], [6, 8, 2, 1, 1]] == [
         [e[0], e[1], *e[3:]] for e in told["entries"][3:]
     ]
     assert [
@@ -63,6 +70,22 @@ def test_everything_known_of_a_lane_is_told(one: Session, other: Session) -> Non
         [0, 11, 1, "{[2,3)}", "released"],
         [6, 13, 1, "{[7,8)}", "lost"],
     ] == told["closures"]
+
+
+def test_jobs_outside_the_ring_are_told(one: Session) -> None:
+    """Guards the last event of a trace: what was withdrawn, waits, ended or is a dead letter."""
+    one.execute("select awa.ensure_lane('default')")
+    for delay_s, most in ((0, 3), (60, 4), (60, 5), (0, 6)):
+        options = Jsonb({"delay_s": delay_s, "max_attempts": most})
+        one.execute("select * from awa.enqueue('k', '1', %s)", [options])
+    one.execute("select * from awa.cancel_pending(1, '{1,3,4}')")
+    one.execute("select * from awa.dlq_move(2, '{4}')")
+    told = value(one, CENSUS, [1])
+    assert [[0, "{[1,3)}"]] == told["withdrawn"]
+    assert [[2, "scheduled", 0, 1, 0]] == told["deferred"]
+    assert [[1, "cancelled", 1, 1, 0], [3, "cancelled", 0, 1, 0]] == told["finals"]
+    assert [[4, 1, 1, 0]] == told["dead"]
+    assert [[1, 3], [2, 4], [3, 5], [4, 6]] == told["bounds"]
 
 
 def test_the_schema_says_its_version(one: Session) -> None:

@@ -1,0 +1,348 @@
+"""Events as one lane sees them: the arguments that the actions of Storage are called with.
+
+A projection answers the trace events that an event is for one lane: one, and sometimes more. Jobs,
+tokens, workers and settle ids become 1, 2, 3 in the order of their first appearance.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final
+
+Event = Mapping[str, Any]
+Projected = dict[str, Any]
+
+_NUMBER_MAX: Final = 2**63
+_SPAN: Final = re.compile(r"[\[(](-?\d*),(-?\d*)\)")
+_BY_LANE: Final = (
+    "entries",
+    "deferred",
+    "finals",
+    "dead",
+    "replaced",
+    "withdrawn",
+    "undeferred",
+    "jobs",
+    "moved",
+    "floors",
+)
+"""Lists of an event whose elements are lists that begin with a lane."""
+_SCHEDULED: Final = {"enqueue", "enqueue_many", "snooze", "dlq_retry"}
+"""Actions whose deferred rows say `scheduled`; those of all others say `retryable`."""
+
+
+def lanes_of(event: Event) -> set[int]:
+    """Answer the lanes that an event speaks of."""
+    lanes = {event["lane"]} if "lane" in event else set()
+    if event["a"] == "census":
+        return lanes
+    lanes |= {element[0] for key in _BY_LANE for element in event.get(key) or ()}
+    for key in ("rows", "items"):
+        lanes |= {x["lane"] if isinstance(x, dict) else x[0] for x in event.get(key) or ()}
+    return lanes
+
+
+def appearing(event: Event, lane: int) -> Iterator[int]:
+    """Answer the numbers that appear in a lane with this event."""
+    if event["a"] != "census":
+        yield from (entry[2] for entry in event.get("entries") or () if entry[0] == lane)
+
+
+class Names:
+    """Small numbers for what the world draws at random; calls keep their order."""
+
+    def __init__(self, events: Iterable[Event], appear: frozenset[int]) -> None:
+        self._numbers: dict[str, dict[int, int]] = {}
+        # Numbers above every one that appears are all alike: two of them stand for the rest.
+        self.top: Final = max(appear, default=0) + 3
+        calls = {event[key] for event in events for key in ("call", "upto") if key in event}
+        self.calls: Final = {call: rank for rank, call in enumerate(sorted(calls), 1)}
+
+    def of(self, kind: str, name: int) -> int:
+        """Answer the small number of this name."""
+        known = self._numbers.setdefault(kind, {})
+        return known.setdefault(name, len(known) + 1)
+
+    def named(self, text: str) -> frozenset[int]:
+        """Answer the calls of this recording that a heartbeat's list names; it may be unbounded."""
+        spans = _SPAN.findall(text)
+        return frozenset(
+            rank
+            for call, rank in self.calls.items()
+            if any(
+                (not low or int(low) <= call) and (not high or call < int(high))
+                for low, high in spans
+            )
+        )
+
+
+def _set(text: str, top: int = _NUMBER_MAX) -> frozenset[int]:
+    """The numbers of a multirange from 0 up to `top`: a caller may ask for any numbers at all."""
+    return frozenset(
+        number
+        for low, high in _SPAN.findall(text)
+        for number in range(max(0, int(low or 0)), min(int(high or top), top))
+    )
+
+
+def _of_lane(event: Event, key: str, lane: int) -> Iterator[list[Any]]:
+    return (element for element in event.get(key) or () if element[0] == lane)
+
+
+def _jobs(event: Event, key: str, lane: int, names: Names) -> frozenset[int]:
+    return frozenset(names.of("job", element[1]) for element in _of_lane(event, key, lane))
+
+
+def _entries(event: Event, lane: int, names: Names) -> tuple[Projected, ...]:
+    """Kept as a tuple, as all lists are, so that what stands twice in an event is not lost."""
+    return tuple(
+        {
+            "seq": seq,
+            "slot": slot,
+            "job": names.of("job", job),
+            "lease": lease,
+            "attempt": attempt,
+            "from": after[0] if after else 0,
+        }
+        for _, slot, seq, job, lease, attempt, *after in _of_lane(event, "entries", lane)
+    )
+
+
+def _row(element: list[Any], names: Names) -> Projected:
+    _, job, lease, attempt, losses, after = element[:6]
+    return {
+        "job": names.of("job", job),
+        "lease": lease,
+        "attempt": attempt,
+        "losses": losses,
+        "from": after or 0,
+    }
+
+
+def _leavings(event: Event, lane: int, names: Names) -> Projected:
+    """What closed attempts became: entries, rows that wait, final rows, dead letters."""
+    waits = "scheduled" if event["a"] in _SCHEDULED else "retryable"
+    return {
+        "new": _entries(event, lane, names),
+        "deferred": tuple(
+            {**_row(element, names), "state": waits}
+            for element in _of_lane(event, "deferred", lane)
+        ),
+        "finals": tuple(
+            {**_row(element, names), "state": element[6]}
+            for element in _of_lane(event, "finals", lane)
+        ),
+        "dead": tuple(_row(element, names) for element in _of_lane(event, "dead", lane)),
+    }
+
+
+def _items(event: Event, lane: int, names: Names, *keys: str) -> tuple[Projected, ...]:
+    return tuple(
+        {
+            "token": names.of("token", item["token"]),
+            "part": item["part"],
+            **{key: _set(item[key], names.top) for key in keys},
+        }
+        for item in event["items"]
+        if item["lane"] == lane
+    )
+
+
+def _ensure_lane(_event: Event, _lane: int, _names: Names) -> list[Projected]:
+    return [{"a": "ensure_lane"}]
+
+
+def _append(event: Event, lane: int, names: Names) -> list[Projected]:
+    taken = tuple(
+        {"job": names.of("job", job), "from": after or 0}
+        for _, job, after in _of_lane(event, "replaced", lane)
+    )
+    leavings = _leavings(event, lane, names)
+    del leavings["dead"]
+    return [{"a": event["a"], **leavings, "taken": taken}]
+
+
+def _worker(event: Event, _lane: int, names: Names) -> list[Projected]:
+    worker = names.of("worker", event["worker"])
+    return [{"a": event["a"], "worker": worker, "answer": event["answer"]}]
+
+
+def _heartbeat(event: Event, lane: int, names: Names) -> list[Projected]:
+    (rescue,) = _rescue_worker(event, lane, names)
+    calls = {"upto": names.calls[event["upto"]], "named": names.named(event["open"])}
+    return [{**rescue, **calls}]
+
+
+def _rescue_worker(event: Event, lane: int, names: Names) -> list[Projected]:
+    (worker,) = _worker(event, lane, names)
+    (rescue,) = _rescue(event, lane, names)
+    return [{**worker, **rescue}]
+
+
+def _rescue(event: Event, lane: int, names: Names) -> list[Projected]:
+    items = _items(event, lane, names, "settled")
+    return [{"a": event["a"], "items": items, **_leavings(event, lane, names)}]
+
+
+def _claim(event: Event, lane: int, names: Names) -> list[Projected]:
+    after = next((state for state in event["lanes"] if state["lane"] == lane), None)
+    return [
+        {
+            "a": "claim",
+            "worker": names.of("worker", event["worker"]),
+            "call": names.calls[event["call"]],
+            "token": names.of("token", event["token"]),
+            "again": event["again"],
+            "rows": tuple(
+                {"part": row["part"], "slot": row["slot"], "seqs": _set(row["seqs"])}
+                for row in event["rows"]
+                if row["lane"] == lane
+            ),
+            "after": {
+                "no": after["no"] if after else 0,
+                "next": after["next"] if after else 0,
+                "holes": _set(after["holes"]) if after else frozenset(),
+            },
+        }
+    ]
+
+
+def _settle(event: Event, lane: int, names: Names) -> list[Projected]:
+    return [
+        {
+            "a": event["a"],
+            "settle": names.of("settle", event["settle"]),
+            "items": _items(event, lane, names, "asked", "settled", "already", "stale"),
+            **_leavings(event, lane, names),
+        }
+    ]
+
+
+def _promote(event: Event, lane: int, names: Names) -> list[Projected]:
+    return [{"a": "promote", "new": _entries(event, lane, names)}]
+
+
+def _cancel_pending(event: Event, lane: int, names: Names) -> list[Projected]:
+    taken = [(seq, job) for _, _, seq, job in _of_lane(event, "withdrawn", lane)]
+    taken += [(0, job) for _, job in _of_lane(event, "undeferred", lane)]
+    return [
+        {
+            "a": "cancel_pending",
+            "taken": tuple({"job": names.of("job", job), "from": seq} for seq, job in taken),
+            "finals": _leavings(event, lane, names)["finals"],
+        }
+    ]
+
+
+def _dlq_move(event: Event, lane: int, names: Names) -> list[Projected]:
+    dead = _leavings(event, lane, names)["dead"]
+    return [{"a": "dlq_move", "jobs": _jobs(event, "jobs", lane, names), "dead": dead}]
+
+
+def _dlq_retry(event: Event, lane: int, names: Names) -> list[Projected]:
+    """Letters of this lane that return, leave it, and those of other lanes that arrive in it."""
+    jobs = _jobs(event, "jobs", lane, names)
+    leavings = _leavings(event, lane, names)
+    back = {key: tuple(x for x in rows if x["job"] in jobs) for key, rows in leavings.items()}
+    come = {key: tuple(x for x in rows if x["job"] not in jobs) for key, rows in leavings.items()}
+    returned = {x["job"] for rows in back.values() for x in rows}
+    projected: list[Projected] = []
+    if jobs:
+        projected.append({"a": "dlq_retry", "jobs": jobs, **back, "elsewhere": jobs - returned})
+    if any(come.values()):
+        projected.append({"a": "arrive", **come})
+    return projected
+
+
+def _dlq_purge(event: Event, lane: int, names: Names) -> list[Projected]:
+    return [{"a": "dlq_purge", "jobs": _jobs(event, "jobs", lane, names)}]
+
+
+def _retire(event: Event, lane: int, names: Names) -> list[Projected]:
+    ends = _jobs(event, "finals", lane, names)
+    return [{"a": "retire", "ends": ends, "letters": _jobs(event, "dead", lane, names)}]
+
+
+def _rotate(event: Event, _lane: int, _names: Names) -> list[Projected]:
+    return [{"a": "rotate", "from": event["from"], "slot": event["slot"]}]
+
+
+def _prune(event: Event, lane: int, names: Names) -> list[Projected]:
+    floor = tuple(
+        {"no": no, "next": following, "holes": _set(holes)}
+        for _, no, following, holes in _of_lane(event, "floors", lane)
+    )
+    plain = {"a": "prune", "slot": event["slot"], "answer": event["answer"]}
+    return [{**plain, "floor": floor, "new": _entries(event, lane, names)}]
+
+
+def _evacuate(event: Event, lane: int, names: Names) -> list[Projected]:
+    return [
+        {
+            "a": "evacuate",
+            "from": event["from"],
+            "slot": event["slot"],
+            "moved": frozenset(seq for _, seq in _of_lane(event, "moved", lane)),
+            "rows": tuple(
+                {"token": names.of("token", token), "part": part, "seqs": _set(seqs)}
+                for _, token, part, seqs in _of_lane(event, "rows", lane)
+            ),
+        }
+    ]
+
+
+def _census(event: Event, _lane: int, names: Names) -> list[Projected]:
+    def rows(key: str) -> frozenset[tuple[Any, ...]]:
+        return frozenset((names.of("job", job), *rest) for job, *rest in event[key])
+
+    return [
+        {
+            "a": "census",
+            "no": event["no"],
+            "next": event["next"],
+            "holes": _set(event["holes"]),
+            "entries": frozenset(
+                (slot, seq, names.of("job", job), *rest)
+                for slot, seq, job, *rest in event["entries"]
+            ),
+            "claims": frozenset(
+                (slot, names.of("token", token), part, _set(seqs))
+                for slot, token, part, seqs in event["claims"]
+            ),
+            "closures": frozenset(
+                (slot, names.of("token", token), part, _set(seqs), outcome)
+                for slot, token, part, seqs, outcome in event["closures"]
+            ),
+            "closed": len(event["closures"]),
+            "withdrawn": frozenset(
+                (slot, seq) for slot, seqs in event["withdrawn"] for seq in _set(seqs)
+            ),
+            "deferred": rows("deferred"),
+            "finals": rows("finals"),
+            "dead": rows("dead"),
+        }
+    ]
+
+
+PROJECT: Final[dict[str, Callable[[Event, int, Names], list[Projected]]]] = {
+    "ensure_lane": _ensure_lane,
+    "enqueue": _append,
+    "enqueue_many": _append,
+    "worker_start": _worker,
+    "worker_stop": _worker,
+    "heartbeat": _heartbeat,
+    "claim": _claim,
+    **dict.fromkeys(("complete", "release", "retry", "snooze", "fail", "cancel_running"), _settle),
+    "rescue_worker": _rescue_worker,
+    "rescue_deadline": _rescue,
+    "promote": _promote,
+    "cancel_pending": _cancel_pending,
+    "dlq_move": _dlq_move,
+    "dlq_retry": _dlq_retry,
+    "dlq_purge": _dlq_purge,
+    "retire": _retire,
+    "rotate": _rotate,
+    "prune": _prune,
+    "evacuate": _evacuate,
+    "census": _census,
+}
+"""One for each event."""
