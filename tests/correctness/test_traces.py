@@ -68,7 +68,7 @@ def test_the_rejected_stories_are_those_of_the_accepted_ones() -> None:
     """Guards against stories that were recorded anew without their lies."""
     assert [file.stem for file in REJECTED] == sorted(lie.name for lie in LIES)
     for lie in LIES:
-        told = [one.event for one in lie.told()]
+        told = [{key: of for key, of in one.event.items() if key != "tx"} for one in lie.told()]
         assert told == [
             {key: of for key, of in one.event.items() if key != "tx"}
             for one in read_ndjson(TRACES / "rejected" / f"{lie.name}.ndjson")

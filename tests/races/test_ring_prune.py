@@ -238,6 +238,7 @@ PROVE = "select finished from awa.prove_finished(0::smallint, 0)"
 EMPTY = "select awa.truncate_slot(0::smallint)"
 
 
+@pytest.mark.by_hand  # the two halves of prune without its event
 def test_no_row_appears_between_the_proof_and_the_truncation(
     session: NewSession, one: Session, finished: Row, start: Start, blocked: Blocked
 ) -> None:
@@ -256,6 +257,7 @@ def test_no_row_appears_between_the_proof_and_the_truncation(
     assert finished.slot == 0
 
 
+@pytest.mark.by_hand  # the two halves of prune without its event
 def test_a_state_written_after_the_proof_is_in_the_floor(one: Session, other: Session) -> None:
     """Guards CursorGrows (F2): what is moved is read after the exclusive lock."""
     start_worker(one)
