@@ -1,8 +1,8 @@
 -- ensure_lane: a lane (and its queue) exists.
 --   spec      Storage!EnsureLane            event    ensure_lane (only when it was created)
 --   requires  queue of 1 to 200 characters, priority 1 to 4
---   outcome   the lane's number
---   touches   insert queue_settings (0 or 1), lanes (0 or 1); one new sequence
+--   outcome   the lane's number; with the first shard's lane those of its other shards are made
+--   touches   insert queue_settings (0 or 1), lanes (0, or 1 per shard); a new sequence for each
 --   one step  creators take turns on one lock; whoever comes second sees the first one's row.
 --             Clients and workers call it in a short transaction of their own: a business
 --             transaction that creates a lane makes the lane's other producers wait for its end.
@@ -44,6 +44,11 @@ begin
     if tracing() then
         perform emit(jsonb_build_object('a', 'ensure_lane', 'queue', ensure_lane.queue,
             'priority', ensure_lane.priority, 'shard', ensure_lane.shard, 'lane', v_lane));
+    end if;
+    -- Of a queue with shards all: an enqueue would make them, in a business transaction.
+    if shard = 0 then
+        perform ensure_lane(ensure_lane.queue, ensure_lane.priority, s)
+        from queue_settings q, generate_series(1, q.enqueue_shards - 1) s where q.queue = ensure_lane.queue;
     end if;
     return v_lane;
 end $$;
