@@ -88,7 +88,7 @@ def snooze(
 ) -> Answers:
     """Snooze rows of a claim, or (of one row) these numbers, for a minute unless said otherwise."""
     asked = None if seqs is None else [seqs]
-    waits = [60.0] * len(rows) if delays_s is None else list(delays_s)
+    waits = [60.0] * len(rows) if delays_s is None else [float(s) for s in delays_s]
     params = (*settle_params(rows, asked, settle_id, worker), waits)
     return answers(session.execute(SNOOZE, params).fetchall())
 

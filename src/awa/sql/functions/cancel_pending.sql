@@ -11,12 +11,13 @@ returns table (item int, answer text, state text)
 language plpgsql security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
+    v_fresh bigint[];
     v withdrawal;
     v_done bigint[];
 begin
     perform require_own_transaction('cancel_pending');
-    perform check_acts(cancel_pending.settle_id, cancel_pending.job_ids);
-    v := withdraw(cancel_pending.job_ids, cancel_pending.settle_id, cancel_pending.reason, false);
+    v_fresh := fresh_jobs(cancel_pending.settle_id, cancel_pending.job_ids);
+    v := withdraw(v_fresh, cancel_pending.settle_id, cancel_pending.reason, false);
     v_done := array(select d.job_id from unnest(v.done) d);
     perform log_acts(cancel_pending.settle_id, 'cancel_pending', 'cancelled', v_done, cancel_pending.reason);
     if tracing() and v_done <> '{}' then

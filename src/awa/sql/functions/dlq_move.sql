@@ -9,14 +9,15 @@ create function dlq_move(settle_id bigint, job_ids bigint[], reason text default
 returns table (item int, answer text, state text)
 language plpgsql security definer set search_path from current as $$
 declare
+    v_fresh bigint[];
     v_done bigint[];
     v_busy bigint[];
     v_event jsonb;
 begin
     perform require_read_committed('dlq_move');
-    perform check_acts(dlq_move.settle_id, dlq_move.job_ids);
-    v_done := array(select f.job_id from finals f where f.job_id = any (dlq_move.job_ids) for update skip locked);
-    v_busy := array(select f.job_id from finals f where f.job_id = any (dlq_move.job_ids) and f.job_id <> all (v_done));
+    v_fresh := fresh_jobs(dlq_move.settle_id, dlq_move.job_ids);
+    v_done := array(select f.job_id from finals f where f.job_id = any (v_fresh) for update skip locked);
+    v_busy := array(select f.job_id from finals f where f.job_id = any (v_fresh) and f.job_id <> all (v_done));
     with gone as (
         delete from finals f where f.job_id = any (v_done) returning *
     ), dead as (

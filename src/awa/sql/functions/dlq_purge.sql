@@ -9,14 +9,15 @@ create function dlq_purge(settle_id bigint, job_ids bigint[])
 returns table (item int, answer text, state text)
 language plpgsql security definer set search_path from current as $$
 declare
+    v_fresh bigint[];
     v_done bigint[];
     v_busy bigint[];
     v_event jsonb;
 begin
     perform require_read_committed('dlq_purge');
-    perform check_acts(dlq_purge.settle_id, dlq_purge.job_ids);
-    v_done := array(select q.job_id from dlq q where q.job_id = any (dlq_purge.job_ids) for update skip locked);
-    v_busy := array(select q.job_id from dlq q where q.job_id = any (dlq_purge.job_ids) and q.job_id <> all (v_done));
+    v_fresh := fresh_jobs(dlq_purge.settle_id, dlq_purge.job_ids);
+    v_done := array(select q.job_id from dlq q where q.job_id = any (v_fresh) for update skip locked);
+    v_busy := array(select q.job_id from dlq q where q.job_id = any (v_fresh) and q.job_id <> all (v_done));
     with gone as (
         delete from dlq q where q.job_id = any (v_done) returning *
     )

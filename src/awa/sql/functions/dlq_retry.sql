@@ -11,6 +11,7 @@ returns table (item int, answer text, state text)
 language plpgsql security definer set search_path from current as $$
 #variable_conflict use_column
 declare
+    v_fresh bigint[];
     v_opts enqueue_options := read_options(dlq_retry.opts);
     v_mine bigint[];
     v_busy bigint[];
@@ -18,12 +19,12 @@ declare
     v_event jsonb;
 begin
     perform require_read_committed('dlq_retry');
-    perform check_acts(dlq_retry.settle_id, dlq_retry.job_ids);
+    v_fresh := fresh_jobs(dlq_retry.settle_id, dlq_retry.job_ids);
     if dlq_retry.opts - '{queue,priority,delay_s}'::text[] <> '{}' then
         perform refuse_input('opts', 'may hold queue, priority and delay_s');
     end if;
-    v_mine := array(select q.job_id from dlq q where q.job_id = any (dlq_retry.job_ids) for update skip locked);
-    v_busy := array(select q.job_id from dlq q where q.job_id = any (dlq_retry.job_ids) and q.job_id <> all (v_mine));
+    v_mine := array(select q.job_id from dlq q where q.job_id = any (v_fresh) for update skip locked);
+    v_busy := array(select q.job_id from dlq q where q.job_id = any (v_fresh) and q.job_id <> all (v_mine));
     v_held := keys_lost(v_mine);
     v_mine := array(select m from unnest(v_mine) m where m <> all (v_held));
     v_event := revive(v_mine, case when dlq_retry.opts ? 'queue' then v_opts.queue end,

@@ -34,7 +34,9 @@ begin
     return query select * from unnest(v_found);
 end $$;
 
-create function check_acts(p_settle_id bigint, p_job_ids bigint[]) returns void
+-- Of these jobs, those that no call of this settle id has acted on: a job that came back since is not meant by
+-- a repeat.
+create function fresh_jobs(p_settle_id bigint, p_job_ids bigint[]) returns bigint[]
 language plpgsql as $$
 begin
     perform require_number('settle_id', p_settle_id);
@@ -44,6 +46,8 @@ begin
     elsif cardinality(p_job_ids) > 500 then
         raise exception 'awa: an act takes at most 500 jobs, % were given', cardinality(p_job_ids) using errcode = 'AW004';
     end if;
+    return array(select j from unnest(p_job_ids) j
+                 where not exists (select from acts a where a.settle_id = p_settle_id and a.job_id = j));
 end $$;
 
 create function log_acts(p_settle_id bigint, p_act text, p_state text, p_job_ids bigint[], p_reason text) returns void

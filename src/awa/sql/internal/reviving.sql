@@ -1,18 +1,22 @@
 -- Dead letters that return.
 
--- Of these dead letters, those whose unique key belongs to another job by now; the others have theirs (again).
+-- Of these dead letters, those whose unique key belongs to another job by now, be it one of these; the others have
+-- theirs (again).
 create function keys_lost(p_job_ids bigint[]) returns bigint[]
 language plpgsql as $$
 declare
     v_lost bigint[] := '{}';
+    v_given bytea[] := '{}';
     u record;
 begin
     for u in
         select q.job_id, read_unique(q.extra -> 'unique', 'raise') as key
         from dlq q where q.job_id = any (p_job_ids) and q.extra ? 'unique' order by 2, 1
     loop
-        if take_key((u.key).key, u.job_id, (u.key).states, (u.key).until) is not null then
+        if (u.key).key = any (v_given) or take_key((u.key).key, u.job_id, (u.key).states, (u.key).until) is not null then
             v_lost := v_lost || u.job_id;
+        else
+            v_given := v_given || (u.key).key;
         end if;
     end loop;
     return v_lost;
