@@ -20,7 +20,7 @@ declare
 begin
     perform require_read_committed('rescue_deadline');
     perform check_count('max_claims', rescue_deadline.max_claims, 500);
-    perform check_delays(array[rescue_deadline.grace_s]);
+    perform check_seconds('grace_s', array[rescue_deadline.grace_s]);
     v_until := clock_timestamp() - make_interval(secs => coalesce(rescue_deadline.grace_s, 0));
     v_rows := open_rows_where('c.deadline > $5 and c.deadline <= $6', null, null, null, null, coalesce(rescue_deadline.since, '-infinity'), v_until, rescue_deadline.max_claims);
     v_closings := close_rows(v_rows, 'expired', 0);

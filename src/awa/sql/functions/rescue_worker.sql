@@ -28,7 +28,7 @@ begin
     end if;
     v_closings := close_rows(open_rows_where('c.worker = $1', rescue_worker.worker, null, null, null, null, null, rescue_worker.max_claims), 'lost', 0);
     v_disposal := dispose_unheard(v_closings, 'lost', 'lost', 'the worker was lost');
-    if v_gone or cardinality(v_closings) > 0 then
+    if v_gone or count_settled(v_closings) > 0 then
         perform tell_workers(array[rescue_worker.worker]);
         if tracing() then
             perform emit(jsonb_build_object('a', 'rescue_worker', 'worker', rescue_worker.worker, 'beat', rescue_worker.beat,

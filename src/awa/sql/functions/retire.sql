@@ -14,7 +14,8 @@ declare
 begin
     perform require_read_committed('retire');
     perform check_count('max_jobs', retire.max_jobs, 10000);
-    perform check_delays(array[retire.keep_s, retire.dlq_keep_s]);
+    perform check_seconds('keep_s', array[retire.keep_s]);
+    perform check_seconds('dlq_keep_s', array[retire.dlq_keep_s]);
     v_finals := array(select f.job_id from finals f where f.finished_at < clock_timestamp() - make_interval(secs => retire.keep_s)
                       order by f.finished_at limit retire.max_jobs for update skip locked);
     v_dead := array(select q.job_id from dlq q where q.dead_at < clock_timestamp() - make_interval(secs => retire.dlq_keep_s)

@@ -19,7 +19,7 @@ begin
     if cardinality(snooze.delays_s) is distinct from cardinality(snooze.tokens) or array_position(snooze.delays_s, null) is not null then
         perform refuse_input('delays_s', 'must hold one number for each item');
     end if;
-    perform check_delays(snooze.delays_s);
+    perform check_seconds('delays_s', snooze.delays_s);
     v_faults := array(select row (d.item, null, null, d.s)::fault from unnest(snooze.delays_s) with ordinality d (s, item));
     v_closings := close_entries(snooze.slots, snooze.tokens, snooze.parts, snooze.seqs, 'snoozed', snooze.settle_id);
     v_disposal := dispose(v_closings, 'snoozed', v_faults);

@@ -177,18 +177,19 @@ begin
     if n is null or cardinality(p_seqs) is distinct from n or cardinality(p_errors) is distinct from n
        or cardinality(p_delays_s) is distinct from n and cardinality(p_delays_s) is distinct from 0 then
         perform refuse_input('error_items', 'error_items, error_seqs and errors must be arrays of one length; delays_s too, or empty');
-    elsif (select count(distinct (u.i, u.s)) from unnest(p_items, p_seqs) u (i, s)) <> n then
-        perform refuse_input('error_seqs', 'an attempt has one error');
+    elsif array_position(p_items, null) is not null or array_position(p_seqs, null) is not null
+       or (select count(distinct (u.i, u.s)) from unnest(p_items, p_seqs) u (i, s)) <> n then
+        perform refuse_input('error_seqs', 'an attempt has one error, and is named by its item and number');
     end if;
-    perform check_delays(p_delays_s);
-    return array(select row (u.i, u.s, u.e, u.d)::fault from unnest(p_items, p_seqs, p_errors, p_delays_s) u (i, s, e, d) where u.i is not null);
+    perform check_seconds('delays_s', p_delays_s);
+    return array(select row (u.i, u.s, u.e, u.d)::fault from unnest(p_items, p_seqs, p_errors, p_delays_s) u (i, s, e, d));
 end $$;
 
-create function check_delays(p_delays_s double precision[]) returns void
+create function check_seconds(p_field text, p_seconds_s double precision[]) returns void
 language plpgsql as $$
 begin
     -- a comparison with NaN or infinity is false here, so both are refused
-    if exists (select from unnest(p_delays_s) d where d is not null and not (d >= 0 and d <= 3153600000)) then
-        perform refuse_input('delays_s', 'must be seconds from 0 to 3153600000');
+    if exists (select from unnest(p_seconds_s) d where d is not null and not (d >= 0 and d <= 3153600000)) then
+        perform refuse_input(p_field, 'must be seconds from 0 to 3153600000');
     end if;
 end $$;
