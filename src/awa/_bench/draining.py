@@ -1,26 +1,29 @@
 """Draining: a backlog, worker processes that do nothing with it, and the database's word on it.
 
-The time ends when the database shows that no job is left, never when a worker says so.
+The time ends when the database shows that no job is left, never when a worker says so. A drain may
+have company: a transaction of somebody else that stays open all the while.
 """
 
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, LiteralString
 
 import trio
 
 import awa
 from awa._bench.counters import Counters, counters, server_cpu_s, wal_bytes
 from awa._bench.jobs import bench_jobs
+from awa._bench.processes import resident_mb
 from awa._bench.producing import insert_all
 from awa._bench.server import fresh_database, open_session
 from awa._bench.workers import WorkerProcess, wait_for_first, worker_processes
 from awa.errors import InternalError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import psycopg
 
@@ -40,20 +43,43 @@ _LEFT: Final = """
     select sum(available)::bigint, sum(running)::bigint, sum(completed)::bigint from awa.queues"""
 
 
+@dataclass(slots=True, kw_only=True)
+class _Progress:
+    """What the harness did and saw while it waited."""
+
+    looks: int = 0
+    """Transactions of the harness itself."""
+    early_mb: float | None = None
+    """Memory of the first worker when a tenth of the jobs was done."""
+    late_mb: float | None = None
+    """The same at the end."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Drained:
     """What one drain took, from the first handler's start to the last durable completion."""
 
     took_s: float
     wal_bytes: int
-    looks: int
-    """Transactions of the harness itself."""
+    progress: _Progress
     worker_cpu_s: float | None
     postgres_cpu_s: float | None
 
 
-def measure_drain(server: Server, jobs: int, *, workers: int) -> dict[str, float]:
-    """Drain a backlog with so many worker processes. Raises InternalError for a wrong count."""
+SNAPSHOT: Final = "select pg_current_xact_id(), count(*) from awa.lanes"
+"""A transaction that has written, and whose snapshot keeps every dead row."""
+PRODUCER: Final = "select awa.enqueue('bench_job', '{}')"
+"""A producer in the very lane, that neither commits nor goes away."""
+
+
+def measure_drain(
+    server: Server, jobs: int, *, name: str, workers: int = 1, company: LiteralString | None = None
+) -> dict[str, float]:
+    """Drain a backlog with so many worker processes. Raises InternalError for a wrong count.
+
+    `company`: what a transaction of somebody else does before the drain; it stays open until the
+    drain has ended.
+    """
     with fresh_database(server) as conninfo, open_session(conninfo) as session:
         filled = wal_bytes(session)
         trio.run(_fill, conninfo, jobs)
@@ -61,16 +87,39 @@ def measure_drain(server: Server, jobs: int, *, workers: int) -> dict[str, float
         session.execute("vacuum analyze")
         session.execute("checkpoint")
         before = counters(session)
-        with worker_processes(conninfo, workers) as processes:
+        with _company(conninfo, company), worker_processes(conninfo, workers) as processes:
             drained = _drain(session, jobs, processes, before)
         after = counters(session)
-        require_all_done(session, jobs, runs=sum(process.runs for process in processes))
-    name = "drain" if workers == 1 else f"drain{workers}"
+        runs = sum(process.runs for process in processes)
+        require_all_done(session, jobs, runs=runs, rolled_back=company is PRODUCER)
     figures = _figures(jobs, drained, before, after)
     total = {"total.wal_bytes_per_job": (filled + drained.wal_bytes) / jobs}
-    return {f"{name}.{key}": value for key, value in figures.items()} | (
-        total if workers == 1 else {}
-    )
+    named = {f"{name}.{key}": value for key, value in figures.items()}
+    return named | (total if name == "drain" else _memory(drained) if name == "backlog" else {})
+
+
+def _memory(drained: _Drained) -> dict[str, float]:
+    early, late = drained.progress.early_mb, drained.progress.late_mb
+    if early is None or late is None:
+        return {}
+    return {
+        "memory.early_rss_mb": early,
+        "memory.late_rss_mb": late,
+        "memory.late_to_early": late / early,
+    }
+
+
+@contextmanager
+def _company(conninfo: str, does: LiteralString | None) -> Iterator[None]:
+    """Keep a transaction open within the block that did this; rolled back at the end."""
+    if does is None:
+        yield
+        return
+    with open_session(conninfo) as session:
+        session.execute("begin isolation level repeatable read")
+        session.execute(does)
+        yield
+        session.execute("rollback")
 
 
 async def _fill(conninfo: str, jobs: int) -> None:
@@ -83,7 +132,7 @@ def _drain(
 ) -> _Drained:
     cpu_before = server_cpu_s(session)
     first_s = wait_for_first(workers)
-    looks = _wait_until_done(session, jobs, workers)
+    progress = _wait_until_done(session, jobs, workers)
     done_s = time.monotonic()
     cpu_after = server_cpu_s(session)
     shares = [worker.cpu_since_first_s() for worker in workers if worker.first_s]
@@ -91,20 +140,21 @@ def _drain(
     return _Drained(
         took_s=done_s - first_s,
         wal_bytes=wal_bytes(session) - before.wal_bytes,
-        looks=looks,
+        progress=progress,
         worker_cpu_s=sum(known) if known else None,
         postgres_cpu_s=None if cpu_before is None or cpu_after is None else cpu_after - cpu_before,
     )
 
 
-def _wait_until_done(session: Session, jobs: int, workers: Sequence[WorkerProcess]) -> int:
-    """Look until every job is completed in the database; answer how often we looked."""
+def _wait_until_done(session: Session, jobs: int, workers: Sequence[WorkerProcess]) -> _Progress:
+    """Look until every job is completed in the database."""
+    seen = _Progress()
     began_s = last_s = time.monotonic()
-    done = looks = 0
+    done = 0
     while done < jobs:
         before = done
         done = _completed(session)
-        looks += 1
+        seen.looks += 1
         now_s = time.monotonic()
         if done > before:
             last_s = now_s
@@ -112,10 +162,13 @@ def _wait_until_done(session: Session, jobs: int, workers: Sequence[WorkerProces
             raise InternalError(f"{jobs - done} jobs are left and none ends:\n{workers[0].said()}")
         for worker in workers:
             worker.require_running()
+        if seen.early_mb is None and done >= jobs / 10:
+            seen.early_mb = resident_mb(workers[0].process.pid)
         # Half of the time that the rest will take at the speed so far.
         rest_s = (now_s - began_s) * (jobs - done) / max(done, 1)
         time.sleep(min(max(rest_s / 2, _LOOK_MIN_S), _LOOK_MAX_S))
-    return looks
+    seen.late_mb = resident_mb(workers[0].process.pid)
+    return seen
 
 
 def _completed(session: Session) -> int:
@@ -128,8 +181,9 @@ def _figures(jobs: int, drained: _Drained, before: Counters, after: Counters) ->
     found = {
         "jobs_per_s": jobs / drained.took_s,
         "wal_bytes_per_job": drained.wal_bytes / jobs,
-        "commits_per_job": (after.commits - before.commits - drained.looks) / jobs,
+        "commits_per_job": (after.commits - before.commits - drained.progress.looks) / jobs,
         "updated_deleted_rows": float(after.changed_rows - before.changed_rows),
+        "updated_deleted_rows_per_job": (after.changed_rows - before.changed_rows) / jobs,
     }
     if drained.worker_cpu_s is not None:
         found["worker_cpu_s_per_1k"] = drained.worker_cpu_s * 1000 / jobs
@@ -138,12 +192,13 @@ def _figures(jobs: int, drained: _Drained, before: Counters, after: Counters) ->
     return found
 
 
-def require_all_done(session: Session, jobs: int, *, runs: int) -> None:
+def require_all_done(session: Session, jobs: int, *, runs: int, rolled_back: bool = False) -> None:
     """Nothing pending, nothing open, nothing lost, nothing run twice, every property kept.
 
-    Raises InternalError otherwise.
+    `rolled_back`: somebody drew a number and rolled back; it counts as available until a claim
+    passes it. Raises InternalError otherwise.
     """
-    if session.execute(_LEFT).fetchone() != (0, 0, jobs):
+    if session.execute(_LEFT).fetchone() != (int(rolled_back), 0, jobs):
         raise InternalError(f"not every one of {jobs} jobs is completed exactly once")
     broken = session.execute('select property, detail from awa."check"() limit 10').fetchall()
     if broken:

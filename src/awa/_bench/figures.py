@@ -36,15 +36,31 @@ class Figure:
     target: Target | None = None
 
 
-def _drain(measurement: str, workers: str, target: Target | None) -> tuple[Figure, ...]:
-    """One worker and two give the same figures."""
-    meanings = {
-        "jobs_per_s": ("jobs/s", f"from the first handler's start until none is open, {workers}"),
-        "wal_bytes_per_job": ("B/job", "WAL written meanwhile"),
-        "commits_per_job": ("1/job", "transactions, reads included; the harness's own taken off"),
-        "updated_deleted_rows": ("rows", "rows updated or deleted in all, for all jobs"),
-        "worker_cpu_s_per_1k": ("s/1k jobs", "processor time of the workers"),
-        "postgres_cpu_s_per_1k": ("s/1k jobs", "processor time of every server process"),
+CHANGED_MAX: Final = Target(bound=0.003, at_least=False)
+DRAINS: Final = ("pinned", "beside", "mixed", "backlog")
+"""What is compared with the plain drain of the same round."""
+
+
+def _drain(
+    measurement: str, which: str, target: Target | None = None, ratio: Target | None = None
+) -> tuple[Figure, ...]:
+    """The figures that every drain gives."""
+    meanings: dict[str, tuple[str, str, Target | None]] = {
+        "jobs_per_s": (
+            "jobs/s",
+            f"from the first handler's start until none is open, {which}",
+            target,
+        ),
+        "wal_bytes_per_job": ("B/job", "WAL written meanwhile", None),
+        "commits_per_job": (
+            "1/job",
+            "transactions, reads included; the harness's own taken off",
+            None,
+        ),
+        "updated_deleted_rows": ("rows", "rows updated or deleted in all, for all jobs", None),
+        "updated_deleted_rows_per_job": ("rows/job", "the same for each job", CHANGED_MAX),
+        "worker_cpu_s_per_1k": ("s/1k jobs", "processor time of the workers", None),
+        "postgres_cpu_s_per_1k": ("s/1k jobs", "processor time of every server process", None),
     }
     return tuple(
         Figure(
@@ -52,9 +68,35 @@ def _drain(measurement: str, workers: str, target: Target | None) -> tuple[Figur
             unit=unit,
             meaning=meaning,
             measurement=measurement,
-            target=target if name == "jobs_per_s" else None,
+            target=bound,
         )
-        for name, (unit, meaning) in meanings.items()
+        for name, (unit, meaning, bound) in meanings.items()
+    ) + (_ratio(measurement, ratio) if ratio else ())
+
+
+def _ratio(measurement: str, target: Target) -> tuple[Figure, ...]:
+    name, meaning = (
+        f"{measurement}.ratio_to_drain",
+        "jobs/s by those of the plain drain of the same round",
+    )
+    return (Figure(name=name, unit="", meaning=meaning, measurement=measurement, target=target),)
+
+
+def _steady(rate: int, bounds: dict[str, Target]) -> tuple[Figure, ...]:
+    meanings = {
+        "pickup_ms": "from the producer's word that its job is stored to the handler's start",
+        "end_to_end_ms": "from the time when the insert was due to the durable completion",
+    }
+    return tuple(
+        Figure(
+            name=f"steady.{name}_at_{rate}.{cut}",
+            unit="ms",
+            meaning=f"{meaning}; {rate} one-job transactions a second",
+            measurement="steady",
+            target=bounds.get(cut) if name == "pickup_ms" else None,
+        )
+        for name, meaning in meanings.items()
+        for cut in ("p50", "p95", "p99")
     )
 
 
@@ -116,13 +158,53 @@ FIGURES: Final = (
         measurement="bulk",
     ),
     *_drain("drain", "one worker", Target(bound=40_000, at_least=True)),
-    *_drain("drain2", "two workers", None),
+    *_drain("drain2", "two workers"),
     Figure(
         name="total.wal_bytes_per_job",
         unit="B/job",
         meaning="WAL of a job's whole life: bulk enqueue, claim, completion",
         measurement="drain",
         target=Target(bound=420, at_least=False),
+    ),
+    *_drain("pinned", "under a snapshot held open", ratio=Target(bound=0.9, at_least=True)),
+    *_drain("beside", "beside a producer that stays open", ratio=Target(bound=0.9, at_least=True)),
+    Figure(
+        name="mixed.jobs_per_s",
+        unit="jobs/s",
+        meaning="4 % of the jobs fail first, 4 % are snoozed first, 20 % are unique",
+        measurement="mixed",
+    ),
+    *_ratio("mixed", Target(bound=0.6, at_least=True)),
+    *_steady(
+        200, {"p50": Target(bound=3, at_least=False), "p99": Target(bound=12, at_least=False)}
+    ),
+    *_steady(1000, {}),
+    Figure(
+        name="idle.queries_per_s",
+        unit="1/s",
+        meaning="transactions of a worker that leads and has nothing to do",
+        measurement="idle",
+    ),
+    Figure(name="idle.wal_bytes_per_s", unit="B/s", meaning="WAL of the same", measurement="idle"),
+    *_drain("backlog", "ten times as many jobs", ratio=Target(bound=0.9, at_least=True)),
+    Figure(
+        name="memory.early_rss_mb",
+        unit="MB",
+        meaning="of the worker, after a tenth of that backlog",
+        measurement="backlog",
+    ),
+    Figure(
+        name="memory.late_rss_mb",
+        unit="MB",
+        meaning="of the worker, at its end",
+        measurement="backlog",
+    ),
+    Figure(
+        name="memory.late_to_early",
+        unit="",
+        meaning="the last two",
+        measurement="backlog",
+        target=Target(bound=1.1, at_least=False),
     ),
 )
 
@@ -145,6 +227,18 @@ class Samples:
         """The middle of each figure's repetitions, in the order of FIGURES."""
         measured = (figure.name for figure in FIGURES if figure.name in self.values)
         return {name: statistics.median(self.values[name]) for name in measured}
+
+
+def ratios_to_drain(found: dict[str, float]) -> dict[str, float]:
+    """How the drains of a round compare with its plain one, where both were measured."""
+    plain = found.get("drain.jobs_per_s")
+    if plain is None:
+        return {}
+    return {
+        f"{name}.ratio_to_drain": found[f"{name}.jobs_per_s"] / plain
+        for name in DRAINS
+        if f"{name}.jobs_per_s" in found
+    }
 
 
 def chosen_measurements(names: tuple[str, ...]) -> tuple[str, ...]:

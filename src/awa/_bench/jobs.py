@@ -20,6 +20,21 @@ class BenchJob:
     s: str
 
 
+@dataclass(frozen=True, slots=True)
+class TimedJob:
+    """A job of a steady rate: its result is the time when its handler started."""
+
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class MixedJob:
+    """A job that may fail or be snoozed at first; `how` is `fail`, `snooze` or something else."""
+
+    n: int
+    how: str
+
+
 def bench_jobs(count: int) -> list[BenchJob]:
     """Arguments for so many jobs."""
     return [BenchJob(n, TEXT) for n in range(count)]

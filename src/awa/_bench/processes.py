@@ -38,6 +38,15 @@ def process_times(pid: int) -> ProcessTimes | None:
     )
 
 
+def resident_mb(pid: int) -> float | None:
+    """Memory that a process holds, in units of 10^6 bytes; None without /proc."""
+    try:
+        pages = int((_PROC / str(pid) / "statm").read_text().split()[1])
+    except (OSError, ValueError, IndexError):
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
 def family_cpu_s(parent: int) -> float | None:
     """Processor seconds of a process and its children, dead ones included; None without it.
 

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from awa._bench import machine
-from awa._bench.draining import measure_drain
-from awa._bench.figures import Samples
+from awa._bench.draining import PRODUCER, SNAPSHOT, measure_drain
+from awa._bench.figures import Samples, ratios_to_drain
+from awa._bench.mixed import measure_mixed
 from awa._bench.producing import measure_bulk, measure_limit, measure_single
 from awa._bench.report import Report
 from awa._bench.server import server_version, settings_of
+from awa._bench.steady import measure_idle, measure_steady
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,12 +21,8 @@ if TYPE_CHECKING:
     from awa._bench.server import Server
 
 
-def _drain(server: Server, jobs: int) -> dict[str, float]:
-    return measure_drain(server, jobs, workers=1)
-
-
-def _drain2(server: Server, jobs: int) -> dict[str, float]:
-    return measure_drain(server, jobs, workers=2)
+BACKLOG: Final = 10
+"""How many times as many jobs a deep backlog has."""
 
 
 def _limit(server: Server, jobs: int) -> dict[str, float]:
@@ -39,12 +37,38 @@ def _bulk(server: Server, jobs: int) -> dict[str, float]:
     return trio.run(measure_bulk, server, jobs)
 
 
+def _drain(server: Server, jobs: int) -> dict[str, float]:
+    return measure_drain(server, jobs, name="drain")
+
+
+def _drain2(server: Server, jobs: int) -> dict[str, float]:
+    return measure_drain(server, jobs, name="drain2", workers=2)
+
+
+def _pinned(server: Server, jobs: int) -> dict[str, float]:
+    return measure_drain(server, jobs, name="pinned", company=SNAPSHOT)
+
+
+def _beside(server: Server, jobs: int) -> dict[str, float]:
+    return measure_drain(server, jobs, name="beside", company=PRODUCER)
+
+
+def _backlog(server: Server, jobs: int) -> dict[str, float]:
+    return measure_drain(server, jobs * BACKLOG, name="backlog")
+
+
 _MEASURES: Final = {
     "limit": _limit,
     "single": _single,
     "bulk": _bulk,
     "drain": _drain,
     "drain2": _drain2,
+    "pinned": _pinned,
+    "beside": _beside,
+    "mixed": measure_mixed,
+    "steady": measure_steady,
+    "idle": measure_idle,
+    "backlog": _backlog,
 }
 
 
@@ -64,9 +88,11 @@ def run_bench(
     calibration: list[float] = []
     for number in range(1, repeat + 1):
         calibration.append(machine.calibration_ms())
+        found: dict[str, float] = {}
         for name in measurements:
             progress(f"{name} ({number} of {repeat})")
-            samples.add(_MEASURES[name](server, jobs))
+            found |= _MEASURES[name](server, jobs)
+        samples.add(found | ratios_to_drain(found))
     return Report(
         jobs=jobs,
         repeat=repeat,

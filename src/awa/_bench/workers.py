@@ -12,7 +12,7 @@ import tempfile
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from awa._bench.jobs import REPORT_FD
 from awa._bench.processes import process_times
@@ -22,10 +22,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import IO
 
+    import psycopg
+
+    Session = psycopg.Connection[tuple[Any, ...]]
+
 MAX_WORKERS: Final = 1000
 START_TIMEOUT_S: Final = 30.0
 STOP_TIMEOUT_S: Final = 30.0
 _LOG_BYTES_SHOWN: Final = 4000
+_UP_INTERVAL_S: Final = 0.05
+_UP: Final = """
+    select (select count(*) from awa.workers), exists (
+        select from pg_locks l join awa.lock_classes c on c.class::oid = l.classid
+        where c.name = 'leader' and l.locktype = 'advisory' and l.granted)"""
 # The command `awa`, by this interpreter.
 _AWA: Final = (sys.executable, "-c", "from awa.cli import main; main()")
 
@@ -94,6 +103,17 @@ def wait_for_first(workers: Sequence[WorkerProcess]) -> float:
             raise InternalError(f"no worker runs a job:\n{workers[0].said()}")
         read_reports(workers, timeout_s=0.1)
     return min(worker.first_s for worker in workers if worker.first_s is not None)
+
+
+def wait_until_up(session: Session, workers: Sequence[WorkerProcess]) -> None:
+    """Wait until the database knows every worker and one of them leads. Raises InternalError."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while session.execute(_UP).fetchone() != (len(workers), True):
+        for worker in workers:
+            worker.require_running()
+        if time.monotonic() > deadline:
+            raise InternalError(f"a worker does not come up:\n{workers[0].said()}")
+        time.sleep(_UP_INTERVAL_S)
 
 
 def read_reports(workers: Sequence[WorkerProcess], *, timeout_s: float) -> None:

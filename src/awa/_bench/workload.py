@@ -13,7 +13,7 @@ import time
 from typing import Final
 
 import awa
-from awa._bench.jobs import REPORT_FD, BenchJob
+from awa._bench.jobs import REPORT_FD, BenchJob, MixedJob, TimedJob
 
 client: Final = awa.AsyncClient()
 _runs: Final = [0]
@@ -22,6 +22,27 @@ _runs: Final = [0]
 @client.task(BenchJob)
 async def bench_job(_job: awa.Job[BenchJob]) -> None:
     """Do nothing, and be counted."""
+    _count()
+
+
+@client.task(TimedJob)
+async def timed_job(_job: awa.Job[TimedJob]) -> float:
+    """Answer when it started, by the machine's clock."""
+    return time.time()
+
+
+@client.task(MixedJob, backoff=[0.0])
+async def mixed_job(job: awa.Job[MixedJob]) -> awa.Snooze | None:
+    """Fail at the first attempt, or ask for another entry, where the job says so."""
+    _count()
+    if job.args.how == "fail" and job.attempt == 1:
+        raise ValueError("the first attempt fails")
+    if job.args.how == "snooze" and job.run_lease == 1:
+        return awa.Snooze(0.0)
+    return None
+
+
+def _count() -> None:
     _runs[0] += 1
     if _runs[0] == 1:
         _tell({"first_s": time.monotonic(), "cpu_s": time.process_time()})
