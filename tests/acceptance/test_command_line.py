@@ -81,7 +81,7 @@ def test_jobs_and_queues_are_shown_as_tables_and_as_json(database: str) -> None:
     assert "some_kind" in run("job", "list", *place).stdout
     assert [] == json.loads(run("job", "list", "--state", "failed", "--json", *place).stdout)
     dumped = json.loads(run("job", "dump", str(handle.id), "--json", *place).stdout)
-    assert ({"a": [1]}, ["x"]) == (dumped["args"], dumped["tags"])
+    assert ({"a": [1]}, ["x"]) == (dumped["job"]["args"], dumped["job"]["tags"])
     assert "some_kind" in run("job", "dump", str(handle.id), *place).stdout
     assert 1 == run("job", "dump", "999", *place).exit_code
     (stats,) = json.loads(run("queue", "stats", "--json", *place).stdout)

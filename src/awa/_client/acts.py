@@ -34,7 +34,7 @@ class JobAct:
     answer: ActAnswer
     """`settled` when it was done; else why not."""
     state: str | None
-    """Where the job is now: a JobState, or `dead_lettered`; None when there is no such job."""
+    """Where it is now: a JobState, `dead_lettered` or `purged`; None when there is no such job."""
 
     @property
     def done(self) -> bool:

@@ -93,7 +93,7 @@ def retry_steps(storage: Storage, job_id: int) -> Steps[JobAct]:
                 if found.promoted:
                     return JobAct(job_id=job_id, answer=ActAnswer.SETTLED, state=JobState.AVAILABLE)
             case JobState.FAILED | JobState.CANCELLED:
-                yield from act_on_one(partial(storage.dlq_move, reason="retry"), job_id)
+                yield from act_on_one(storage.dlq_move, job_id)
             case _:
                 return told
     return told
@@ -101,7 +101,7 @@ def retry_steps(storage: Storage, job_id: int) -> Steps[JobAct]:
 
 def retry_ended_steps(storage: Storage, job_ids: tuple[int, ...]) -> Steps[list[JobAct]]:
     """Give ended jobs a new life, by way of the dead letters; only those that ended before."""
-    moved = yield from act(partial(storage.dlq_move, reason="retry_failed"), job_ids)
+    moved = yield from act(storage.dlq_move, job_ids)
     ready = [one.job_id for one in moved if one.done or one.state == _DEAD]
     told = {one.job_id: one for one in moved}
     if ready:

@@ -296,7 +296,7 @@ class Act:
     item: int
     answer: ActAnswer
     state: str | None
-    """Where the job is now: a JobState, or `dead_lettered`; None when there is no such job."""
+    """Where it is now: a JobState, `dead_lettered` or `purged`; None when there is no such job."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

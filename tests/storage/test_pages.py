@@ -1,0 +1,148 @@
+"""Jobs by id and by page: what the index paths find is what the view shows."""
+
+from itertools import product
+from typing import Any
+
+import pytest
+
+from tests.fix_database import Session
+from tests.fix_sql import claim, complete, enqueue, enqueue_many, refused, release, start_worker
+
+STATES = ("available", "running", "completed", "scheduled", "retryable", "failed", "cancelled")
+
+
+def settle(session: Session, how: str, token: int, limit: int, *rest: object) -> None:
+    """Claim some jobs and end their attempts."""
+    for row in claim(session, limit, token=token).rows:
+        places = "".join(", %s" for _ in rest)
+        session.execute(
+            f"select awa.{how}(1, %s, array[%s::smallint], array[%s::bigint], array[%s::smallint],"
+            f" array[%s::int8multirange]{places})",
+            [token, row.slot, token, row.part, f"{{[{row.seqs[0]},{row.seqs[-1] + 1})}}", *rest],
+        )
+
+
+@pytest.fixture
+def mixture(one: Session) -> Session:
+    """Return a session of a database with jobs in every state, over three slots and three lanes."""
+    start_worker(one)
+    for slot in range(3):
+        one.execute("select setval('awa.ring_seq', %s)", [slot])
+        enqueue_many(one, 12)
+        enqueue_many(one, 4, priority=3)
+        enqueue_many(one, 5, queue="other")
+        token = slot * 10
+        for row in claim(one, 4, token=token + 1).rows:
+            complete(one, row, settle_id=token + 1)
+        settle(one, "retry", token + 2, 2)
+        settle(one, "fail", token + 3, 2)
+        settle(one, "snooze", token + 4, 1, [3600.0])
+        settle(one, "cancel_running", token + 5, 1)
+        release(one, claim(one, 2, token=token + 6).row, settle_id=token + 6)
+        claim(one, 1, token=token + 7)
+        claim(one, 1, token=token + 8, queues=["other"])
+        enqueue(one, delay_s=60, queue="other")
+    one.execute("select awa.cancel_pending(99, array(select id from awa.jobs where id % 7 = 0))")
+    return one
+
+
+def page(session: Session, **given: Any) -> list[tuple[Any, ...]]:
+    """Return a page, whole rows."""
+    names = ", ".join(f"{name} => %s" for name in given)
+    return session.execute(
+        f"select * from awa.jobs_page({names}) order by id desc",
+        list(given.values()),
+    ).fetchall()
+
+
+def test_a_page_holds_what_the_view_holds_whatever_the_filters(mixture: Session) -> None:
+    """Guards the index paths: for every filter, the pages together are the view, newest first."""
+    assert set(STATES) == {s for (s,) in mixture.execute("select state from awa.jobs").fetchall()}
+    for state, queue, kind in product((None, *STATES), (None, "default", "other"), (None, "k")):
+        wanted = mixture.execute(
+            "select * from awa.jobs where (%(s)s::text is null or state = %(s)s)"
+            " and (%(q)s::text is null or queue = %(q)s) order by id desc",
+            {"s": state, "q": queue},
+        ).fetchall()
+        found: list[tuple[Any, ...]] = []
+        before = None
+        while rows := page(
+            mixture, state=state, queue=queue, kind=kind, before_id=before, max_jobs=4
+        ):
+            found += rows
+            before = rows[-1][0]
+        assert wanted == found, (state, queue)
+
+
+def test_jobs_are_found_by_id_wherever_they_are(mixture: Session) -> None:
+    """Guards `jobs_by_id`: the same rows as the view's, and nothing for ids that no job has."""
+    wanted = mixture.execute("select * from awa.jobs order by id desc").fetchall()
+    ids = [row[0] for row in wanted]
+    found = mixture.execute("select * from awa.jobs_by_id(%s)", [[*ids, 10_000]]).fetchall()
+    assert wanted == found
+
+
+def test_the_attempts_of_jobs_are_those_of_the_view(mixture: Session) -> None:
+    """Guards `attempts_of`: open and ended ones, of these jobs only."""
+    ids = [1, 2, 3, 4, 5, 6, 20]
+    wanted = mixture.execute(
+        "select * from awa.attempts where job_id = any (%s) order by job_id desc, run_lease desc",
+        [ids],
+    ).fetchall()
+    assert wanted
+    assert wanted == mixture.execute("select * from awa.attempts_of(%s)", [ids]).fetchall()
+
+
+def test_the_counts_of_queues_are_those_of_their_jobs(mixture: Session) -> None:
+    """Guards the two sums: what was claimed less what was closed is what runs."""
+    wanted = mixture.execute(
+        "select queue, count(*) filter (where state = 'available'),"
+        " count(*) filter (where state = 'running'), count(*) filter (where state = 'completed'),"
+        " count(*) filter (where state in ('scheduled', 'retryable')),"
+        " count(*) filter (where state in ('failed', 'cancelled')) from awa.jobs"
+        " group by queue order by queue"
+    ).fetchall()
+    assert (
+        wanted
+        == mixture.execute(
+            "select queue, available, running, completed, deferred, final from awa.queues"
+            " order by queue"
+        ).fetchall()
+    )
+
+
+def test_a_filter_that_nothing_matches_gives_an_empty_page(mixture: Session) -> None:
+    """Guards the end of the walk: no state, queue or kind of that name is no error."""
+    assert [] == page(mixture, kind="none")
+    assert [] == page(mixture, queue="none")
+    assert [] == page(mixture, state="available", queue="none")
+    assert [] == page(mixture, before_id=1)
+    assert [] == page(mixture, max_jobs=0)
+
+
+def test_the_holder_of_a_unique_key_is_found(one: Session) -> None:
+    """Guards cancelling by key: whoever was given it last; nobody for a key that was not used."""
+    key = "00112233445566778899aabbccddeeff"
+    job = enqueue(one, unique={"key": key})
+    looked = "select awa.key_holder(decode(%s, 'hex'))"
+    assert [(job,)] == one.execute(looked, [key]).fetchall()
+    assert [(None,)] == one.execute(looked, ["ff" * 16]).fetchall()
+
+
+def test_the_status_of_the_storage_names_its_parts(mixture: Session) -> None:
+    """Guards `storage_status`: slots that hold something, lanes with what waits, workers."""
+    (found,) = mixture.execute("select awa.storage_status()").fetchall()[0]
+    assert [0, 1, 2] == [slot["slot"] for slot in found["slots"] if slot["live"]]
+    assert [2] == [slot["slot"] for slot in found["slots"] if slot["current"]]
+    waiting = mixture.execute("select count(*) from awa.jobs where state = 'available'").fetchall()
+    assert waiting == [(sum(lane["pending"] for lane in found["lanes"]),)]
+    assert [(1, False, False)] == [(w["worker"], w["alive"], w["leads"]) for w in found["workers"]]
+
+
+def test_acts_take_a_bounded_list_of_distinct_jobs(one: Session) -> None:
+    """Guards locks: an act holds them until its end, so it is not asked for everything at once."""
+    for act in ("cancel_pending", "dlq_move", "dlq_retry", "dlq_purge"):
+        with refused("AW004"):
+            one.execute(f"select awa.{act}(1, array(select generate_series(1, 501)))")
+        with refused("AW001", "job_ids"):
+            one.execute(f"select awa.{act}(1, '{{1,1}}')")
