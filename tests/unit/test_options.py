@@ -1,5 +1,5 @@
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import msgspec
@@ -63,6 +63,8 @@ def test_options_that_are_given_are_stored_by_their_sql_names() -> None:
             "deadline": timedelta(minutes=1),
             "tags": ("a", "b"),
             "metadata": {"m": [1, None]},
+            "delay": timedelta(minutes=2),
+            "ordering_key": b"customer-7",
         },
     )
     assert "other" == job.kind
@@ -73,6 +75,8 @@ def test_options_that_are_given_are_stored_by_their_sql_names() -> None:
         "deadline_s": 60.0,
         "tags": ["a", "b"],
         "metadata": {"m": [1, None]},
+        "delay_s": 120.0,
+        "ordering_key": "customer-7",
     } == msgspec.json.decode(job.opts)
     assert b"{}" == new_job(Ping("h"), dict.fromkeys(OPTIONS)).opts
 
@@ -110,6 +114,26 @@ def test_options_that_are_given_are_stored_by_their_sql_names() -> None:
         ({"metadata": {"x": object()}}, "metadata", "JSON"),
         ({"metadata": {"x": "m" * 1024 * 1024}}, "metadata", "limit is 1048576"),
         ({"metadata": {"x": "\0"}}, "metadata", "NUL"),
+        ({"run_at": datetime(2030, 1, 1)}, "run_at", "names no time zone"),  # noqa: DTZ001
+        ({"run_at": "2030-01-01"}, "run_at", "must be a datetime"),
+        ({"run_at": 1893456000}, "run_at", "must be a datetime"),
+        (
+            {"run_at": datetime.min.replace(tzinfo=timezone(timedelta(hours=1)))},
+            "run_at",
+            "years 1 to 9999",
+        ),
+        ({"run_at": datetime(2030, 1, 1, tzinfo=UTC), "delay": 0}, "run_at", "contradicts delay"),
+        ({"delay": -0.001}, "delay", "not negative"),
+        ({"delay": timedelta(days=36501)}, "delay", "3153600000"),
+        ({"delay": "1h"}, "delay", "timedelta or seconds"),
+        ({"ordering_key": ""}, "ordering_key", "1 to 200"),
+        ({"ordering_key": "k" * 201}, "ordering_key", "201 characters"),
+        ({"ordering_key": b"\xff"}, "ordering_key", "UTF-8"),
+        ({"ordering_key": 7}, "ordering_key", "must be a string"),
+        ({"ordering_key": "a\0"}, "ordering_key", "NUL"),
+        ({"on_conflict": "skip"}, "on_conflict", "needs unique"),
+        ({"unique": False, "on_conflict": "skip"}, "on_conflict", "needs unique"),
+        ({"unique": True, "on_conflict": "ignore"}, "on_conflict", "raise, return, replace, skip"),
         ({"retries": 3}, "retries", "the options are"),
     ],
 )
@@ -120,6 +144,24 @@ def test_a_bad_option_is_named_with_its_limit(
     error = refused(**options)
     assert field == error.field
     assert problem in error.problem
+
+
+@pytest.mark.parametrize(
+    ("run_at", "stored"),
+    [
+        (datetime(2030, 1, 31, 12, tzinfo=UTC), "2030-01-31T12:00:00+00:00"),
+        (
+            datetime(2030, 1, 1, 0, 30, 0, 250, tzinfo=timezone(timedelta(hours=1))),
+            "2029-12-31T23:30:00.000250+00:00",
+        ),
+        (datetime.min.replace(tzinfo=UTC), "0001-01-01T00:00:00+00:00"),
+        (datetime.max.replace(tzinfo=UTC), "9999-12-31T23:59:59.999999+00:00"),
+    ],
+)
+def test_a_time_is_sent_in_utc(run_at: datetime, stored: str) -> None:
+    """Guards schedules: one text for one instant, wherever the caller lives."""
+    opts = new_job({}, {"kind": "k", "run_at": run_at}).opts
+    assert {"run_at": stored} == msgspec.json.decode(opts)
 
 
 @pytest.mark.parametrize(

@@ -27,8 +27,8 @@ class Call(Generic[T]):
 
 
 def counted(call: Call[Any]) -> Call[int]:
-    """The same call, answered by the number of its rows: many answers stay in the server."""
-    sql = f"select count(*) from ({call.sql}) answers"  # a Call's own text
+    """An enqueue, answered by how many jobs it stored: many answers stay in the server."""
+    sql = f"select count(*) filter (where not duplicate) from ({call.sql}) answers"
     return replace(call, sql=sql, decode=_one_int)
 
 
