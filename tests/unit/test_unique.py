@@ -1,3 +1,4 @@
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from awa._core.lifecycle import FINAL, LIVE
 from awa._core.options import new_job
 from awa._core.unique import checked_unique, missing_states, unique_key
 from awa.errors import InvalidInput
-from tests.vectors import blake3_input, claim_of, vectors
+from tests.vectors import FOLDER, blake3_input, claim_of, vectors
 
 LIVING = sorted(LIVE)
 JSON = st.recursive(
@@ -96,6 +97,16 @@ def test_the_canonical_text_is_the_value_and_nothing_else(value: dict[str, Any])
     text = canonical_json("args", value)
     assert value == msgspec.json.decode(text)
     assert text == canonical_json("args", dict(reversed(value.items())))
+
+
+def test_the_page_shows_what_the_vectors_hold() -> None:
+    """Guards docs/derivations.md: every hash and every h on it is one of the vectors'."""
+    page = (FOLDER.parents[1] / "docs" / "derivations.md").read_text()
+    files = "".join(path.read_text() for path in FOLDER.glob("vectors_*.json"))
+    shown = re.findall(r"(?<![0-9a-f])(?:[0-9a-f]{64}|[0-9a-f]{32}|\d{19,20})(?![0-9a-f])", page)
+    offset = "14695981039346656037"
+    assert 12 < len(shown)
+    assert [] == [number for number in shown if number not in files and number != offset]
 
 
 def test_a_unique_job_is_its_kind_and_arguments_until_it_has_finished() -> None:
