@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from awa._client.steps import PAUSES_S, Pause, Steps, ask
 from awa._core.entries import Act, ActAnswer
-from awa._core.limits import ACT_JOBS_MAX
 from awa._core.options import checked_int, checked_text
 from awa._storage.calls import Call
 from awa._storage.tokens import draw_token
@@ -74,15 +73,6 @@ def act_on_one(acting: Acting, job_id: int) -> Steps[JobAct]:
     """The same for one job."""
     (told,) = yield from act(acting, [job_id])
     return told
-
-
-def act_on_many(acting: Acting, job_ids: Iterable[int]) -> Steps[BulkAct]:
-    """The same for any number of jobs, in batches."""
-    told: list[JobAct] = []
-    ids = list(dict.fromkeys(job_ids))
-    for first in range(0, len(ids), ACT_JOBS_MAX):
-        told += yield from act(acting, ids[first : first + ACT_JOBS_MAX])
-    return counted(told)
 
 
 def act_on_pages(
