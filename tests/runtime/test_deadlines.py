@@ -7,6 +7,7 @@ import pytest
 import trio
 
 import awa
+from awa._runtime import running
 from tests.fix_database import NewSession
 from tests.workers import Number, health_of, until, until_state
 
@@ -123,6 +124,30 @@ async def test_an_async_handler_that_does_not_end_is_left_behind_after_the_grace
     told = [record.message.partition("attempt 1 ")[2] for record in caplog.records]
     assert "does not end: its handler is left behind, still running" in told
     assert "came to an end too late, which changes nothing" in told
+
+
+async def test_a_queue_with_too_many_left_behind_claims_no_more(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guards the process: each handler that does not end keeps its memory, or a thread."""
+    monkeypatch.setattr(running, "LEFT_BEHIND_MAX", 1)
+    go_on = threading.Event()
+    async with awa.AsyncClient(database) as client:
+
+        @client.task(Blocking, queue="q", deadline=LATE, backoff=[3600])
+        def handle(job: awa.Job[Blocking]) -> None:
+            if job.args.n == 1:
+                go_on.wait(60)
+
+        await client.start([("q", 2)], grace_s=LATE)
+        deaf = await client.insert(Blocking(1))
+        await until_state(client, deaf.id, "retryable")
+        good = await client.insert(Blocking(2))
+        assert client._worker is not None
+        assert client._worker._incarnation is not None
+        assert 0 == client._worker._incarnation.queues["q"].limit()
+        go_on.set()
+        await until_state(client, good.id, "completed")
 
 
 async def test_cleaning_up_within_the_grace_comes_before_the_next_attempt(database: str) -> None:

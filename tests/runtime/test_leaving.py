@@ -12,17 +12,18 @@ from tests.workers import Number, until, until_state
 
 async def test_handlers_may_finish_before_the_time_is_up(database: str) -> None:
     """Guards work under way: a shutdown is no crash."""
-    go_on = trio.Event()
+    started, go_on = trio.Event(), trio.Event()
     async with awa.AsyncClient(database) as client, trio.open_nursery() as nursery:
 
         @client.task(Number, queue="q")
         async def handle(job: awa.Job[Number]) -> str:
+            started.set()
             await go_on.wait()
             return "finished"
 
         await client.start([("q", 1)])
         handle_of = await client.insert(Number(1))
-        await until_state(client, handle_of.id, "running")
+        await started.wait()
         nursery.start_soon(client.shutdown)
         late = await client.insert(Number(2))
         go_on.set()

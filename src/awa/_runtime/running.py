@@ -70,16 +70,20 @@ class QueueRun:
         self._turns: set[Turn] = set()
         self._runners = 0
         self._closing = False
+        self._was_stuck = False
         self._turn_taken = False
         """A runner lets others run in the middle of its turn: it will go on with the deque."""
 
     def limit(self) -> int:
         """How many jobs to claim for this queue now."""
-        if self.left_behind + self.threads.left_behind >= LEFT_BEHIND_MAX:
+        if self._is_stuck():
             return 0
         began_s = next(iter(self.running.values()), None)
         oldest_s = 0.0 if began_s is None else trio.current_time() - began_s
         return self.permits.limit(oldest_running_s=oldest_s)
+
+    def _is_stuck(self) -> bool:
+        return self.left_behind + self.threads.left_behind >= LEFT_BEHIND_MAX
 
     def hand_over(self, jobs: Iterable[tuple[Held, Body]]) -> None:
         """Take claimed jobs; they start as soon as a runner is free."""
@@ -124,8 +128,11 @@ class QueueRun:
         now_s = trio.current_time()
         for turn in [turn for turn in self._turns if turn.over_s() <= now_s]:
             turn.tell()
-            if turn.over_s() + self._grace_s < now_s and turn.fate is not Fate.LEFT:
+            if turn.over_s() + self._grace_s < now_s:
                 self._leave_behind(turn)
+        was_stuck, self._was_stuck = self._was_stuck, self._is_stuck()
+        if was_stuck and not self._was_stuck:
+            self._settler.has_room()
 
     # The runners ---------------------------------------------------------------------------------
 
@@ -137,33 +144,35 @@ class QueueRun:
             self._nursery.start_soon(self._run)
 
     async def _run(self) -> None:
-        while not self._closing:
-            if not self.waiting or self._turn_taken:
-                await self._parked.park()
-            elif not await self._take_turn():
-                return
+        turn = Turn()
+        self._turns.add(turn)
+        try:
+            while not self._closing and turn.fate is not Fate.LEFT:
+                if self.waiting and not self._turn_taken:
+                    await self._take_turn(turn)
+                else:
+                    await self._parked.park()
+        finally:
+            self._turns.discard(turn)
+            if turn.fate is Fate.LEFT:
+                self.left_behind -= 1
 
-    async def _take_turn(self) -> bool:
-        """Run jobs until none waits, or another runner has the turn; False: I was replaced."""
-        replaced = False
-        while self.waiting and not self._turn_taken and not replaced:
-            replaced = await self._run_under_one_deadline()
+    async def _take_turn(self, turn: Turn) -> None:
+        """Run jobs until none waits, another runner has the turn, or this one was replaced."""
+        while self.waiting and not self._turn_taken and turn.fate is not Fate.LEFT:
+            await self._run_under_one_deadline(turn)
         self._settler.ran(self.name, idle=not (self.waiting or self.running))
-        return not replaced
 
-    async def _run_under_one_deadline(self) -> bool:
+    async def _run_under_one_deadline(self, turn: Turn) -> None:
         """Run jobs in one cancel scope for as long as they share its deadline.
 
         One job runs in it at a time, so cancelling it cancels one attempt; a scope that was
-        cancelled, or whose time has come, is left before the next job starts. Answers whether this
-        runner was replaced meanwhile.
+        cancelled, or whose time has come, is left before the next job starts.
         """
         held, body = self.waiting.popleft()
         deadline_s = self._deadline_of(held, body)
-        turn = Turn(held, body, deadline_s)
-        self._turns.add(turn)
         try:
-            with turn.scope:
+            with turn.begin(held, body, deadline_s) as scope:
                 # Runners that wake now run when this one waits, and find the deque as it is then.
                 self._wake(2)
                 turn_s = now_s = trio.current_time()
@@ -173,25 +182,23 @@ class QueueRun:
                     if now_s - turn_s > YIELD_AFTER_S:
                         turn_s = now_s = await self._let_others_run()
                         self._wake(2)
-                    if turn.fate is not None or not self._may_go_on(deadline_s, now_s):
+                    if turn.fate is not None or not self._may_go_on(held, body, deadline_s, now_s):
                         break
                     turn.held, turn.body = held, body = self.waiting.popleft()
         except BaseException:
             self._was_cancelled(turn, by_worker=True)
             raise
-        finally:
-            self._turns.discard(turn)
-        if turn.scope.cancelled_caught:
+        if scope.cancelled_caught:
             self._was_cancelled(turn, by_worker=False)
-        if turn.fate is Fate.LEFT:
-            self.left_behind -= 1
-        return turn.fate is Fate.LEFT
 
-    def _may_go_on(self, deadline_s: float, now_s: float) -> bool:
-        """Whether the next job may run in the same scope."""
+    def _may_go_on(self, held: Held, body: Body, deadline_s: float, now_s: float) -> bool:
+        """Whether the next job may run in the scope of this one."""
         if not self.waiting or self._turn_taken or now_s >= deadline_s:
             return False
-        return self._deadline_of(*self.waiting[0]) == deadline_s
+        next_held, next_body = self.waiting[0]
+        if next_held is held and next_body.kind == body.kind:
+            return True  # a claims row holds jobs of one deadline
+        return self._deadline_of(next_held, next_body) == deadline_s
 
     async def _let_others_run(self) -> float:
         self._settler.ran(self.name, idle=False)
@@ -204,23 +211,25 @@ class QueueRun:
 
     def _was_cancelled(self, turn: Turn, *, by_worker: bool) -> None:
         """The scope was left in the middle of an attempt, or right after one."""
-        if turn.body is None or turn.fate is Fate.LEFT:
+        held, body = turn.held, turn.body
+        turn.body = None
+        if body is None or turn.fate is Fate.LEFT:
             return
         if turn.fate is Fate.ENDED:
-            self._reporter.was_ended(turn.held, turn.body, turn.why)
+            self._reporter.was_ended(held, body, turn.why)
         elif by_worker:
-            self._reporter.interrupted(turn.held, turn.body)
+            self._reporter.interrupted(held, body)
         else:
-            policy = self._policy_of(turn.body)
-            self._reporter.deadline_passed(turn.held, turn.body, policy)
+            self._reporter.deadline_passed(held, body, self._policy_of(body))
 
     def _leave_behind(self, turn: Turn) -> None:
         """Let the job go on without the handler that does not end, and replace its runner."""
-        if turn.body is None or turn.job is None:
-            return
+        held, body = turn.held, turn.body
+        assert body is not None
+        assert turn.job is not None
         self._was_cancelled(turn, by_worker=False)
         turn.fate = Fate.LEFT
-        self._reporter.left_behind(turn.held, turn.body)
+        self._reporter.left_behind(held, body)
         self.running.pop(turn.job, None)
         self.left_behind += 1
         self._runners -= 1

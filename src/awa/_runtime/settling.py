@@ -103,6 +103,10 @@ class Settler:
         self._statistics.ended_elsewhere += 1
         self._permits_changed.set()
 
+    def has_room(self) -> None:
+        """There may be jobs to claim again, for another reason than an outcome."""
+        self._permits_changed.set()
+
     def active(self, queue: str) -> None:
         """This queue has jobs to run."""
         self._active.add(queue)

@@ -20,23 +20,34 @@ class Fate(Enum):
 
 
 class Turn:
-    """One cancel scope of one runner, and the attempt in it: one at a time.
+    """What one runner runs: one attempt at a time, in a cancel scope.
 
     A scope costs more than a short job, so jobs that share a deadline share one.
     """
 
     __slots__ = ("body", "fate", "held", "job", "scope", "told_s", "why")
 
-    def __init__(self, held: Held, body: Body, deadline_s: float) -> None:
-        self.scope = trio.CancelScope(deadline=deadline_s)
-        self.held = held
-        self.body: Body | None = body
+    scope: trio.CancelScope
+    held: Held
+
+    def __init__(self) -> None:
+        self.body: Body | None = None
         """None between two attempts: nothing is left to be said of the one before."""
         self.job: Job[Any] | None = None
         self.fate: Fate | None = None
         self.why = ""
         self.told_s = float("inf")
         """When the attempt was ended by somebody else, by trio's clock."""
+
+    def begin(self, held: Held, body: Body, deadline_s: float) -> trio.CancelScope:
+        """The first attempt in a new scope, which is returned."""
+        self.scope = trio.CancelScope(deadline=deadline_s)
+        self.held = held
+        self.body = body
+        if self.fate is not None:
+            self.fate = None
+            self.told_s = float("inf")
+        return self.scope
 
     def runs_one_of(self, ended: EndedElsewhere) -> bool:
         """Whether the attempt that runs is among these."""
@@ -54,11 +65,13 @@ class Turn:
 
     def tell(self) -> None:
         """Raise the handler's flag."""
-        if self.job is not None:
+        if self.body is not None and self.job is not None:
             self.job._cancelled = True  # noqa: SLF001  # the runner's side of the handler's view
 
     def over_s(self) -> float:
         """Since when the attempt should end, or when it will have to, by trio's clock."""
+        if self.body is None or self.fate is Fate.LEFT:
+            return float("inf")
         return min(self.scope.deadline, self.told_s)
 
 
