@@ -208,4 +208,5 @@ async def test_an_idle_worker_says_little(database: str, session: NewSession) ->
             last = conn.execute(commits).fetchone()
     assert first is not None
     assert last is not None
-    assert last[0] - first[0] < 5 * (trio.current_time() - begun_s)
+    # Sessions report what they did a little later: some of the start is in it.
+    assert last[0] - first[0] < 15 * (trio.current_time() - begun_s)

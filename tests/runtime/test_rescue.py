@@ -123,7 +123,8 @@ def test_a_worker_that_hangs_past_a_deadline_loses_the_attempt(
     timed = insert(one, stay_in="hung", opts='{"max_attempts": 1, "deadline_s": 2}')
     hung.until(f"begun {timed} 1")
     hung.signal(signal.SIGSTOP)
-    new_worker("leader")
+    # A patient leader: it does not call the worker lost before that.
+    new_worker("leader", heartbeat_s=20.0)
     wait_until(lambda: job(one, timed, "state", "losses") == ("failed", 0))
     assert ("running",) == job(one, job_id, "state")
 

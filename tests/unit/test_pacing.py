@@ -36,6 +36,16 @@ def test_success_brings_the_short_pause_back() -> None:
     assert 1.0 == paced.next_s()
 
 
+def test_what_is_dear_is_tried_seldom() -> None:
+    """Guards the server: who says how long a pause must be has to wait so long, bound or not."""
+    paced = pacing()
+    paced.due(["a"], now_s=0.0)
+    paced.in_vain("a", now_s=0.0, at_least_s=5.0)
+    assert 5.0 == paced.next_s()
+    paced.in_vain("a", now_s=5.0, at_least_s=20.0)
+    assert 25.0 == paced.next_s()
+
+
 def test_each_has_its_own_pace() -> None:
     """Guards the new from the old: one that is tried in vain delays nobody."""
     paced = pacing()

@@ -39,6 +39,14 @@ def test_every_now_and_then_a_look_is_whole() -> None:
     assert None is not mark.since_s(T + WHOLE_LOOK_S + 1)
 
 
+def test_whole_looks_that_take_long_are_made_seldom() -> None:
+    """Guards large databases: looking at everything must not be all that is done."""
+    mark = Watermark()
+    mark.looked(since_s=None, until_s=T, took_s=60.0)
+    assert None is not mark.since_s(T + 2999)
+    assert None is mark.since_s(T + 3000)
+
+
 def test_a_clock_set_back_makes_the_next_look_whole() -> None:
     """Guards failover to a server whose clock is behind."""
     mark = Watermark()

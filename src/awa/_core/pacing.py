@@ -32,10 +32,11 @@ class Pacing(Generic[K]):
         }
         return [thing for thing in there if self._next_s[thing] <= now_s]
 
-    def in_vain(self, thing: K, *, now_s: float) -> None:
-        """It was tried and gave nothing: the next pause is twice as long."""
+    def in_vain(self, thing: K, *, now_s: float, at_least_s: float = 0.0) -> None:
+        """It was tried and gave nothing: the next pause is twice as long, and at least so long."""
         before_s = self._pause_s.get(thing)
         pause_s = self.least_s if before_s is None else min(2 * before_s, self.most_s)
+        pause_s = max(pause_s, at_least_s)
         self._pause_s[thing] = pause_s
         self._next_s[thing] = now_s + pause_s
 

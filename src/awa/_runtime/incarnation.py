@@ -118,6 +118,7 @@ class Incarnation:
                 settings=settings,
                 storage=storage,
                 session=self._session("lead", pings=True),
+                upkeep=self._session("upkeep"),
                 listener=self.listener,
                 clock=self._clock,
             )

@@ -3,15 +3,16 @@
 ::
 
     follow      look on, until nobody leads
-    lead        a session of its own takes the lock; on it, as sweeps of one nursery:
+    lead        a session of its own takes the lock; on it go the sweeps that must not wait:
                   rescue     open attempts of lost workers
+                  promote    deferred jobs that are due
+                and on a second one those that may take their time:
                   strays     open attempts that no worker's row stands for
                   deadlines  attempts that are past theirs
-                  promote    deferred jobs that are due
                   turn       the ring: rotate, prune, evacuate
                   retire     ended jobs past their retention
 
-When that session breaks all sweeps stop, and any worker that is left takes over, perhaps this one.
+When one of them breaks all sweeps stop, and any worker that is left takes over, perhaps this one.
 No sweep depends on there being one leader, and none is slowed down because there is much to do.
 """
 
@@ -23,7 +24,7 @@ import trio
 
 from awa._core.watching import Watch
 from awa._runtime.clock import ServerClock, look_at_the_clock
-from awa._runtime.limits import CALL_TIMEOUT_S, PROMOTE_GAP_S
+from awa._runtime.limits import CALL_TIMEOUT_S, PROMOTE_GAP_S, UPKEEP_TIMEOUT_S
 from awa._runtime.listening import Listener
 from awa._runtime.observing import Observer
 from awa._runtime.promoting import Promoter
@@ -42,7 +43,10 @@ _log: Final = logging.getLogger("awa.worker")
 
 
 class Leader:
-    """Follows and leads for one incarnation of a worker. `session` is for leading."""
+    """Follows and leads for one incarnation of a worker.
+
+    `session` is for leading, and `upkeep` for what takes its time.
+    """
 
     def __init__(
         self,
@@ -50,12 +54,14 @@ class Leader:
         settings: WorkerSettings,
         storage: Storage,
         session: Session,
+        upkeep: Session,
         listener: Listener,
         clock: ServerClock,
     ) -> None:
         self._settings = settings
         self._storage = storage
         self._session = session
+        self._upkeep = upkeep
         self._listener = listener
         self._clock = clock
         self._observer = Observer(listener=listener, storage=storage, settings=settings)
@@ -82,9 +88,13 @@ class Leader:
                 if leads:
                     await self._reign()
                 # Who leads holds the lock with this session, and who follows needs none.
-                await self._session.aclose()
+                await self._close()
         finally:
-            await self._session.aclose()
+            await self._close()
+
+    async def _close(self) -> None:
+        await self._session.aclose()
+        await self._upkeep.aclose()
 
     async def _try_to_lead(self) -> bool:
         conn = await self._session.connected()
@@ -99,23 +109,25 @@ class Leader:
         self.leads = True
         try:
             async with trio.open_nursery() as reign:
-                seat = Seat(self._session, on_lost=reign.cancel_scope.cancel)
+                over = reign.cancel_scope.cancel
+                seat = Seat(self._session, on_lost=over)
+                bench = Seat(self._upkeep, on_lost=over, timeout_s=UPKEEP_TIMEOUT_S)
                 watch = await self._observer.bequeath()
-                for work in self._sweeps(seat, watch):
+                for work in self._sweeps(seat, bench, watch):
                     reign.start_soon(sweep, work)
         finally:
             self.leads = False
-        _log.warning("this worker does not lead any more: %s", seat.lost)
+        _log.warning("this worker does not lead any more: %s", seat.lost or bench.lost)
 
-    def _sweeps(self, seat: Seat, watch: Watch) -> list[Sweep]:
-        strays = Strays(seat, self._storage)
+    def _sweeps(self, seat: Seat, bench: Seat, watch: Watch) -> list[Sweep]:
+        strays = Strays(bench, self._storage)
         rescuer = Rescuer(seat, self._storage, self._settings, watch=watch, on_rescued=strays.soon)
         promoter = Promoter(
             seat, self._storage, clock=self._clock, listener=self._listener, wake=self._timer
         )
-        deadlines = Deadlines(seat, self._storage, self._clock, grace_s=self._settings.grace_s)
-        turner = Turner(seat, self._storage, self._settings.retention)
-        retirer = Retirer(seat, self._storage, self._settings.retention)
+        deadlines = Deadlines(bench, self._storage, self._clock, grace_s=self._settings.grace_s)
+        turner = Turner(bench, self._storage, self._settings.retention)
+        retirer = Retirer(bench, self._storage, self._settings.retention)
         return [
             Sweep(name="rescue", once=rescuer.once),
             Sweep(name="strays", once=strays.once, wake=strays.wake),

@@ -48,13 +48,13 @@ HEARTBEAT_TIMEOUT_S: Final = 15.0
 LIVENESS_GRACE_S: Final = 3.0
 """... or after so long without one session that holds its liveness lock."""
 
-LOOK_INTERVAL_S: Final = 1.0
+LOOK_INTERVAL_S: Final = 0.5
 """The leader looks at all workers this often, and so does a follower that has few companions."""
 
 LOOK_SHARE_S: Final = 0.2
 """All followers together look this often, however many they are."""
 
-GLANCE_S: Final = 1.5
+GLANCE_S: Final = 0.75
 """Two looks, however far apart, show no longer absence of a worker."""
 
 IDLE_SESSION_TIMEOUT_S: Final = 15.0
@@ -73,7 +73,10 @@ PROMOTE_LATE_S: Final = 0.25
 """A job becomes available at most so long after its time, on an idle server."""
 
 DEADLINE_LOOK_S: Final = 5.0
-"""Attempts past their deadline are looked for at least this often."""
+"""Attempts past their deadline are looked for at least this often,"""
+
+DEADLINE_GAP_S: Final = 1.0
+"""... and, unless some were found, no more often than this."""
 
 STRAYS_LOOK_S: Final = 10.0
 """Workers that have claims and no row are looked for this often,"""
@@ -81,6 +84,9 @@ STRAYS_LOOK_S: Final = 10.0
 STRAY_MIN_S: Final = 0.1
 STRAY_MAX_S: Final = 3600.0
 """... and what each of them holds at its own pace: soon after a rescue, later seldom, never not."""
+
+STRAY_SHARE: Final = 0.01
+"""... and the more seldom, the more it ever claimed: each costs no more than this share of time."""
 
 TURN_INTERVAL_S: Final = 30.0
 """How often the ring is looked at."""
@@ -94,6 +100,9 @@ PRUNE_RETRY_MAX_S: Final = 900.0
 
 RETIRE_INTERVAL_S: Final = 60.0
 """How often ended jobs past their retention are looked for."""
+
+UPKEEP_TIMEOUT_S: Final = 600.0
+"""A call that keeps nobody waiting may take so long: a look at all that a large ring holds."""
 
 SWEEP_RETRY_MIN_S: Final = 1.0
 SWEEP_RETRY_MAX_S: Final = 60.0

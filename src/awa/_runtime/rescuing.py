@@ -20,9 +20,11 @@ from awa._core.watermark import Watermark
 from awa._runtime.clock import ServerClock
 from awa._runtime.limits import (
     BUSY_RETRY_MAX_S,
+    DEADLINE_GAP_S,
     DEADLINE_LOOK_S,
     STRAY_MAX_S,
     STRAY_MIN_S,
+    STRAY_SHARE,
     STRAYS_LOOK_S,
 )
 from awa._runtime.seat import Seat
@@ -109,10 +111,12 @@ class Strays:
         return min(STRAYS_LOOK_S, self._pacing.next_s() - trio.current_time())
 
     async def _rescue(self, worker: int) -> None:
+        asked_s = trio.current_time()
         rescue = await self._seat.ask(self._storage.rescue_worker(worker, beat=None))
         now_s = trio.current_time()
         if not rescue.released + rescue.ended:
-            self._pacing.in_vain(worker, now_s=now_s)
+            dear_s = (now_s - asked_s) / STRAY_SHARE
+            self._pacing.in_vain(worker, now_s=now_s, at_least_s=dear_s)
             return
         self._pacing.worked(worker, now_s=now_s)
         _log.warning(
@@ -139,6 +143,7 @@ class Deadlines:
 
     async def once(self) -> float:
         """Look at the claims' deadlines."""
+        asked_s = trio.current_time()
         now_s = self._clock.server_s() - self._grace_s
         since_s = self._mark.since_s(now_s)
         since = None if since_s is None else datetime.fromtimestamp(since_s, UTC)
@@ -152,6 +157,7 @@ class Deadlines:
             return 0.0
         if rescue.busy:
             return BUSY_RETRY_MAX_S
-        self._mark.looked(since_s=since_s, until_s=now_s)
+        took_s = trio.current_time() - asked_s
+        self._mark.looked(since_s=since_s, until_s=now_s, took_s=took_s)
         due_s = self._clock.local_s(rescue.next_at) + self._grace_s - trio.current_time()
-        return min(max(0.0, due_s), DEADLINE_LOOK_S)
+        return min(max(DEADLINE_GAP_S, due_s), DEADLINE_LOOK_S)

@@ -1,18 +1,19 @@
-"""The leader's seat: the one session that holds the lock and carries all of the leader's calls.
+"""The leader's seat: a session whose end is the end of the reign.
 
 Who leads has the lock on the very connection that does the work. So whoever cannot work does not
-hold the lock, and whoever lost the lock can do no more work. Nothing depends on there being one
-leader: its calls may be made by two at once, and then they share or repeat the work.
+hold the lock, and whoever lost the lock does not go on. Nothing depends on there being one leader:
+its calls may be made by two at once, and then they share or repeat the work.
 """
 
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import trio
 
 from awa._runtime.limits import CALL_TIMEOUT_S
 from awa._runtime.reconnecting import TROUBLE, Session
 from awa._storage.calls import Call
+from awa._storage.driver import TrioConnection
 from awa._storage.executors import run_trio
 from awa.errors import OutcomeUnknown
 
@@ -20,15 +21,22 @@ T = TypeVar("T")
 
 
 class Unseated(Exception):
-    """The leader's session is gone, and the lock with it."""
+    """The session is gone, and the reign is over."""
 
 
 class Seat:
     """One session, used by several sweeps in turn. `on_lost()` is called once, when it breaks."""
 
-    def __init__(self, session: Session, *, on_lost: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        session: Session,
+        *,
+        on_lost: Callable[[], None],
+        timeout_s: float = CALL_TIMEOUT_S,
+    ) -> None:
         self._session: Final = session
         self._on_lost = on_lost
+        self._timeout_s = timeout_s
         self._turn: Final = trio.Lock()
         self.lost: BaseException | None = None
         """Why the session is gone."""
@@ -38,16 +46,23 @@ class Seat:
         async with self._turn:
             if self.lost is not None:
                 raise Unseated
+            conn = await self._connected()
             try:
-                with trio.fail_after(CALL_TIMEOUT_S):
-                    conn = await self._session.connected()
+                with trio.fail_after(self._timeout_s):
                     return await run_trio(conn, call)
             except TROUBLE as error:
                 if isinstance(error, trio.TooSlowError | OutcomeUnknown) or conn.closed:
-                    self._lose(error)
-                    raise Unseated from error
+                    raise self._losing(error) from error
                 raise
 
-    def _lose(self, error: BaseException) -> None:
+    async def _connected(self) -> TrioConnection[Any]:
+        try:
+            with trio.fail_after(CALL_TIMEOUT_S):
+                return await self._session.connected()
+        except TROUBLE as error:
+            raise self._losing(error) from error
+
+    def _losing(self, error: BaseException) -> Unseated:
         self.lost = error
         self._on_lost()
+        return Unseated()

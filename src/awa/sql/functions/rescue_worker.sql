@@ -6,7 +6,9 @@
 --             Else 'gone', with the entries that were given back or ended, and the claims that were busy
 --   touches   delete workers (0 or 1); per open claims row as heartbeat
 --   one step  the row goes first: a beat that waits for it hears that it is gone. A claim of that worker which
---             commits later is open under no row, so a later call with a null beat finds it.
+--             commits later is open under no row, so a later call with a null beat finds it. With a beat only calls
+--             after those that the last beats had dealt with are looked at, so a long life costs no time here;
+--             with a null beat all are.
 create function rescue_worker(worker bigint, beat bigint, max_claims int default 500)
 returns table (answer text, released int, ended int, busy int)
 language plpgsql security definer set search_path from current
@@ -16,17 +18,19 @@ declare
     v_closings closing[];
     v_disposal disposal;
     v_gone boolean;
+    v_from bigint;
 begin
     perform require_read_committed('rescue_worker');
     perform require_number('worker', rescue_worker.worker);
     perform check_count('max_claims', rescue_worker.max_claims, 500);
-    delete from workers w where w.worker = rescue_worker.worker and w.beat = rescue_worker.beat;
+    delete from workers w where w.worker = rescue_worker.worker and w.beat = rescue_worker.beat
+    returning w.reconciled into v_from;
     v_gone := found;
     if not v_gone and exists (select from workers w where w.worker = rescue_worker.worker) then
         return query select 'alive', 0, 0, 0;
         return;
     end if;
-    v_closings := close_rows(open_rows_where('c.worker = $1', rescue_worker.worker, null, null, null, null, null, rescue_worker.max_claims), 'lost', 0);
+    v_closings := close_rows(open_rows_where('c.worker = $1 and c.call > $2', rescue_worker.worker, coalesce(v_from, -1), null, null, null, null, rescue_worker.max_claims), 'lost', 0);
     v_disposal := dispose_unheard(v_closings, 'lost', 'lost', 'the worker was lost');
     if v_gone or count_settled(v_closings) > 0 then
         perform tell_workers(array[rescue_worker.worker]);
