@@ -241,6 +241,21 @@ class TestUntilTheWindowEnds:
         again = put(one, unique={"by": ["period"], "period_s": 3600})
         assert "inserted" == again.answer
 
+    def test_who_replaces_has_the_key_for_its_own_time(self, one: Session) -> None:
+        """Guards UniqueHeldOnce: the older one's window is over with it."""
+        new(one, until="window", until_at=4_000_000_000)
+        found = put(one, **unique(on_conflict="replace"))
+        assert "replaced" == found.answer
+        complete(one, claim(one).row)
+        assert not is_held(one)
+
+    def test_what_has_ended_in_it_cannot_be_replaced(self, one: Session) -> None:
+        """Guards windows: at most once means not again, whoever asks."""
+        job = new(one, until="window", until_at=4_000_000_000)
+        complete(one, claim(one).row)
+        found = put(one, **unique(on_conflict="replace"))
+        assert (job, "completed", "existing") == (found.id, found.state, found.answer)
+
 
 class TestStates:
     """Masks of one's own."""
@@ -255,6 +270,16 @@ class TestStates:
         new(one, states=[*LIVING, "failed"], key=OTHER_KEY)
         complete(one, claim(one, token=2).row)
         assert not is_held(one, OTHER_KEY)
+
+    def test_a_dead_letter_counts_as_what_it_ended_as(self, one: Session) -> None:
+        """Guards masks: cancelled, and moved by an operator, is still cancelled."""
+        job = new(one, states=[*LIVING, "failed"])
+        bring(one, job, "cancelled")
+        successor = new(one)
+        move(one, job)
+        assert [(KEY, successor)] == keys(one)
+        assert is_held(one)
+        assert "duplicate" == dlq_retry(one, job)
 
     def test_the_closed_masks_are_those_that_python_takes(self, one: Session) -> None:
         """Guards one rule in two places: all living states, and any ends."""

@@ -27,7 +27,7 @@ begin
             union all
             select row (f.job_id, 'finals', f.state, f.lane, null, null, f.run_lease)::job_place from finals f where f.job_id = any (p_job_ids)
             union all
-            select row (q.job_id, 'dlq', 'failed', q.lane, null, null, q.run_lease)::job_place from dlq q where q.job_id = any (p_job_ids));
+            select row (q.job_id, 'dlq', q.state, q.lane, null, null, q.run_lease)::job_place from dlq q where q.job_id = any (p_job_ids));
         exit when live_slots() <@ v_slots;
         v_slots := lock_live_slots();
     end loop;

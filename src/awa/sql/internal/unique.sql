@@ -26,7 +26,7 @@ end $$;
 
 -- Whether the job still holds its key. A key with a time is held until then. "started": until the first claim,
 -- which no retry undoes. A job that is nowhere holds nothing; but a caller's old snapshot may miss one
--- that was just carried elsewhere, so there it does. A dead letter counts as failed.
+-- that was just carried elsewhere, so there it does. A dead letter counts as what it ended as.
 create function key_held(p_key unique_keys) returns boolean
 language plpgsql as $$
 declare

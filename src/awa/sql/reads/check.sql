@@ -18,7 +18,7 @@ set jit = off as $$
     ), elsewhere as (
         select d.job_id, d.run_lease, 'deferred' as place, d.state, d.losses, d.extra -> 'unique' as uniq from deferred d
         union all select f.job_id, f.run_lease, 'final', f.state, f.losses, f.extra -> 'unique' from finals f
-        union all select q.job_id, q.run_lease, 'dlq', 'failed', q.losses, q.extra -> 'unique' from dlq q
+        union all select q.job_id, q.run_lease, 'dlq', q.state, q.losses, q.extra -> 'unique' from dlq q
     ), place as (    -- where each job is: once, if all is well
         select e.job_id, e.run_lease, e.uniq, case when e.outcome = 'completed' then 'completed' when e.token is null then 'available' else 'running' end as state
         from fate e where e.outcome is null or e.outcome = 'completed'
@@ -103,9 +103,10 @@ set jit = off as $$
     select 'BodyKept', format('slot %s lane %s: a withdrawal spans more than a block: %s', x.slot, x.lane, x.seqs)
     from closures x where x.token is null and lower(x.seqs) / 1000 <> (upper(x.seqs) - 1) / 1000
     union all
+    -- of cancelled jobs nothing is known: one that was replaced has given its key away
     select 'UniqueHeldOnce', format('job %s is %s, and its unique key %s is held by %s', p.job_id, p.state, p.uniq ->> 'key', coalesce(u.job_id::text, 'nobody'))
     from place p left join unique_keys u on u.unique_key = decode(p.uniq ->> 'key', 'hex')
-    where p.uniq is not null and u.job_id is distinct from p.job_id
+    where p.uniq is not null and u.job_id is distinct from p.job_id and p.state <> 'cancelled'
       and case when p.uniq ? 'until_at' then to_timestamp((p.uniq ->> 'until_at')::double precision) > clock_timestamp()
                when unique_states(p.uniq) = '{started}' then p.state = 'available' and p.run_lease = 1 or p.state = 'scheduled' and p.run_lease = 0
                else p.state = any (unique_states(p.uniq)) end
