@@ -4,7 +4,7 @@
 --   outcome   a row per job, in their order: 'settled' with its state; 'duplicate' (another job has its unique
 --             key); 'already' (by this settle id); 'busy'; 'stale' with the state it is in; 'unknown'
 --   touches   delete dlq, insert ready or deferred, insert acts (one each per job); update unique_keys
---   one step  the rows are locked first, then the keys in their order, then the lanes. run_lease goes on
+--   one step  the rows are locked first, missing lanes made, then the keys locked in their order, then the lanes. run_lease goes on
 --             from where it was: a late settle of the old life finds nothing of its own.
 create function dlq_retry(settle_id bigint, job_ids bigint[], opts jsonb default '{}')
 returns table (item int, answer text, state text)
@@ -13,6 +13,8 @@ language plpgsql security definer set search_path from current as $$
 declare
     v_fresh bigint[];
     v_opts enqueue_options := read_options(dlq_retry.opts);
+    v_queue text := case when dlq_retry.opts ? 'queue' then v_opts.queue end;
+    v_priority smallint := case when dlq_retry.opts ? 'priority' then v_opts.priority end;
     v_mine bigint[];
     v_busy bigint[];
     v_held bigint[];
@@ -25,10 +27,10 @@ begin
     end if;
     v_mine := array(select q.job_id from dlq q where q.job_id = any (v_fresh) for update skip locked);
     v_busy := array(select q.job_id from dlq q where q.job_id = any (v_fresh) and q.job_id <> all (v_mine));
+    perform make_lanes_for_dead(v_mine, v_queue, v_priority);
     v_held := keys_lost(v_mine);
     v_mine := array(select m from unnest(v_mine) m where m <> all (v_held));
-    v_event := revive(v_mine, case when dlq_retry.opts ? 'queue' then v_opts.queue end,
-                      case when dlq_retry.opts ? 'priority' then v_opts.priority end, coalesce(v_opts.delay_s, 0));
+    v_event := revive(v_mine, v_queue, v_priority, coalesce(v_opts.delay_s, 0));
     perform log_acts(dlq_retry.settle_id, 'dlq_retry', case when v_opts.delay_s > 0 then 'scheduled' else 'available' end, v_mine, null);
     if tracing() and v_mine <> '{}' then
         perform emit(jsonb_build_object('a', 'dlq_retry', 'settle', dlq_retry.settle_id) || v_event);

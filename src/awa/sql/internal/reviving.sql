@@ -22,6 +22,14 @@ begin
     return v_lost;
 end $$;
 
+-- The lanes they may return to are made where they are missing. Before keys are taken, as enqueue_many does it.
+create function make_lanes_for_dead(p_job_ids bigint[], p_queue text, p_priority smallint) returns void
+language plpgsql as $$
+begin
+    perform ensure_shards(coalesce(p_queue, l.queue), coalesce(p_priority, l.priority))
+    from (select distinct x.queue, x.priority from dlq q join lanes x on x.lane = q.lane where q.job_id = any (p_job_ids)) l;
+end $$;
+
 -- revive: these dead letters become entries, or deferred rows; with no losses and their first attempt before
 -- them. Without a wish they return to the lane they were in.
 create function revive(p_job_ids bigint[], p_queue text, p_priority smallint, p_delay_s double precision) returns jsonb
@@ -31,8 +39,6 @@ declare
     v_run_at timestamptz := clock_timestamp() + make_interval(secs => p_delay_s);
     v_event jsonb;
 begin
-    perform ensure_shards(coalesce(p_queue, l.queue), coalesce(p_priority, l.priority))
-    from (select distinct x.queue, x.priority from dlq q join lanes x on x.lane = q.lane where q.job_id = any (p_job_ids)) l;
     if v_later then
         perform begin_defer();
     else

@@ -60,6 +60,7 @@ begin
     end if;
     v_job := nextval('job_id_seq');    -- may assign an xid, so after the test for one
     if v_opts.unique_job is not null then
+        perform lane_for(v_opts, v_job);    -- lanes are made before keys are taken, as enqueue_many does it
         v_key := (take_keys(array[row (1, v_job, read_unique(v_opts.unique_job, v_opts.on_conflict))::wish]))[1];
     end if;
     if v_key.answer = 'existing' then

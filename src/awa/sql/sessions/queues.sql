@@ -46,6 +46,7 @@ begin
     elsif v ? 'enqueue_shards' and int_option(v, 'enqueue_shards', 1, 64, 1) is null then
         return;
     end if;
+    perform pg_advisory_xact_lock(lk_declare(), 0);    -- before the queue's row: lanes are made before and after
     perform ensure_lane(configure_queue.queue);
     update queue_settings q
     set deadline_s = coalesce((v ->> 'deadline_s')::double precision, q.deadline_s),
