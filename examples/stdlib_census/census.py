@@ -9,9 +9,13 @@ from blake3 import blake3
 
 @dataclass(frozen=True, slots=True)
 class CountFile:
-    """The arguments of a job: one file to look at."""
+    """The arguments of a job: one file to look at, and what shall go wrong with it."""
 
     path: str
+    fails_first: bool = False
+    """The first attempt raises an error, as a file system does that has to be asked again."""
+    slow_s: float = 0.0
+    """How long the disk takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +26,14 @@ class FileCount:
     lines: int
 
 
+def stdlib_root() -> Path:
+    """Return where the running interpreter has its standard library."""
+    return Path(sysconfig.get_path("stdlib"))
+
+
 def stdlib_files() -> list[str]:
-    """Return every Python file of the running interpreter's standard library, sorted."""
-    root = Path(sysconfig.get_path("stdlib"))
+    """Return every Python file of the standard library, sorted."""
+    root = stdlib_root()
     installed = {"site-packages", "dist-packages"}
     return sorted(
         str(path)

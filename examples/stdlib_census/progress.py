@@ -8,53 +8,52 @@ from typing import Final
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-LINE_INTERVAL_S: Final = 1.0
-LOOK_S_MIN: Final = 1e-3
+import awa
 
-Show = Callable[[int], None]
-"""Show that so many jobs are completed."""
+LINE_INTERVAL_S: Final = 1.0
+
+Show = Callable[[awa.QueueStats], None]
+"""Show where the jobs are."""
 
 
 @contextmanager
 def progress(console: Console, total: int) -> Iterator[Show]:
-    """Show the progress of the block: `show(completed)` as often as you like."""
+    """Show the progress of the block: `show(counts)` as often as you like."""
     if not console.is_terminal:
         yield _lines(console, total)
         return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("counting files"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
+        TextColumn("{task.fields[others]}"),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console) as bar:
-        task = bar.add_task("counting files", total=total, rate="")
-        first = (0.0, 0)
+        task = bar.add_task("", total=total, others="")
 
-        def show(completed: int) -> None:
-            nonlocal first
-            now_s = time.monotonic()
-            if first[1] == 0:
-                # The workers' own start is not the queue's speed.
-                first = (now_s, completed)
-            rate = (completed - first[1]) / max(now_s - first[0], LOOK_S_MIN)
-            bar.update(task, completed=completed, rate=f"{rate:,.0f} jobs/s")
+        def show(counts: awa.QueueStats) -> None:
+            bar.update(task, completed=counts.completed, others=_others(counts))
 
         yield show
 
 
-def _lines(console: Console, total: int) -> Show:
-    """One line a second, and one for the end."""
-    last_s = -LINE_INTERVAL_S
-    last = -1
+def _others(counts: awa.QueueStats) -> str:
+    return f"{counts.running} running, {counts.deferred} waiting for their time"
 
-    def show(completed: int) -> None:
+
+def _lines(console: Console, total: int) -> Show:
+    """One line a second while something changes, and one for the end."""
+    last_s = -LINE_INTERVAL_S
+    last = ""
+
+    def show(counts: awa.QueueStats) -> None:
         nonlocal last_s, last
         now_s = time.monotonic()
-        due = now_s - last_s >= LINE_INTERVAL_S or completed == total
-        if due and completed != last:
-            last_s, last = now_s, completed
-            console.print(f"  {completed} of {total} files counted", highlight=False)
+        line = f"  {counts.completed} of {total} files counted, {_others(counts)}"
+        due = now_s - last_s >= LINE_INTERVAL_S or counts.completed == total
+        if due and line != last:
+            last_s, last = now_s, line
+            console.print(line, highlight=False)
 
     return show

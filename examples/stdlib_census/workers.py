@@ -1,11 +1,11 @@
-"""Worker processes: started together, watched, and gone at the end whatever happens."""
+"""Worker processes: started, killed, and gone at the end whatever happens."""
 
 import os
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,24 +36,51 @@ class WorkerProcess:
             raise WorkerFailed(f"a worker ended with status {found}:\n{said}")
 
 
+class Crew:
+    """Workers of one database, those that are meant to live."""
+
+    def __init__(self, url: str, stack: ExitStack) -> None:
+        self._url = url
+        self._stack = stack
+        self._alive: list[WorkerProcess] = []
+
+    def start(self) -> None:
+        """Start one more."""
+        self._alive.append(self._stack.enter_context(_worker(self._url)))
+
+    def kill(self, pid: int) -> None:
+        """Kill one as the machine would that loses its power: it cannot say or tidy anything."""
+        (victim,) = [worker for worker in self._alive if worker.process.pid == pid]
+        self._alive.remove(victim)
+        victim.process.kill()
+        victim.process.wait()
+        victim.require(-signal.SIGKILL)
+
+    def require_alive(self) -> None:
+        """Raise WorkerFailed when one has ended that nobody ended."""
+        for worker in self._alive:
+            worker.require(None)
+
+    def stop(self) -> None:
+        """Ask all of them to stop, then wait: each finishes what it runs. Raises WorkerFailed."""
+        for worker in self._alive:
+            worker.process.terminate()
+        for worker in self._alive:
+            with suppress(subprocess.TimeoutExpired):
+                worker.process.wait(STOP_TIMEOUT_S)
+            # With few files the others are done before this one has even begun to listen.
+            worker.require(0, -signal.SIGTERM)
+
+
 @contextmanager
-def workers(url: str, count: int) -> Iterator[list[WorkerProcess]]:
+def crew(url: str, count: int) -> Iterator[Crew]:
     """Run so many workers within the block. No one is left behind, even when the block fails."""
     with ExitStack() as stack:
-        started = [stack.enter_context(_worker(url)) for _ in range(count)]
-        yield started
-        _stop(started)
-
-
-def _stop(started: Sequence[WorkerProcess]) -> None:
-    """Ask all of them to stop, then wait: each finishes what it runs. Raises WorkerFailed."""
-    for worker in started:
-        worker.process.terminate()
-    for worker in started:
-        with suppress(subprocess.TimeoutExpired):
-            worker.process.wait(STOP_TIMEOUT_S)
-        # With few files the others are done before this one has even begun to listen.
-        worker.require(0, -signal.SIGTERM)
+        workers = Crew(url, stack)
+        for _ in range(count):
+            workers.start()
+        yield workers
+        workers.stop()
 
 
 @contextmanager

@@ -1,4 +1,5 @@
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,7 +11,8 @@ from uuid import uuid4
 import pytest
 
 from examples.stdlib_census.census import count_file, stdlib_files
-from examples.stdlib_census.findings import Findings, mismatches
+from examples.stdlib_census.findings import Attempts, Findings, Rescues, mismatches
+from examples.stdlib_census.plan import FILES_MIN, plan_of
 from tests.facts import wait_until
 from tests.tidy.tree import ROOT
 
@@ -20,10 +22,15 @@ RUN_S_MAX: Final = 120
 GOOD: Final = Findings(
     files=3,
     completed=3,
-    attempts=3,
+    failing=1,
+    attempts=Attempts(made=8, completed=3, given_back=1, retried=1, lost=2, failed=1),
+    rescues=Rescues(jobs=2, first_s=3.5, last_s=4.0),
+    late_ms=12.5,
+    letters=("gone.py",),
+    letters_expected=("gone.py",),
     mismatches=(),
     lines=100,
-    took_s=1.0,
+    jobs_per_s=1000.0,
     wal_bytes=1000,
     changed_rows=2,
     violations=(),
@@ -66,13 +73,19 @@ def demo(request: pytest.FixtureRequest) -> Iterator[Demo]:
         running.process.kill()
 
 
-@pytest.mark.parametrize("demo", [("--files", "40")], indirect=True)
-def test_the_demo_counts_files_in_two_processes_and_checks_every_result(demo: Demo) -> None:
-    """Guards `make demo`: real files and processes, a report that was checked, nothing left."""
+@pytest.mark.parametrize("demo", [("--files", "60")], indirect=True)
+def test_the_demo_counts_every_file_although_a_worker_is_killed(demo: Demo) -> None:
+    """Guards `make demo`: real files, processes and trouble, a checked report, nothing left."""
     said, _ = demo.process.communicate(timeout=RUN_S_MAX)
     assert 0 == demo.process.returncode, said
-    assert "40 of 40 files counted" in said
-    assert "every file was counted once, and every result is right" in said
+    assert "60 of 60 files counted" in said
+    assert re.search(r"worker \d+ is killed with its jobs in hand", said)
+    assert "every file was counted, and every result is right" in said
+    assert re.search(r"dead letter: .*no_such_module\.py", said)
+    (rescued,) = re.findall(r"rescued: they ran again +(\d+)", said)
+    assert int(rescued) > 0
+    assert re.search(r"jobs that failed once and were retried +2\b", said)
+    assert re.search(r"the scheduled job's lateness +\d+ ms", said)
     wait_until(lambda: not demo.remains(), what="the end of the demo's processes")
 
 
@@ -92,18 +105,72 @@ def test_an_interrupted_demo_leaves_no_process_behind(demo: Demo) -> None:
 @pytest.mark.parametrize(
     "findings",
     [
-        replace(GOOD, completed=2, attempts=2),
-        replace(GOOD, attempts=4),
+        replace(GOOD, completed=2, attempts=replace(GOOD.attempts, made=7, completed=2)),
+        replace(GOOD, attempts=replace(GOOD.attempts, made=9, completed=4)),
+        replace(GOOD, attempts=replace(GOOD.attempts, made=9)),
+        replace(GOOD, failing=2),
+        replace(
+            GOOD,
+            attempts=replace(GOOD.attempts, made=6, lost=0),
+            rescues=Rescues(jobs=0, first_s=0.0, last_s=0.0),
+        ),
+        replace(GOOD, rescues=replace(GOOD.rescues, jobs=1)),
+        replace(GOOD, late_ms=-1.0),
+        replace(GOOD, letters=()),
+        replace(GOOD, letters=("gone.py", "there.py")),
         replace(GOOD, mismatches=("a.py",)),
         replace(GOOD, violations=("NoJobLost: job 1",)),
-        replace(GOOD, files=0, completed=0, attempts=0),
+        replace(
+            GOOD,
+            files=0,
+            completed=0,
+            attempts=replace(GOOD.attempts, made=5, completed=0),
+        ),
     ],
-    ids=["lost", "run twice", "wrong result", "broken property", "nothing done"],
+    ids=[
+        "not counted",
+        "completed twice",
+        "an attempt without an end",
+        "not retried",
+        "nothing rescued",
+        "not all rescued",
+        "too early",
+        "no dead letter",
+        "another dead letter",
+        "wrong result",
+        "broken property",
+        "nothing done",
+    ],
 )
 def test_the_verdict_is_bad_when_anything_is_wrong(findings: Findings) -> None:
-    """Guards the exit status: each kind of wrong alone is enough."""
-    assert GOOD.is_good()
-    assert not findings.is_good()
+    """Guards the exit status: each kind of wrong alone is enough, and has a name of its own."""
+    assert [] == GOOD.problems()
+    assert 1 == len(findings.problems())
+
+
+@pytest.mark.parametrize("count", [FILES_MIN, FILES_MIN + 1, 500])
+def test_every_trouble_is_planned_for_any_number_of_files(count: int) -> None:
+    """Guards the story: something fails, is slow, is for later and is missing, however few."""
+    files = stdlib_files()[:count]
+    plan = plan_of(files)
+    assert files == plan.files
+    assert plan.failing > 0
+    assert any(job.slow_s for job in plan.now)
+    assert 1 == len(plan.letters)
+
+
+@pytest.mark.parametrize("options", [["--files", "3"], ["--workers", "0"], ["--files", "x"]])
+def test_the_demo_says_what_it_cannot_do(options: list[str]) -> None:
+    """Guards bad options: one line and status 2, before anything is started."""
+    done = subprocess.run(
+        [sys.executable, "-m", "examples.stdlib_census", *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert 2 == done.returncode
+    assert options[0] in done.stderr
 
 
 def test_a_wrong_or_missing_result_is_found() -> None:
