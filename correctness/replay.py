@@ -32,7 +32,8 @@ PARALLEL: Final = 2
 
 _INVARIANTS: Final = (
     "EntryClaimedOnce TokenTakesOnce ClosuresDisjoint ClosureWithinClaim WithdrawnUnclaimed "
-    "OneLivePlacePerJob BodyKept HoleSafety HolesBelow FloorKept OpenIsNewest NumbersOnce LossBound"
+    "OneLivePlacePerJob BodyKept HoleSafety HolesBelow FloorKept OpenIsNewest NumbersOnce "
+    "LossBound UniqueHeldOnce"
 )
 _CONFIG: Final = f"""\
 CONSTANTS
@@ -116,6 +117,7 @@ def trace_text(trace: Trace) -> str:
             "ring": trace.ring,
             "appear": trace.appear,
             "bounds": trace.bounds,
+            "wants": trace.wants,
             "events": trace.events,
         }
     )

@@ -312,6 +312,7 @@ LIES: Final = (
     ),
     *_lies(
         "replaced",
+        ("key_taken", "enqueue", 2, "unheld", field(replaced=[], finals=[])),
         ("replaced_job_goes_on", "enqueue", 2, "cancelled", field(finals=[])),
         ("replaced_twice", "enqueue", 3, "pending", element("replaced", 2, 1)),
     ),

@@ -5,7 +5,7 @@ order of their first appearance, so two tests that did the same thing give the s
 """
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -42,6 +42,8 @@ class Trace:
     """Every number that ever appears in it."""
     bounds: frozenset[tuple[int, int]]
     """Jobs, and how many attempts they have, as far as the census knows them."""
+    wants: frozenset[tuple[int, int, frozenset[str]]]
+    """Jobs with the unique key they ask for and the states that hold it, from there as well."""
     events: tuple[dict[str, Any], ...]
     lines: tuple[int, ...]
 
@@ -92,6 +94,7 @@ def _cut_lane(recorded: Sequence[Recorded], lane: int) -> Trace:
         ring=next((event["from"] for event in events if event["a"] == "rotate"), 0),
         appear=_appear(recorded, lane),
         bounds=_bounds(recorded, lane, names),
+        wants=_wants(recorded, lane, names),
         events=tuple(events),
         lines=tuple(lines),
     )
@@ -121,12 +124,24 @@ def _appear(recorded: Sequence[Recorded], lane: int) -> frozenset[int]:
     return frozenset(number for one in recorded for number in appearing(one.event, lane))
 
 
+def _known_of(recorded: Sequence[Recorded], lane: int, key: str) -> Iterator[list[Any]]:
+    """What the censuses of a lane say of each job they find."""
+    for one in recorded:
+        if one.event["a"] == "census" and one.event["lane"] == lane:
+            yield from one.event.get(key, ())
+
+
 def _bounds(recorded: Sequence[Recorded], lane: int, names: Names) -> frozenset[tuple[int, int]]:
+    known = _known_of(recorded, lane, "bounds")
+    return frozenset((names.of("job", job), most) for job, most in known)
+
+
+def _wants(
+    recorded: Sequence[Recorded], lane: int, names: Names
+) -> frozenset[tuple[int, int, frozenset[str]]]:
     return frozenset(
-        (names.of("job", job), most)
-        for one in recorded
-        if one.event["a"] == "census" and one.event["lane"] == lane
-        for job, most in one.event.get("bounds", ())
+        (names.of("job", job), names.of("key", int(key, 16)), frozenset(states))
+        for job, key, states in _known_of(recorded, lane, "unique")
     )
 
 
@@ -143,6 +158,7 @@ def _workers_trace(recorded: Sequence[Recorded]) -> Trace:
         ring=0,
         appear=frozenset(),
         bounds=frozenset(),
+        wants=frozenset(),
         events=tuple(
             projected
             for _, event in kept

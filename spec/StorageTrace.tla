@@ -54,7 +54,10 @@ Rows  == Set(e.rows)
 \* What became of closed attempts, or of jobs that came.
 Out   == [new |-> New, deferred |-> Set(e.deferred), finals |-> Set(e.finals), dead |-> Set(e.dead)]
 OnceOut == Once("new") /\ Once("deferred") /\ Once("finals") /\ Once("dead")
-More  == [deferred |-> Set(e.deferred), taken |-> Set(e.taken), finals |-> Set(e.finals), wants |-> {}]
+Came  == {n.job : n \in New} \cup {d.job : d \in Set(e.deferred)}
+Wanted == {w \in Traces[trace].wants : w[1] \in Came}
+More  == [deferred |-> Set(e.deferred), taken |-> Set(e.taken), finals |-> Set(e.finals),
+          wants |-> {[job |-> w[1], key |-> w[2], mask |-> w[3]] : w \in Wanted}]
 OnceMore == Once("new") /\ Once("deferred") /\ Once("taken") /\ Once("finals")
 Floor == IF e.floor = <<>> THEN floor ELSE e.floor[1]
 

@@ -32,6 +32,7 @@ def test_a_new_lane_is_empty(one: Session) -> None:
         "finals": [],
         "dead": [],
         "bounds": [],
+        "unique": [],
     } == value(one, CENSUS, [1])
     assert value(one, CENSUS, [2]) is None
 
@@ -86,6 +87,15 @@ def test_jobs_outside_the_ring_are_told(one: Session) -> None:
     assert [[1, "cancelled", 1, 1, 0], [3, "cancelled", 0, 1, 0]] == told["finals"]
     assert [[4, 1, 1, 0]] == told["dead"]
     assert [[1, 3], [2, 4], [3, 5], [4, 6]] == told["bounds"]
+
+
+def test_unique_keys_are_told(one: Session) -> None:
+    """Guards UniqueHeldOnce in a replay: which job asks for which key, in which states."""
+    one.execute("select awa.ensure_lane('default')")
+    for key, until in (("00" * 16, "started"), ("11" * 16, "window")):
+        unique = {"key": key, "until": until, "period_s": 60}
+        one.execute("select * from awa.enqueue('k', '1', %s)", [Jsonb({"unique": unique})])
+    assert [[1, "00" * 16, ["started"]]] == value(one, CENSUS, [1])["unique"]
 
 
 def test_the_schema_says_its_version(one: Session) -> None:

@@ -1,5 +1,5 @@
 -- census: all that is known of one lane, in one snapshot. The last event of a recorded trace. `bounds` says
--- how many attempts each job has, which no event does.
+-- how many attempts each job has, `unique` which key it holds in which states: no event does.
 create function census(lane int) returns jsonb
 language sql stable security definer set search_path from current as $$
     select jsonb_build_object('a', 'census', 'lane', census.lane, 'no', s.no, 'next', s.next, 'holes', (s.holes + s.young)::text,
@@ -16,12 +16,18 @@ language sql stable security definer set search_path from current as $$
         'finals', (select coalesce(jsonb_agg(jsonb_build_array(f.job_id, f.state, f.run_lease, f.attempt, f.losses) order by f.job_id), '[]')
                    from finals f where f.lane = census.lane),
         'dead', (select coalesce(jsonb_agg(jsonb_build_array(q.job_id, q.run_lease, q.attempt, q.losses) order by q.job_id), '[]')
-                 from dlq q where q.lane = census.lane),
-        'bounds', (select coalesce(jsonb_agg(distinct jsonb_build_array(b.job_id, b.max_attempts)), '[]') from (
-                       select r.job_id, r.max_attempts from ready r where r.lane = census.lane
-                       union all select d.job_id, d.max_attempts from deferred d where d.lane = census.lane
-                       union all select f.job_id, f.max_attempts from finals f where f.lane = census.lane
-                       union all select q.job_id, q.max_attempts from dlq q where q.lane = census.lane) b))
+                 from dlq q where q.lane = census.lane)
+) || (
+        select jsonb_build_object(
+            'bounds', coalesce(jsonb_agg(distinct jsonb_build_array(b.job_id, b.max_attempts)), '[]'),
+            'unique', coalesce(jsonb_agg(distinct jsonb_build_array(b.job_id, encode((b.key).key, 'hex'), (b.key).states))
+                               filter (where (b.key).states is not null and (b.key).until is null), '[]'))
+        from (select a.job_id, a.max_attempts,
+                     case when a.extra ? 'unique' then read_unique(a.extra -> 'unique', 'raise') end as key
+              from (select r.job_id, r.max_attempts, r.extra from ready r where r.lane = census.lane
+                    union all select d.job_id, d.max_attempts, d.extra from deferred d where d.lane = census.lane
+                    union all select f.job_id, f.max_attempts, f.extra from finals f where f.lane = census.lane
+                    union all select q.job_id, q.max_attempts, q.extra from dlq q where q.lane = census.lane) a) b)
     from lane_now s where s.lane = census.lane
 $$;
 
