@@ -75,17 +75,22 @@ create function numbers_in(p_seqs int8multirange) returns bigint
 language sql immutable as $$ select coalesce(sum(upper(g) - lower(g)), 0)::bigint from unnest(p_seqs) g $$;
 
 -- Open and completed attempts of each lane: what is closed was claimed, and nothing is closed twice, so two sums
--- say it. They read every claim and closure of the ring: half a second for a million of each.
+-- say it. They read every claim and closure of the ring; most hold one range, which needs no unnest.
 create function lane_counts() returns table (lane int, running bigint, completed bigint)
 language sql stable security definer set search_path from current set jit = off as $$
     with claimed as (
-        select c.lane, sum(upper(g) - lower(g)) as numbers from claims c cross join lateral unnest(c.seqs) g group by c.lane
+        select c.lane, sum(case when c.seqs = int8multirange(int8range(lower(c.seqs), upper(c.seqs))) then upper(c.seqs) - lower(c.seqs)
+                                else numbers_in(c.seqs) end) as numbers
+        from claims c group by c.lane
     ), closed as (
-        select x.lane, sum(upper(g) - lower(g)) as numbers, sum(upper(g) - lower(g)) filter (where x.outcome = 'completed') as completed
-        from closures x cross join lateral unnest(x.seqs) g where x.token is not null group by x.lane
+        select x.lane, x.outcome = 'completed' as is_completed,
+               sum(case when x.seqs = int8multirange(int8range(lower(x.seqs), upper(x.seqs))) then upper(x.seqs) - lower(x.seqs)
+                        else numbers_in(x.seqs) end) as numbers
+        from closures x where x.token is not null group by 1, 2
     )
-    select c.lane, (c.numbers - coalesce(x.numbers, 0))::bigint, coalesce(x.completed, 0)::bigint
-    from claimed c left join closed x on x.lane = c.lane
+    select c.lane, (c.numbers - coalesce(sum(x.numbers), 0))::bigint,
+           coalesce(sum(x.numbers) filter (where x.is_completed), 0)::bigint
+    from claimed c left join closed x on x.lane = c.lane group by c.lane, c.numbers
 $$;
 
 -- The numbers of a lane that wait to be claimed: those from the cursor on, and these holes, less the withdrawn.
