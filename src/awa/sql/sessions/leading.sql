@@ -73,6 +73,9 @@ set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 declare
     v_slot smallint;
 begin
+    if ended_elsewhere.calls is null or lower_inf(ended_elsewhere.calls) or upper_inf(ended_elsewhere.calls) then
+        perform refuse_input('calls', 'must be a bounded set of call numbers');
+    end if;
     foreach v_slot in array lock_live_slots() loop
         return query execute format(
             'select c.token, c.part, x.seqs, x.outcome::text from claims_%1$s c join closures_%1$s x on x.token = c.token and x.part = c.part '
