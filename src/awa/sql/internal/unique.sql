@@ -24,24 +24,23 @@ begin
     perform drop_keys(array(select j from unnest(v_jobs) j where j not in (select p.job_id from job_places(v_jobs) p)));
 end $$;
 
--- Whether the job still holds its key. A key with a time is held until then. "started": until the first claim,
--- which no retry undoes. A job that is nowhere holds nothing; but a caller's old snapshot may miss one
--- that was just carried elsewhere, so there it does. A dead letter counts as what it ended as.
-create function key_held(p_key unique_keys) returns boolean
+-- keys_held: of these keys' jobs (0: nobody), those that still hold them. A key with a time is held until then.
+-- "started": until the first claim, which no retry undoes. A job that is nowhere holds nothing; but a caller's old
+-- snapshot may miss one that was just carried elsewhere, so there it does. A dead letter counts as what it ended as.
+create function keys_held(p_keys unique_keys[]) returns bigint[]
 language plpgsql as $$
-declare
-    v_place job_place;
 begin
-    if p_key.until is not null then
-        return p_key.until > clock_timestamp();
-    end if;
-    select * into v_place from job_places(array[p_key.job_id]) p order by p.place = 'ring' desc, p.run_lease desc limit 1;
-    if v_place.job_id is null then
-        return current_setting('transaction_isolation') <> 'read committed';
-    elsif p_key.states = '{started}' then
-        return v_place.state = 'available' and v_place.run_lease = 1 or v_place.state = 'scheduled' and v_place.run_lease = 0;
-    end if;
-    return v_place.state = any (p_key.states);
+    return array(
+        select k.job_id
+        from unnest(p_keys) k
+        left join (select distinct on (x.job_id) x.*
+                   from job_places(array(select a.job_id from unnest(p_keys) a where a.until is null and a.job_id > 0)) x
+                   order by x.job_id, x.place = 'ring' desc, x.run_lease desc) p on p.job_id = k.job_id
+        where k.job_id > 0
+          and case when k.until is not null then k.until > clock_timestamp()
+                   when p.job_id is null then current_setting('transaction_isolation') <> 'read committed'
+                   when k.states = '{started}' then p.state = 'available' and p.run_lease = 1 or p.state = 'scheduled' and p.run_lease = 0
+                   else p.state = any (k.states) end);
 end $$;
 
 create function hand_over(p_key bytea, p_job_id bigint, p_states text[], p_until timestamptz) returns void
@@ -49,9 +48,9 @@ language sql volatile as $$
     update unique_keys u set job_id = p_job_id, states = p_states, until = p_until where u.unique_key = p_key
 $$;
 
--- take_key: the key is this job's (null), or the job that holds it. The row is locked until the end of the
--- transaction: whoever wants the same key waits for it. In a loop, because a row may go while we wait for it.
-create function take_key(p_key bytea, p_job_id bigint, p_states text[], p_until timestamptz) returns bigint
+-- lock_key: the key's row as somebody has it, locked until the end of the transaction; or a new one of this job,
+-- whose job_id is answered as 0. Whoever wants the same key waits. In a loop: a row may go while we wait for it.
+create function lock_key(p_key bytea, p_job_id bigint, p_states text[], p_until timestamptz) returns unique_keys
 language plpgsql as $$
 declare
     v_held unique_keys;
@@ -59,18 +58,28 @@ begin
     loop
         insert into unique_keys (unique_key, job_id, states, until) values (p_key, p_job_id, p_states, p_until) on conflict do nothing;
         if found then
-            return null;
+            return row (p_key, 0, p_states, p_until)::unique_keys;
         end if;
         select * into v_held from unique_keys u where u.unique_key = p_key for update;
         if found then
-            if v_held.job_id <> p_job_id and key_held(v_held) then
-                return v_held.job_id;
-            end if;
-            -- also when it is ours: an older snapshot than this act must fail, not believe the job to be ended
-            perform hand_over(p_key, p_job_id, p_states, p_until);
-            return null;
+            return v_held;
         end if;
     end loop;
+end $$;
+
+-- take_key: the key is this job's (null), or the job that holds it.
+create function take_key(p_key bytea, p_job_id bigint, p_states text[], p_until timestamptz) returns bigint
+language plpgsql as $$
+declare
+    v_held unique_keys := lock_key(p_key, p_job_id, p_states, p_until);
+begin
+    if v_held.job_id <> p_job_id and keys_held(array[v_held]) <> '{}' then
+        return v_held.job_id;
+    elsif v_held.job_id > 0 then
+        -- also when it is ours: an older snapshot than this act must fail, not believe the job to be ended
+        perform hand_over(p_key, p_job_id, p_states, p_until);
+    end if;
+    return null;
 end $$;
 
 create function refuse_duplicate(p_job_id bigint) returns void
@@ -102,48 +111,73 @@ end $$;
 
 create type wish as (ord bigint, job_id bigint, uniq unique_option);
 
--- take_keys: what becomes of jobs with these wishes. Keys are taken in their order and lanes after all keys, so
+-- take_keys: what becomes of jobs with these wishes. Keys are locked in their order and lanes after all keys, so
 -- that two calls never wait for each other in a circle. Of two wishes for one key the first stands.
 create function take_keys(p_wishes wish[]) returns keyed[]
 language plpgsql as $$
 declare
     v_firsts wish[] := array(select distinct on ((w.uniq).key) w from unnest(p_wishes) w order by (w.uniq).key, w.ord);
-    v_holders bigint[] := '{}';
-    v_gone withdrawn_job[];
+    v_keys unique_keys[] := '{}';
+    v_holders bigint[] := array_fill(0::bigint, array[cardinality(v_firsts)]);
+    v_gone withdrawn_job[] := '{}';
     v_refused bigint;
     w wish;
 begin
     foreach w in array v_firsts loop
-        v_holders := v_holders || coalesce(take_key((w.uniq).key, w.job_id, (w.uniq).states, (w.uniq).until), 0);
-        v_refused := coalesce(v_refused, case when (w.uniq).on_conflict = 'raise' then nullif(v_holders[cardinality(v_holders)], 0) end);
+        v_keys := array_append(v_keys, lock_key((w.uniq).key, w.job_id, (w.uniq).states, (w.uniq).until));
     end loop;
-    v_refused := coalesce(v_refused, (
-        select case when f.h > 0 then f.h else f.job_id end
-        from unnest(p_wishes) d join unnest(v_firsts, v_holders) f (ord, job_id, uniq, h) on (f.uniq).key = (d.uniq).key and f.ord <> d.ord
-        where (d.uniq).on_conflict = 'raise' order by d.ord limit 1));
-    if v_refused is not null then
-        perform refuse_duplicate(v_refused);
+    if exists (select from unnest(v_keys) k where k.job_id > 0) then
+        v_holders := free_keys(v_firsts, v_keys);
     end if;
-    v_gone := replace_jobs(array(select h from unnest(v_firsts, v_holders) f (ord, job_id, uniq, h) where (f.uniq).on_conflict = 'replace' and h > 0));
-    perform hand_over((f.uniq).key, f.job_id, (f.uniq).states, (f.uniq).until)
-    from unnest(v_firsts, v_holders) f (ord, job_id, uniq, h) join unnest(v_gone) g on g.job_id = f.h;
+    select case when f.h > 0 then f.h else f.job_id end into v_refused
+    from unnest(p_wishes) d join unnest(v_firsts, v_holders) f (ord, job_id, uniq, h) on (f.uniq).key = (d.uniq).key
+    where (d.uniq).on_conflict = 'raise' and (f.h > 0 or f.ord <> d.ord) order by d.ord limit 1;
+    if found then
+        perform refuse_duplicate(v_refused);
+    elsif exists (select from unnest(v_holders) h where h > 0) then
+        v_gone := replace_jobs(array(select h from unnest(v_firsts, v_holders) f (ord, job_id, uniq, h) where (f.uniq).on_conflict = 'replace' and h > 0));
+        perform hand_over((f.uniq).key, f.job_id, (f.uniq).states, (f.uniq).until)
+        from unnest(v_firsts, v_holders) f (ord, job_id, uniq, h) join unnest(v_gone) g on g.job_id = f.h;
+    end if;
     return keyed_of(p_wishes, v_firsts, v_holders, v_gone);
 end $$;
 
--- The answers: p_holders (0: nobody) held the keys of p_firsts, and of those p_gone were replaced.
+-- free_keys: who holds each of these keys (0: nobody). Those that nobody holds any more are handed over.
+create function free_keys(p_firsts wish[], p_keys unique_keys[]) returns bigint[]
+language plpgsql as $$
+declare
+    v_held bigint[] := keys_held(p_keys);
+begin
+    perform hand_over((f.uniq).key, f.job_id, (f.uniq).states, (f.uniq).until)
+    from unnest(p_firsts, p_keys) f (ord, job_id, uniq, key, holder, states, until)
+    where f.holder > 0 and f.holder not in (select h from unnest(v_held) h);
+    return array(select case when k.job_id in (select h from unnest(v_held) h) then k.job_id else 0 end
+                 from unnest(p_keys) with ordinality k order by k.ordinality);
+end $$;
+
+-- The answers: p_holders (0: nobody) held the keys of p_firsts, and of those p_gone were replaced. Where the older
+-- job is asked for, its state is looked up once more: it may have been claimed while we waited to replace it.
 create function keyed_of(p_wishes wish[], p_firsts wish[], p_holders bigint[], p_gone withdrawn_job[]) returns keyed[]
-language sql volatile as $$
-    with firsts as materialized (
-        select f.job_id, (f.uniq).key as key, f.h, g as gone, f.h = 0 or g.job_id is not null as fresh
-        from unnest(p_firsts, p_holders) f (ord, job_id, uniq, h) left join unnest(p_gone) g on g.job_id = f.h
-    ), places as materialized (
-        select distinct on (p.job_id) p.job_id, p.state
-        from job_places(array(select f.h from firsts f where not f.fresh)) p order by p.job_id, p.run_lease desc
-    )
-    select coalesce(array_agg(row (
-        d.ord, case when f.fresh then f.job_id else f.h end, case when not f.fresh then coalesce(p.state, 'completed') end,
-        case when f.fresh and f.job_id = d.job_id then case when f.h = 0 then 'inserted' else 'replaced' end
-             when (d.uniq).on_conflict = 'skip' then 'skipped' else 'existing' end,
-        case when f.h > 0 and f.fresh and f.job_id = d.job_id then array[f.gone] else '{}' end)::keyed order by d.ord), '{}')
-    from unnest(p_wishes) d join firsts f on f.key = (d.uniq).key left join places p on p.job_id = f.h
-$$;
+language plpgsql as $$
+declare
+    v_places job_place[] := '{}';
+    v_asked bigint[] := array(select distinct h from unnest(p_firsts, p_holders) f (ord, job_id, uniq, h)
+                              where h > 0 and h not in (select g.job_id from unnest(p_gone) g));
+begin
+    if v_asked <> '{}' and exists (select from unnest(p_wishes) d where (d.uniq).on_conflict <> 'skip') then
+        v_places := array(select p from job_places(v_asked) p);
+    end if;
+    return (
+        with firsts as materialized (
+            select f.job_id, (f.uniq).key as key, f.h, g as gone, f.h = 0 or g.job_id is not null as fresh
+            from unnest(p_firsts, p_holders) f (ord, job_id, uniq, h) left join unnest(p_gone) g on g.job_id = f.h
+        ), places as materialized (
+            select distinct on (p.job_id) p.job_id, p.state from unnest(v_places) p order by p.job_id, p.run_lease desc
+        )
+        select coalesce(array_agg(row (
+            d.ord, case when f.fresh then f.job_id else f.h end, case when not f.fresh then coalesce(p.state, 'completed') end,
+            case when f.fresh and f.job_id = d.job_id then case when f.h = 0 then 'inserted' else 'replaced' end
+                 when (d.uniq).on_conflict = 'skip' then 'skipped' else 'existing' end,
+            case when f.h > 0 and f.fresh and f.job_id = d.job_id then array[f.gone] else '{}' end)::keyed order by d.ord), '{}')
+        from unnest(p_wishes) d join firsts f on f.key = (d.uniq).key left join places p on p.job_id = f.h);
+end $$;
