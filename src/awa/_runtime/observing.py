@@ -13,12 +13,7 @@ import trio
 from awa._core.watching import Watch, look, look_again_s
 from awa._runtime.backoff import pause_s
 from awa._runtime.chance import jitter
-from awa._runtime.limits import (
-    LOOK_INTERVAL_S,
-    LOOK_SHARE_S,
-    RECONNECT_MAX_S,
-    RECONNECT_MIN_S,
-)
+from awa._runtime.limits import LOOK_SHARE_S, RECONNECT_MAX_S, RECONNECT_MIN_S
 from awa._runtime.listening import Deaf, Listener
 from awa._runtime.reconnecting import TROUBLE
 from awa._runtime.settings import WorkerSettings
@@ -48,14 +43,18 @@ class Observer:
                 if not await self._listener.ask(self._storage.led(), optional=True):
                     return
             except Deaf:
-                pause = RECONNECT_MIN_S
+                # When the server is back all listeners are: they must not all look, and try to
+                # lead, at once.
+                pause = max(RECONNECT_MIN_S, jitter() * self._pause_s())
             except TROUBLE as error:
                 failures += 1
-                pause = _pause_s(failures)
+                pause = pause_s(
+                    tries=failures, least_s=self._look_s, most_s=RECONNECT_MAX_S, jitter=jitter()
+                )
                 _log.warning("observer: a look failed, next in %.1f s: %s", pause, error)
             else:
                 failures = 0
-                pause = look_again_s(self._workers, least_s=self._look_s, share_s=LOOK_SHARE_S)
+                pause = self._pause_s()
             await trio.sleep(pause)
 
     async def look(self) -> None:
@@ -89,6 +88,5 @@ class Observer:
             return Watch()
         return self._watch
 
-
-def _pause_s(failures: int) -> float:
-    return pause_s(tries=failures, least_s=LOOK_INTERVAL_S, most_s=RECONNECT_MAX_S, jitter=jitter())
+    def _pause_s(self) -> float:
+        return look_again_s(self._workers, least_s=self._look_s, share_s=LOOK_SHARE_S)
