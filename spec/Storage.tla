@@ -100,7 +100,7 @@ VARIABLES finals, dead
 Letter == [job : Jobs, lease : 0..SeqMax, attempt : 1..SeqMax, losses : 0..SeqMax + 1]
 End    == [job : Jobs, state : {"failed", "cancelled"}, lease : 0..SeqMax, attempt : 1..SeqMax,
            losses : 0..SeqMax + 1]
-FinalsTypeInv == finals \subseteq End /\ dead \subseteq Letter
+FinalsTypeInv == finals \cup dead \subseteq End
 
 \* Jobs whose last row was deleted on purpose: retired, purged, or retried into another queue.
 VARIABLE removed
@@ -192,11 +192,11 @@ StateOf(j) == CASE ~Known(j)            -> "none"
                 [] DoneSeqs(j) # {}     -> "completed"
                 [] OTHER                -> "lost"
 
-\* Does the job hold its unique key? A dead letter counts as failed.
+\* Does the job hold its unique key? A dead letter counts as what it ended as.
 Holds(j) == \E w \in wants : w.job = j /\
     IF w.mask = Started
     THEN <<StateOf(j), Lease(j)>> \in {<<"available", 1>>, <<"scheduled", 0>>}
-    ELSE (IF StateOf(j) = "dead" THEN "failed" ELSE StateOf(j)) \in w.mask
+    ELSE (IF LettersOf(j) = {} THEN StateOf(j) ELSE (CHOOSE d \in LettersOf(j) : TRUE).state) \in w.mask
 
 (* ------------------------------ shared effects --------------------------- *)
 
@@ -254,7 +254,8 @@ Placing(out, loss) ==
     /\ Appending(out.new, loss)
     /\ deferred' = deferred \cup Waits(out.deferred)
     /\ finals' = finals \cup Waits(out.finals)
-    /\ dead' = dead \cup Letters(out.dead)
+    /\ dead' = dead \cup {[job |-> n.job, state |-> "failed", lease |-> n.lease, attempt |-> n.attempt,
+                             losses |-> n.losses] : n \in out.dead}
 
 \* Guards of every action that closes numbers of claims. An item is [token, part, settled, ...].
 CloseG(items) ==
@@ -543,14 +544,14 @@ CancelPending(taken, ends) ==
     /\ UNCHANGED <<born, drawVars, entries, laneVars, claims, closures, workers, stopped, dead, removed,
                    ringVars, keyVars>>
 
-\* dlq_move.sql. Final rows become dead letters.
+\* dlq_move.sql. Final rows become dead letters; each keeps what it ended as.
 DlqMoveG(jobs, letters) ==
     [final |-> \A j \in jobs : EndsOf(j) # {},                              \* a job that has not ended
      moved |-> Letters(letters) = Letters({f \in finals : f.job \in jobs})]  \* another letter
 DlqMove(jobs, letters) ==
     /\ All(DlqMoveG(jobs, letters))
     /\ finals' = {f \in finals : f.job \notin jobs}
-    /\ dead' = dead \cup Letters(letters)
+    /\ dead' = dead \cup {f \in finals : f.job \in jobs}
     /\ UNCHANGED <<born, drawVars, entries, laneVars, claims, closures, workers, stopped, deferred,
                    removed, withdrawn, ringVars, keyVars>>
 
@@ -574,7 +575,7 @@ DlqRetry(jobs, out, elsewhere) ==
        /\ Appending(out.new, 0)
        /\ deferred' = deferred \cup Waits(out.deferred)
        /\ dead' = {d \in dead : d.job \notin jobs}
-       /\ removed' = removed \cup {d \in dead : d.job \in elsewhere}
+       /\ removed' = removed \cup Letters({d \in dead : d.job \in elsewhere})
        /\ keys' = {r \in keys : \A w \in back : w.key # r.key}
                   \cup {[key |-> w.key, job |-> w.job] : w \in back}
        /\ UNCHANGED <<born, last, no, next, holes, claims, closures, workers, stopped, finals, withdrawn,
@@ -585,7 +586,7 @@ DlqPurgeG(jobs) == [letter |-> \A j \in jobs : LettersOf(j) # {}]           \* a
 DlqPurge(jobs) ==
     /\ All(DlqPurgeG(jobs))
     /\ dead' = {d \in dead : d.job \notin jobs}
-    /\ removed' = removed \cup {d \in dead : d.job \in jobs}
+    /\ removed' = removed \cup Letters({d \in dead : d.job \in jobs})
     /\ keys' = KeysWithout(jobs)
     /\ UNCHANGED <<born, drawVars, entries, laneVars, claims, closures, workers, stopped, deferred,
                    finals, withdrawn, ringVars, wants>>
@@ -598,8 +599,8 @@ Retire(ends, letters) ==
     /\ All(RetireG(ends, letters))
     /\ finals' = {f \in finals : f.job \notin ends}
     /\ dead' = {d \in dead : d.job \notin letters}
-    /\ removed' = removed \cup Letters({f \in finals : f.job \in ends})
-                          \cup {d \in dead : d.job \in letters}
+    /\ removed' = removed \cup Letters({f \in finals : f.job \in ends}
+                                      \cup {d \in dead : d.job \in letters})
     /\ keys' = KeysWithout(ends \cup letters)
     /\ UNCHANGED <<born, drawVars, entries, laneVars, claims, closures, workers, stopped, deferred,
                    withdrawn, ringVars, wants>>
@@ -949,11 +950,11 @@ PruneEmpty == [][\A s \in Written \ Written' : s \in Done \cup {g.seq : g \in {h
 FinalForGood == [][\A j \in Jobs :
     /\ DoneSeqs(j) # {} => DoneSeqs(j)' = DoneSeqs(j)
     /\ EndsOf(j) # {} => \/ EndsOf(j)' = EndsOf(j)
-                         \/ Letters(EndsOf(j)) \subseteq dead' \cup removed'
+                         \/ EndsOf(j) \subseteq dead' \/ Letters(EndsOf(j)) \subseteq removed'
     /\ RemovedOf(j) # {} => RemovedOf(j)' = RemovedOf(j)]_vars
 \* A dead letter comes back as the same job with the next run_lease and all attempts, or it is removed.
 DlqRoundTrip == [][\A d \in dead \ dead' :
-    \/ d \in removed'
+    \/ Letters({d}) \subseteq removed'
     \/ \E e \in entries' : e.job = d.job /\ e.seq \notin Written /\ e.lease = d.lease + 1
                            /\ e.attempt = 1 /\ e.losses = 0
     \/ \E w \in deferred' : w.job = d.job /\ w.lease = d.lease /\ w.attempt = 1 /\ w.losses = 0]_vars

@@ -67,7 +67,7 @@ CensusClosures == {<<EntryOf(Min(c.seqs)).slot, c.token, c.part, c.seqs, c.outco
 CensusWithdrawn == {<<EntryOf(s).slot, s>> : s \in withdrawn}
 CensusWaits    == {<<d.job, d.state, d.lease, d.attempt, d.losses>> : d \in deferred}
 CensusEnds     == {<<f.job, f.state, f.lease, f.attempt, f.losses>> : f \in finals}
-CensusDead     == {<<d.job, d.lease, d.attempt, d.losses>> : d \in dead}
+CensusDead     == {<<d.job, d.state, d.lease, d.attempt, d.losses>> : d \in dead}
 Census == /\ Same("no", e.no, no)
           /\ Same("next", e.next, next)
           /\ Same("holes", e.holes, holes)

@@ -85,7 +85,7 @@ def test_jobs_outside_the_ring_are_told(one: Session) -> None:
     assert [[0, "{[1,3)}"]] == told["withdrawn"]
     assert [[2, "scheduled", 0, 1, 0]] == told["deferred"]
     assert [[1, "cancelled", 1, 1, 0], [3, "cancelled", 0, 1, 0]] == told["finals"]
-    assert [[4, 1, 1, 0]] == told["dead"]
+    assert [[4, "cancelled", 1, 1, 0]] == told["dead"]
     assert [[1, 3], [2, 4], [3, 5], [4, 6]] == told["bounds"]
 
 

@@ -15,7 +15,7 @@ language sql stable security definer set search_path from current as $$
                      from deferred d where d.lane = census.lane),
         'finals', (select coalesce(jsonb_agg(jsonb_build_array(f.job_id, f.state, f.run_lease, f.attempt, f.losses) order by f.job_id), '[]')
                    from finals f where f.lane = census.lane),
-        'dead', (select coalesce(jsonb_agg(jsonb_build_array(q.job_id, q.run_lease, q.attempt, q.losses) order by q.job_id), '[]')
+        'dead', (select coalesce(jsonb_agg(jsonb_build_array(q.job_id, q.state, q.run_lease, q.attempt, q.losses) order by q.job_id), '[]')
                  from dlq q where q.lane = census.lane)
 ) || (
         select jsonb_build_object(
