@@ -4,8 +4,9 @@ from typing import LiteralString
 
 import pytest
 
-from tests.fix_actions import cancel_pending
+from tests.fix_actions import cancel_pending, promote, snooze
 from tests.fix_database import Session
+from tests.fix_ring import pruned, turn
 from tests.fix_sql import (
     broken,
     claim,
@@ -176,6 +177,20 @@ def test_a_withdrawal_is_no_damage(one: Session) -> None:
     enqueue_many(one, 3)
     claim(one, 1, token=1)
     assert [("settled", "cancelled")] == cancel_pending(one, 2)
+    assert [] == broken(one)
+
+
+def test_a_pruned_attempt_is_no_damage(one: Session) -> None:
+    """Guards check against false alarms: slots go in any order, so an early entry may be left."""
+    start_worker(one)
+    enqueue_many(one, 2)
+    first = claim(one, token=1).row  # the second job runs on, and keeps the slot
+    snooze(one, first, seqs=[1], settle_id=1)
+    turn(one)
+    promote(one, 1)
+    complete(one, claim(one, token=2).row, settle_id=2)
+    turn(one)
+    assert "pruned" == pruned(one, 1)
     assert [] == broken(one)
 
 
