@@ -236,12 +236,12 @@ class AsyncClient(Tasks, AsyncJobs, AsyncQueues, AsyncDlq):
     ) -> JobHandle:
         """Store one job, in a transaction of its own.
 
-        `args`: a dataclass, Struct or model, or a mapping with `kind`. `queue` defaults to its
-        handler's, else "default"; `priority`: 1 (first) to 4, default 2; `max_attempts`: default
-        25; `deadline`: how long one attempt may take, default the queue's, 0 for none; `run_at`, an
-        aware datetime, or `delay`: not before then; `ordering_key`: jobs with the same one are
-        claimed in their order; `unique`: what makes the job unique (True: its kind and arguments),
-        and `on_conflict`: what to do when another job holds its key, by default raise.
+        `args`: a dataclass, Struct or model, or a mapping and `kind` beside it. `queue` defaults to
+        its handler's, else "default"; `priority`: 1 (first) to 4, default 2; `max_attempts`:
+        default 25; `deadline`: how long one attempt may take, default the queue's, 0 for none;
+        `run_at`, an aware datetime, or `delay`: not before then; `ordering_key`: jobs with the same
+        one are claimed in their order; `unique`: what makes the job unique (True: its kind and
+        arguments), and `on_conflict`: what to do when another job holds its key, by default raise.
         Raises InvalidInput and UniqueConflict with nothing written, ServerUnreachable,
         SchemaMissing.
         """

@@ -58,6 +58,20 @@ def test_migrate_installs_into_a_schema_of_choice_and_may_be_repeated(empty_data
     assert 1 == run("--database-url", empty_database, "check").exit_code
 
 
+def test_what_is_said_on_the_line_wins_over_the_environment(empty_database: str) -> None:
+    """Guards the other database: what is meant by the line is never done where a variable points.
+
+    The same before and after the command's name, and the last word is the command's own.
+    """
+    away = {"DATABASE_URL": "postgresql://127.0.0.1:1/x", "AWA_SCHEMA": "nowhere"}
+    said = ("--database-url", empty_database, "--schema", "jobs")
+    assert 0 == run(*said, "migrate", **away).exit_code
+    assert 0 == run("check", *said, **away).exit_code
+    assert 0 == run(*said, "queue", "stats", **away).exit_code
+    assert 0 == run("--database-url", "nonsense", "check", *said, **away).exit_code
+    assert 1 == run("check", **away).exit_code
+
+
 def test_migrate_prints_its_sql_without_a_database(
     empty_database: str, session: NewSession
 ) -> None:

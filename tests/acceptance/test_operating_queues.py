@@ -139,7 +139,7 @@ def test_the_storage_tells_its_status(do: Do, one: Session) -> None:
         ("configure_queue", {"queue": "default", "dead_letters": "yes"}, "dead_letters"),
         ("configure_queue", {"queue": "default", "enqueue_shards": 65}, "enqueue_shards"),
         ("dlq_retry", {"job_id": 1, "priority": 5}, "priority"),
-        ("dlq_retry", {"job_id": 1, "to_queue": ""}, "queue"),
+        ("dlq_retry", {"job_id": 1, "to_queue": ""}, "to_queue"),
         ("dlq_retry", {"job_id": 1, "delay": -1}, "delay"),
         ("dlq_retry_many", {}, "everything"),
         ("dlq_move_many", {}, "everything"),

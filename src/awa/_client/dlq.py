@@ -238,7 +238,7 @@ def _retrying(
         checked_int("priority", priority, low=limits.PRIORITY_FIRST, high=limits.PRIORITY_LAST)
     return partial(
         storage.dlq_retry,
-        queue=None if to_queue is None else checked_name("queue", to_queue),
+        queue=None if to_queue is None else checked_name("to_queue", to_queue),
         priority=priority,
         delay_s=None if delay is None else checked_duration_s("delay", delay),
     )

@@ -139,7 +139,9 @@ def _settings(
     if aging is not None:
         aging_s = settings["aging_s"] = checked_duration_s("aging", aging)
         if 0 < aging_s < AGING_MIN_S:
-            raise InvalidInput("aging", f"is {aging_s} seconds; it must be 0 or {AGING_MIN_S}")
+            raise InvalidInput(
+                "aging", f"is {aging_s} seconds; it must be 0, or {AGING_MIN_S} at least"
+            )
     if dead_letters is not None:
         if dead_letters != "default" and not isinstance(dead_letters, bool):
             raise InvalidInput("dead_letters", 'must be True, False or "default"')

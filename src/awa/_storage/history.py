@@ -70,7 +70,7 @@ class DeadLetter:
     metadata: dict[str, Any]
     tags: tuple[str, ...]
     errors: tuple[dict[str, Any], ...]
-    """The last five, oldest first: `attempt`, `at`, `error` and perhaps `type`."""
+    """The last five, oldest first: `attempt`, `at`, `error`, perhaps `type` and `trace`."""
     enqueued_at: datetime
     finished_at: datetime
     dead_at: datetime

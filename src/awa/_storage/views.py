@@ -46,7 +46,7 @@ class JobRecord:
     metadata: dict[str, Any]
     tags: tuple[str, ...]
     errors: tuple[dict[str, Any], ...]
-    """The last five, oldest first: `attempt`, `at`, `error` and perhaps `type`."""
+    """The last five, oldest first: `attempt`, `at`, `error`, perhaps `type` and `trace`."""
     enqueued_at: datetime
     run_at: datetime | None
     """When it becomes available, if it waits for a time."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
@@ -11,6 +11,14 @@ from awa.sync import Client
 
 SCHEMA_DEFAULT = "awa"
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
+
+_SAID: Final[dict[str, dict[str, Any]]] = {
+    "--database-url": {
+        "metavar": "URL",
+        "help": "postgresql://... or embedded://NAME.  [env: DATABASE_URL]",
+    },
+    "--schema": {"help": "Where Awa lives; default awa.  [env: AWA_SCHEMA]"},
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,16 +38,13 @@ class Place:
 
 
 def place_options(command: CommandT) -> CommandT:
-    """Add --database-url and --schema."""
-    command = click.option(
-        "--database-url",
-        envvar="DATABASE_URL",
-        metavar="URL",
-        help="postgresql://... or embedded://NAME.  [env: DATABASE_URL]",
-    )(command)
-    return click.option(
-        "--schema", envvar="AWA_SCHEMA", help="Where Awa lives; default awa.  [env: AWA_SCHEMA]"
-    )(command)
+    """Add --database-url and --schema to the group: there the environment speaks where they do not.
+
+    A command has them too, without the environment: what was said on the line, wherever on it,
+    wins over what was set around it.
+    """
+    command = _option("--database-url", envvar="DATABASE_URL")(command)
+    return _option("--schema", envvar="AWA_SCHEMA")(command)
 
 
 def with_place(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -52,7 +57,11 @@ def with_place(command: Callable[..., Any]) -> Callable[..., Any]:
         place = Place(url=database_url or outer.url, schema=schema or outer.schema)
         return command(place, *args, **options)
 
-    return place_options(run)
+    return _option("--schema")(_option("--database-url")(run))
+
+
+def _option(name: str, *, envvar: str | None = None) -> Callable[[CommandT], CommandT]:
+    return click.option(name, envvar=envvar, **_SAID[name])
 
 
 def json_option(command: CommandT) -> CommandT:
