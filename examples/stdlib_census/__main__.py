@@ -20,7 +20,7 @@ from examples.stdlib_census.progress import progress
 from examples.stdlib_census.report import show
 from examples.stdlib_census.workers import Crew, WorkerFailed, crew
 
-LOOK_INTERVAL_S: Final = 0.05
+LOOK_INTERVAL_S: Final = 0.1
 STALL_TIMEOUT_S: Final = 60.0
 INTERRUPTED: Final = 130
 
@@ -118,8 +118,11 @@ def _kill_one(session: Session, console: Console, workers: Crew) -> datetime | N
     killed_at: datetime = now
     workers.kill(pid)
     workers.start()
-    line = f"worker {pid} is killed with its jobs in hand; another one starts in its place"
-    console.print(line, style="yellow", highlight=False)
+    for line in (
+        f"worker {pid} is killed with its jobs in hand; another one starts in its place",
+        "they run again once a worker has looked on for 15 s, and is sure that it is gone",
+    ):
+        console.print(line, style="yellow", highlight=False)
     return killed_at
 
 

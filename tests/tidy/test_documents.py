@@ -46,6 +46,23 @@ def test_links_between_documents_lead_somewhere(path: Path) -> None:
     assert [] == [t for t in targets if not (path.parent / t).exists()]
 
 
+def test_every_document_is_linked_from_another() -> None:
+    """Guards finding a page: whoever begins at the readme comes to each of them."""
+    found = {ROOT / "README.md"}
+    while (
+        more := {
+            (path.parent / target).resolve()
+            for path in found
+            for target in LINK.findall(path.read_text())
+            if target.endswith(".md") and ":" not in target
+        }
+        - found
+    ):
+        found |= more
+    pages = {path for path in DOCUMENTS if path.parent in {ROOT, ROOT / "docs"}}
+    assert [] == sorted(named(path) for path in pages - found)
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=named)
 def test_commands_in_documents_are_targets_of_the_makefile(path: Path) -> None:
     """Guards the first minute: `make x` in any document is a target."""
