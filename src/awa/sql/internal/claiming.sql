@@ -2,11 +2,12 @@
 
 -- Of these queues' lanes, those whose lock we got, in lane order; the others belong to a claim that has
 -- not committed yet. Claims of a lane are serial until commit. Without offset 0 the planner tries the
--- locks of every lane there is before it looks whose they are.
+-- locks of every lane there is before it looks whose they are; without the inner array it reads every
+-- lane in its order, because sorting is off where claims run.
 create function lock_lanes(p_queues text[]) returns int[]
 language sql volatile as $$
     select coalesce(array_agg(l.lane), '{}')
-    from (select x.lane from lanes x where x.queue = any (p_queues) order by x.lane offset 0) l
+    from (select u from unnest(array(select x.lane from lanes x where x.queue = any (p_queues))) u order by u offset 0) l (lane)
     where pg_try_advisory_xact_lock(lk_lane(), l.lane)
 $$;
 

@@ -15,6 +15,8 @@ set jit = off as $$
         from entry e
         left join taken t on t.lane = e.lane and t.slot = e.slot and t.numbers @> e.seq
         left join closed x on x.lane = e.lane and x.slot = e.slot and x.token is not distinct from t.token and x.numbers @> e.seq
+    ), state as materialized (    -- once: with thousands of lanes it is not to be worked out anew for each row
+        select n.lane, n.next, n.holes, n.young from lane_now n
     ), elsewhere as (
         select d.job_id, d.run_lease, 'deferred' as place, d.state, d.losses, d.extra -> 'unique' as uniq from deferred d
         union all select f.job_id, f.run_lease, 'final', f.state, f.losses, f.extra -> 'unique' from finals f
@@ -46,11 +48,11 @@ set jit = off as $$
     where t.missing > 0
     union all
     select 'HoleSafety', format('lane %s: %s is below the cursor %s, unclaimed, and in no hole', e.lane, e.seq, n.next)
-    from fate e join lane_now n on n.lane = e.lane
+    from fate e join state n on n.lane = e.lane
     where e.token is null and e.outcome is null and e.seq < n.next and not (n.holes + n.young) @> e.seq
     union all
     select 'EntryClaimedOnce', format('lane %s: %s was claimed, yet the cursor is at %s and would take it again', t.lane, t.numbers, n.next)
-    from taken t join lane_now n on n.lane = t.lane
+    from taken t join state n on n.lane = t.lane
     where upper(t.numbers) > n.next or (n.holes + n.young) && t.numbers
     union all
     select 'CursorGrows', format('lane %s: cursor %s after %s at no %s', c.lane, c.next, c.before, c.no)
