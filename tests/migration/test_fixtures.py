@@ -65,9 +65,9 @@ def test_jobs_in_every_state_are_read(upgraded: Session) -> None:
         "completed": ["completed", 1, {"answer": 42}],
         "failed": ["failed", 25, None],
         "released": ["available", 2, None],
-        "retryable": ["retryable", 2, None],
+        "retryable": ["retryable", 1, None],
         "running": ["running", 1, None],
-        "scheduled": ["scheduled", 1, None],
+        "scheduled": ["scheduled", 0, None],
         # Parking comes with a later version, which reads the lease.
         "waiting_external": ["running", 1, None],
     } == jobs
