@@ -18,4 +18,5 @@ def properties_hold(request: pytest.FixtureRequest) -> Iterator[None]:
     if "planted" in request.fixturenames:
         return
     with open_session(conninfo) as session:
-        assert session.execute('select * from awa."check"()').fetchall() == []
+        broken = session.execute('select * from awa."check"()').fetchall()
+    assert broken == [], broken
