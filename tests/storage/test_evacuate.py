@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 from psycopg.types.json import Jsonb
 
+from tests.fix_actions import promote, snooze
 from tests.fix_database import Session
 from tests.fix_ring import evacuate, prune, pruned, rotate, rows_in, turn
 from tests.fix_sql import (
@@ -291,3 +292,20 @@ def test_it_refuses_an_old_snapshot(one: Session) -> None:
     with refused("AW002"):
         evacuate(one)
     one.execute("rollback")
+
+
+def test_what_ended_in_another_slot_may_be_gone_before_its_history(one: Session) -> None:
+    """Guards NoJobLost against false alarm: a carried attempt leaves no state behind to go by."""
+    start_worker(one)
+    (job,) = enqueue_many(one, 1)
+    snooze(one, claim(one, token=1).row, settle_id=1)
+    enqueue(one)
+    turn(one)
+    promote(one, job)
+    again = claim(one, 2, token=2).rows
+    turn(one)
+    assert ("moved", 1) == evacuate(one, slot=1)
+    complete(one, *[r for r in again if r.slot == 1], settle_id=2)
+    turn(one)
+    assert "pruned" == pruned(one, slot=2)
+    assert [] == one.execute('select * from awa."check"()').fetchall()

@@ -6,10 +6,20 @@ from tests.fix_actions import (
     dead_letter,
     dlq_move,
     retire,
+    snooze,
     wait_past,
 )
 from tests.fix_database import Session
-from tests.fix_sql import enqueue, enqueue_many, everything, job_states, refused, value
+from tests.fix_sql import (
+    claim,
+    enqueue,
+    enqueue_many,
+    everything,
+    job_states,
+    refused,
+    start_worker,
+    value,
+)
 
 KEY = "00112233445566778899aabbccddeeff"
 
@@ -33,6 +43,18 @@ def test_what_was_kept_long_enough_goes(one: Session) -> None:
     assert (0, 1) == retire(one, keep_s=60, dlq_keep_s=0)
     assert {**before, "finals": 0, "dlq": 0} == everything(one)
     assert [(waiting, "available")] == job_states(one)
+
+
+def test_a_replaced_job_that_waited_is_not_missed_when_it_was_retired(one: Session) -> None:
+    """Guards NoJobLost against false alarm: its last entry is there, its final row is not."""
+    start_worker(one)
+    wish = {"unique": {"key": KEY}, "on_conflict": "replace"}
+    replaced = enqueue(one, **wish)
+    snooze(one, claim(one, token=1).row, settle_id=1)
+    job = enqueue(one, **wish)
+    assert (1, 0) == retire(one, keep_s=0, dlq_keep_s=60)
+    assert [(job, "available")] == job_states(one)
+    assert [(replaced, "replace")] == one.execute("select job_id, act from awa.acts").fetchall()
 
 
 def test_the_defaults_keep_days(one: Session) -> None:

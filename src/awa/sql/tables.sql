@@ -53,8 +53,10 @@ create table lanes (
     floor_holes_xid xid8,
     floor_young int8multirange not null default '{}',
     floor_young_xid xid8,
+    emptied_to bigint not null default 0,
     unique (queue, priority, shard)
 );
+comment on column lanes.emptied_to is 'the highest number at or above floor_next of which a truncated slot had the row: it was carried away from its claim';
 
 -- One row per worker process; `worker` is random, because numbers from sequences come back after a
 -- failover. One HOT update per beat.

@@ -203,6 +203,24 @@ begin
     return v_floors;
 end $$;
 
+-- Whoever looks for what came after an older entry must know that it may be gone. The floor says it of rows that were
+-- claimed here; those that were carried here left their lane's state behind, where it may still be.
+create function note_emptied(p_slot smallint) returns void
+language plpgsql as $$
+begin
+    execute format($q$
+        with recursive hop as (
+            (select r.lane from ready_%1$s r order by r.lane limit 1)
+            union all
+            select (select r.lane from ready_%1$s r where r.lane > h.lane order by r.lane limit 1) from hop h where h.lane is not null
+        ), top as (
+            select h.lane, (select r.seq from ready_%1$s r where r.lane = h.lane order by r.seq desc limit 1) as seq from hop h where h.lane is not null
+        )
+        update lanes l set emptied_to = t.seq from top t
+        where l.lane = t.lane and t.seq >= l.floor_next and t.seq > l.emptied_to
+        $q$, p_slot);
+end $$;
+
 -- The jobs that completed here are forgotten, and with them the keys they held, unless those are for a time.
 -- A key that somebody is taking over just now is left to them.
 create function forget_keys(p_slot smallint) returns void
@@ -236,6 +254,7 @@ declare
 begin
     execute format('lock table %s in access exclusive mode', v_tables);
     v_floors := move_floors(p_slot);
+    perform note_emptied(p_slot);
     perform forget_keys(p_slot);
     execute format('truncate %s', v_tables);
     return v_floors;

@@ -106,6 +106,9 @@ begin
         v_done := v_done || v_gone.done;
         v_left := v_gone.busy;
     end loop;
+    -- By no settle id: nobody repeats it. Of a job that waited, this is what remains when its final row is retired.
+    insert into acts (settle_id, job_id, act, state, reason) select 0, d.job_id, 'replace', 'cancelled', 'replaced' from unnest(v_done) d
+    on conflict (settle_id, job_id) do update set at = excluded.at;
     return v_done;
 end $$;
 

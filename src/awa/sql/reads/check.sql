@@ -68,15 +68,15 @@ set jit = off as $$
     group by p.job_id having count(*) > 1
     union all
     -- An entry that asked for another one, or a wait, must have it. What ended may have been retired; what an
-    -- operator ended as well. What came after it may have been pruned before it: then a later number below the
-    -- floor has no row any more.
+    -- operator ended as well. What came after it may have been pruned before it: then a later number up to the
+    -- highest that was emptied has no row any more.
     select 'NoJobLost', format('job %s: its last entry was given up as %s, and nothing took its place', n.job_id, n.outcome)
     from (select distinct on (e.job_id) e.* from fate e order by e.job_id, e.run_lease desc) n
     where (n.outcome in ('released', 'snoozed') or n.outcome in ('retried', 'expired') and n.attempt < n.max_attempts
            or n.outcome = 'lost' and n.losses < losses_max())
       and not exists (select from elsewhere p where p.job_id = n.job_id) and not exists (select from acts a where a.job_id = n.job_id)
-      and (select greatest(l.floor_next - 1 - n.seq, 0) = (select count(*) from ready r where r.lane = l.lane and r.seq > n.seq and r.seq < l.floor_next)
-           from lanes l where l.lane = n.lane)
+      and (select greatest(l.top - n.seq, 0) = (select count(*) from ready r where r.lane = l.lane and r.seq > n.seq and r.seq <= l.top)
+           from (select x.lane, greatest(x.floor_next - 1, x.emptied_to) as top from lanes x) l where l.lane = n.lane)
     union all
     select 'RunLeaseGrows', format('job %s: run_lease %s on %s entries', e.job_id, e.run_lease, count(*))
     from entry e group by e.job_id, e.run_lease having count(*) > 1
