@@ -15,7 +15,10 @@ declare
     v_entries withdrawn_job[];
     v_deferred bigint[];
 begin
-    v_lanes := array(select distinct p.lane from job_places(p_job_ids) p where p.state = 'available' order by 1);
+    -- Whoever waits takes the lanes of jobs that are promoted or given back meanwhile too: a job keeps its lane, so
+    -- none has to be taken later, out of order.
+    v_lanes := array(select distinct p.lane from job_places(p_job_ids) p
+                     where p.state = 'available' or p_wait and p.state in ('scheduled', 'retryable', 'running') order by 1);
     if p_wait then
         perform pg_advisory_xact_lock(lk_lane(), l) from (select u from unnest(v_lanes) u order by u offset 0) s (l);
     else
