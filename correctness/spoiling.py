@@ -1,109 +1,17 @@
-"""`python -m correctness.spoiling`: write traces/rejected/, the accepted stories with one lie each.
+"""`python -m correctness.spoiling`: write traces/rejected/, accepted stories with one lie each."""
 
-A lie changes one line of a story, or adds one. It is marked `impossible`, with the guard or the
-field of the specification that must refuse it. The stories are short, so each lie is easy to see.
-"""
-
-import copy
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from correctness.configurations import SPEC
-from correctness.traces import Recorded, read_ndjson, write_ndjson
+from correctness.lies import both, element, field, item, less, lies_about, seqs, state
+from correctness.lies_beside import BESIDE_PROPERTIES
+from correctness.traces import write_ndjson
 
-ACCEPTED: Final = SPEC.parent / "traces" / "accepted"
 REJECTED: Final = SPEC.parent / "traces" / "rejected"
 
-Event = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lie:
-    """One impossible line: which event of a story becomes what, and who refuses it."""
-
-    name: str
-    story: str
-    action: str
-    nth: int
-    refused_by: str
-    spoil: Callable[[Event], object]
-    adds: bool = False
-    """The line is a further one, after the line that it is made from."""
-
-    def told(self) -> list[Recorded]:
-        """Answer the story with the lie in it."""
-        story = read_ndjson(ACCEPTED / f"{self.story}.ndjson")
-        place = [at for at, one in enumerate(story) if one.event["a"] == self.action][self.nth - 1]
-        event = copy.deepcopy(dict(story[place].event))
-        self.spoil(event)
-        event["impossible"] = self.refused_by
-        if self.adds:
-            return [
-                *story[: place + 1],
-                Recorded(transaction=-900, event=event),
-                *story[place + 1 :],
-            ]
-        line = Recorded(transaction=story[place].transaction, event=event)
-        return [*story[:place], line, *story[place + 1 :]]
-
-
-def item(**fields: object) -> Callable[[Event], None]:
-    """Change the event's first item."""
-    return lambda event: event["items"][0].update(fields)
-
-
-def state(**fields: object) -> Callable[[Event], None]:
-    """Change the lane's state that a claim wrote."""
-    return lambda event: event["lanes"][0].update(fields)
-
-
-def field(**fields: object) -> Callable[[Event], None]:
-    """Change fields of the event."""
-    return lambda event: event.update(fields)
-
-
-def element(key: str, place: int, value: object) -> Callable[[Event], None]:
-    """Change one place of the first element of a list."""
-    return lambda event: event[key][0].__setitem__(place, value)
-
-
-def less(key: str) -> Callable[[Event], None]:
-    """Drop the last element of a list."""
-    return lambda event: event[key].pop()
-
-
-def seqs(numbers: str) -> Callable[[Event], None]:
-    """Change the numbers of a claim's first row."""
-    return lambda event: event["rows"][0].update(seqs=numbers)
-
-
-def both(*spoils: Callable[[Event], object]) -> Callable[[Event], None]:
-    """Make several changes, which are one lie."""
-
-    def spoil(event: Event) -> None:
-        for each in spoils:
-            each(event)
-
-    return spoil
-
-
-def _lies(story: str, *lies: tuple[Any, ...], adds: bool = False) -> Iterator[Lie]:
-    for name, action, nth, refused_by, spoil in lies:
-        yield Lie(
-            name=name,
-            story=story,
-            action=action,
-            nth=nth,
-            refused_by=refused_by,
-            spoil=spoil,
-            adds=adds,
-        )
-
-
 LIES: Final = (
-    *_lies(
+    *lies_about(
         "one_job",
         ("settle_with_another_token", "complete", 1, "claimed", item(token=101)),
         (
@@ -115,12 +23,12 @@ LIES: Final = (
         ),
         ("unknown_worker_claims", "claim", 1, "started", field(worker=8)),
     ),
-    *_lies(
+    *lies_about(
         "one_job",
         ("double_claim", "claim", 1, "visible", both(field(token=900, call=9), state(no=2))),
         adds=True,
     ),
-    *_lies(
+    *lies_about(
         "lost_settle_reply",
         (
             "stale_accepted",
@@ -130,13 +38,13 @@ LIES: Final = (
             item(settled="{[1,2)}", already="{}"),
         ),
     ),
-    *_lies(
+    *lies_about(
         "late_commit",
         ("forgotten_hole_commits", "claim", 1, "forgotten", state(holes="{}")),
         ("cursor_goes_back", "claim", 2, "cursor", state(next=2)),
         ("hole_made_up", "claim", 2, "noted", state(holes="{[2,3)}")),
     ),
-    *_lies(
+    *lies_about(
         "released",
         ("lost_entry", "census", 1, "entries", less("entries")),
         ("lost_closure", "census", 1, "closures", less("closures")),
@@ -145,12 +53,12 @@ LIES: Final = (
         ("released_attempt_charged", "release", 1, "attempt_back", element("entries", 5, 2)),
         ("release_loses_the_job", "release", 1, "followed", field(entries=[])),
     ),
-    *_lies(
+    *lies_about(
         "released",
         ("number_used_twice", "enqueue", 2, "drawn", field(entries=[[1, 0, 1, 77, 1, 1]])),
         adds=True,
     ),
-    *_lies(
+    *lies_about(
         "lost_claim_reply",
         ("repeat_answers_ended_work", "claim", 3, "still_open", seqs("{[1,3)}")),
         ("token_takes_twice", "claim", 4, "new_token", field(token=100)),
@@ -162,7 +70,7 @@ LIES: Final = (
             both(seqs("{[4,5)}"), state(next=5, holes="{[3,4)}")),
         ),
     ),
-    *_lies(
+    *lies_about(
         "forgotten_call",
         (
             "heartbeat_releases_a_named_call",
@@ -182,7 +90,7 @@ LIES: Final = (
             ),
         ),
     ),
-    *_lies(
+    *lies_about(
         "lost_too_often",
         (
             "lost_once_too_often",
@@ -196,7 +104,7 @@ LIES: Final = (
         ),
         ("loss_not_counted", "heartbeat", 2, "counted", element("deferred", 4, 1)),
     ),
-    *_lies(
+    *lies_about(
         "waits_and_returns",
         ("promoted_entry_keeps_run_lease", "promote", 2, "lease_up", element("entries", 4, 1)),
         ("promoted_entry_charged", "promote", 2, "carried", element("entries", 5, 2)),
@@ -229,12 +137,12 @@ LIES: Final = (
         ),
         ("end_forgotten", "census", 1, "finals", less("finals")),
     ),
-    *_lies(
+    *lies_about(
         "waits_and_returns",
         ("promoted_twice", "promote", 1, "waited", field(entries=[[1, 0, 2, 1, 2, 1]])),
         adds=True,
     ),
-    *_lies(
+    *lies_about(
         "cancelled",
         (
             "withdrawn_entry_runs",
@@ -253,7 +161,7 @@ LIES: Final = (
         ),
         ("withdrawal_forgotten", "census", 1, "withdrawn", field(withdrawn=[])),
     ),
-    *_lies(
+    *lies_about(
         "cancelled",
         (
             "running_job_withdrawn",
@@ -269,7 +177,7 @@ LIES: Final = (
         ),
         adds=True,
     ),
-    *_lies(
+    *lies_about(
         "dead_letters",
         ("letter_keeps_run_lease", "dlq_retry", 1, "lease_up", element("entries", 4, 1)),
         ("letter_returns_twice", "dlq_retry", 3, "followed", field(entries=[[1, 0, 6, 3, 2, 1]])),
@@ -278,7 +186,7 @@ LIES: Final = (
         ("living_job_purged", "dlq_purge", 1, "letter", field(jobs=[[1, 1]])),
         ("living_job_retired", "retire", 1, "final", field(finals=[[1, 2]])),
     ),
-    *_lies(
+    *lies_about(
         "worker_given_up",
         ("job_of_another_worker_rescued", "rescue_worker", 2, "own", field(worker=8)),
         (
@@ -291,14 +199,14 @@ LIES: Final = (
         ("rescue_not_counted", "rescue_worker", 2, "counted", element("deferred", 4, 1)),
         ("deadline_for_free", "rescue_deadline", 1, "charged", element("deferred", 3, 1)),
     ),
-    *_lies(
+    *lies_about(
         "ring_turns",
         ("state_lost_with_its_slot", "prune", 1, "floor", field(floors=[])),
         ("hole_lost_with_its_slot", "prune", 1, "floor", element("floors", 3, "{}")),
         ("ended_entry_carried", "evacuate", 1, "live", field(moved=[[1, 2], [1, 3]])),
         ("open_entry_carried_without_its_claim", "evacuate", 1, "carried", field(rows=[])),
     ),
-    *_lies(
+    *lies_about(
         "ring_turns",
         ("turned_onto_history", "rotate", 1, "empty", field(slot=0, **{"from": 1})),
         (
@@ -310,12 +218,13 @@ LIES: Final = (
         ),
         adds=True,
     ),
-    *_lies(
+    *lies_about(
         "replaced",
         ("key_taken", "enqueue", 2, "unheld", field(replaced=[], finals=[])),
         ("replaced_job_goes_on", "enqueue", 2, "cancelled", field(finals=[])),
         ("replaced_twice", "enqueue", 3, "pending", element("replaced", 2, 1)),
     ),
+    *BESIDE_PROPERTIES,
 )
 
 
