@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from correctness.configurations import SPEC
+from correctness.tla_text import to_tla
 from correctness.tlc import Run, run_tlc
 from correctness.traces import Trace
 
@@ -121,24 +122,6 @@ def trace_text(trace: Trace) -> str:
             "events": trace.events,
         }
     )
-
-
-def to_tla(value: object) -> str:
-    """Write a value as TLA+ does: dict a record, frozenset a set, tuple a sequence."""
-    match value:
-        case bool():
-            return "TRUE" if value else "FALSE"
-        case int():
-            return str(value)
-        case str():
-            return f'"{value}"'
-        case frozenset():
-            return "{" + ", ".join(sorted(map(to_tla, value))) + "}"
-        case tuple():
-            return "<<" + ", ".join(map(to_tla, value)) + ">>"
-        case dict():
-            return "[" + ", ".join(f"{key} |-> {to_tla(of)}" for key, of in value.items()) + "]"
-    raise TypeError(f"{type(value).__name__} has no counterpart in TLA+")
 
 
 class _Store:

@@ -106,16 +106,24 @@ def available() -> bool:
 
 
 def run_tlc(
-    module: Path, config: Path, *, quick: bool = False, timeout_s: float = TIMEOUT_S
+    module: Path,
+    config: Path,
+    *,
+    quick: bool = False,
+    timeout_s: float = TIMEOUT_S,
+    graph: Path | None = None,
 ) -> Run:
     """Check `module` under `config`; every module it extends lies in the module's folder.
 
     One worker, so that the search is breadth first and its counterexamples are shortest. `quick`
-    spares the optimising compiler, which costs runs of up to a minute more than it gives.
+    spares the optimising compiler, which costs runs of up to a minute more than it gives. `graph`
+    is a file to write all states and labelled steps to, in the language of dot.
     """
     started_s = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="awa-tlc-") as scratch:
         command = _command(module, config, Path(scratch), quick=quick)
+        if graph is not None:
+            command[-1:-1] = ["-dump", "dot,actionlabels", str(graph)]
         try:
             done = subprocess.run(
                 command,

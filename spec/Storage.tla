@@ -824,71 +824,86 @@ Init == /\ born = FALSE /\ last = 0 /\ fly = {}
         /\ claims = {} /\ closures = {} /\ workers = {} /\ stopped = {}
         /\ AwayInit
 
-NextEnqueue ==
+\* One operator for each action, so that TLC labels its steps by their names.
+TryEnvRollback == Has("rollback") /\ \E N \in SUBSET fly : EnvRollback(N)
+
+TryEnqueue ==
     \/ \E n \in Draws : \E new \in NewJobs({n}) : Enqueue(new, Plain)
-    \/ Has("batch") /\ \E N \in {M \in SUBSET Draws : Cardinality(M) = 2} : \E new \in NewJobs(N) :
-         EnqueueMany(new, Plain)
     \/ Has("delay") /\ \E rows \in NewWaits : Enqueue({}, [Plain EXCEPT !.deferred = rows])
     \/ \E n \in Draws : \E new \in NewJobs({n}) : \E more \in Asking(new, Min(Unknown)) : Enqueue(new, more)
-NextWorker ==
-    \E w \in Workers : \/ \E a \in {"started", "already"} : WorkerStart(w, a)
-                       \/ Has("stop") /\ \E a \in {"stopped", "gone"} : WorkerStop(w, a)
-NextSettle(r, id, asked) ==
-    \/ \E it \in Settles(r, id, asked, "completed") : Complete(id, {it})
-    \/ Has("release") /\ \E it \in Settles(r, id, asked, "released") :
-         \E new \in Follows(it.settled) : Release(id, {it}, new)
-    \/ Has("retry") /\ \E it \in Settles(r, id, asked, "retried") :
-         \E out \in RetryOuts(it.settled) : Retry(id, {it}, out)
-    \/ Has("snooze") /\ \E it \in Settles(r, id, asked, "snoozed") :
-         \E out \in Outs({}, it.settled, "scheduled", {}, "failed", 0, 0) : Snooze(id, {it}, out)
-    \/ Has("fail") /\ \E it \in Settles(r, id, asked, "failed") :
-         \E out \in Outs({}, {}, "retryable", it.settled, "failed", 0, 0) : Fail(id, {it}, out)
-    \/ Has("cancel") /\ \E it \in Settles(r, id, asked, "cancelled") :
-         \E out \in Outs({}, {}, "retryable", it.settled, "cancelled", 0, 0) : CancelRunning(id, {it}, out)
-NextRescue(it) ==
-    \/ Has("beat") /\ \E w \in Workers, upto \in Tokens \cup {0} : \E out \in LostOuts(it.settled) :
-         Heartbeat(w, upto, {}, "alive", {it}, out)
-    \/ Has("rescue") /\ \E w \in Workers : \E out \in LostOuts(it.settled) :
-         RescueWorker(w, "gone", {it}, out)
-    \/ Has("deadline") /\ \E out \in RetryOuts(it.settled) : RescueDeadline({it}, out)
-NextWaiting ==
-    \/ \E d \in deferred, n \in Draws, k \in Slots, step \in LeaseSteps :
-         Promote(PromoteNew(d.job, n, k, step))
-    \/ Has("cancel") /\ \E j \in Jobs : \E w \in Takens(j) : CancelPending({w}, EndsFor({w}))
-NextLetters ==
-    \/ Has("dlq") /\ \E f \in finals : DlqMove({f.job}, {f})
-    \/ Has("dlq") /\ \E j \in {k \in Jobs : Retryable(k) # {}} :
-         \/ DlqPurge({j})
-         \/ \E n \in Draws, k \in Slots, step \in LeaseSteps :
-              DlqRetry({j}, OnlyNew(RetryNew(j, n, k, step)), {})
-         \/ Has("delay") /\ DlqRetry({j}, [NoRows EXCEPT !.deferred = RetryWait(j)], {})
-         \/ Loose("followed") /\ DlqRetry({j}, NoRows, {})
-    \/ Has("retire") /\ \/ \E f \in finals : Retire({f.job}, {})
-                        \/ \E d \in dead : Retire({}, {d.job})
-NextRing ==
-    \/ \E to \in Slots : Rotate(ring, to)
-    \/ \E k \in Slots : \E new \in Follows(Orphans(k)) :
-         /\ InSlot(k) # {} \/ ClaimsIn(k) # {}
-         /\ Prune(k, FloorOf(k), new, TRUE)
-    \/ Has("evacuate") /\ \E k \in Slots \ {ring} :
-         \E moved \in (IF Loose("live") THEN (SUBSET SeqsIn(k)) ELSE {Live(k)}) \ {{}} :
+TryEnqueueMany ==
+    Has("batch") /\ \E N \in {M \in SUBSET Draws : Cardinality(M) = 2} : \E new \in NewJobs(N) :
+        EnqueueMany(new, Plain)
+
+TryWorkerStart == \E w \in Workers, a \in {"started", "already"} : WorkerStart(w, a)
+TryWorkerStop  == Has("stop") /\ \E w \in Workers, a \in {"stopped", "gone"} : WorkerStop(w, a)
+TryClaim ==
+    \E w \in Workers, t \in Tokens : \E G \in Takes : \E after \in States(G) :
+        Claim(w, t, t, RowsFor(G), after, FALSE)
+
+\* Calls of a settle: its id, and one item with the answer it tries to give.
+Calls(outcome) ==
+    UNION {UNION {{[id |-> id, item |-> it] : it \in Settles(r, id, asked, outcome)} :
+                    id \in Ids, asked \in Asked(r)} : r \in Receipts}
+Ending(S, state) == Outs({}, {}, "retryable", S, state, 0, 0)
+TryComplete == \E c \in Calls("completed") : Complete(c.id, {c.item})
+TryRelease  == Has("release") /\ \E c \in Calls("released") : \E new \in Follows(c.item.settled) :
+                   Release(c.id, {c.item}, new)
+TryRetry    == Has("retry") /\ \E c \in Calls("retried") : \E out \in RetryOuts(c.item.settled) :
+                   Retry(c.id, {c.item}, out)
+TrySnooze   == Has("snooze") /\ \E c \in Calls("snoozed") :
+                   \E out \in Outs({}, c.item.settled, "scheduled", {}, "failed", 0, 0) :
+                       Snooze(c.id, {c.item}, out)
+TryFail     == Has("fail") /\ \E c \in Calls("failed") : \E out \in Ending(c.item.settled, "failed") :
+                   Fail(c.id, {c.item}, out)
+TryCancelRunning ==
+    Has("cancel") /\ \E c \in Calls("cancelled") : \E out \in Ending(c.item.settled, "cancelled") :
+        CancelRunning(c.id, {c.item}, out)
+
+TryHeartbeat ==
+    Has("beat") /\ \E it \in OpenItems, w \in Workers, upto \in Tokens \cup {0} :
+        \E out \in LostOuts(it.settled) : Heartbeat(w, upto, {}, "alive", {it}, out)
+TryRescueWorker ==
+    Has("rescue") /\ \E it \in OpenItems, w \in Workers : \E out \in LostOuts(it.settled) :
+        RescueWorker(w, "gone", {it}, out)
+TryRescueDeadline ==
+    Has("deadline") /\ \E it \in OpenItems : \E out \in RetryOuts(it.settled) : RescueDeadline({it}, out)
+
+TryPromote ==
+    \E d \in deferred, n \in Draws, k \in Slots, step \in LeaseSteps :
+        Promote(PromoteNew(d.job, n, k, step))
+TryCancelPending == Has("cancel") /\ \E j \in Jobs : \E w \in Takens(j) : CancelPending({w}, EndsFor({w}))
+TryDlqMove  == Has("dlq") /\ \E f \in finals : DlqMove({f.job}, {f})
+TryDlqPurge == Has("dlq") /\ \E j \in {k \in Jobs : Retryable(k) # {}} : DlqPurge({j})
+TryDlqRetry ==
+    Has("dlq") /\ \E j \in {k \in Jobs : Retryable(k) # {}} :
+        \/ \E n \in Draws, k \in Slots, step \in LeaseSteps :
+             DlqRetry({j}, OnlyNew(RetryNew(j, n, k, step)), {})
+        \/ Has("delay") /\ DlqRetry({j}, [NoRows EXCEPT !.deferred = RetryWait(j)], {})
+        \/ Loose("followed") /\ DlqRetry({j}, NoRows, {})
+TryRetire ==
+    Has("retire") /\ \/ \E f \in finals : Retire({f.job}, {})
+                     \/ \E d \in dead : Retire({}, {d.job})
+
+TryRotate == Has("ring") /\ \E to \in Slots : Rotate(ring, to)
+TryPrune  ==
+    Has("ring") /\ \E k \in Slots : \E new \in Follows(Orphans(k)) :
+        /\ InSlot(k) # {} \/ ClaimsIn(k) # {}
+        /\ Prune(k, FloorOf(k), new, TRUE)
+TryEvacuate ==
+    Has("ring") /\ Has("evacuate") /\ \E k \in Slots \ {ring} :
+        \E moved \in (IF Loose("live") THEN (SUBSET SeqsIn(k)) ELSE {Live(k)}) \ {{}} :
             Evacuate(k, ring, moved, IF Loose("carried") THEN {} ELSE
                      {[token |-> r.token, part |-> r.part, seqs |-> OpenOf(r)] :
                         r \in {q \in ClaimsIn(k) : OpenOf(q) # {}}})
 
 Next ==
-    \/ EnsureLane
-    \/ EnvDraw
-    \/ Has("rollback") /\ \E N \in SUBSET fly : EnvRollback(N)
-    \/ NextEnqueue
-    \/ NextWorker
-    \/ \E w \in Workers, t \in Tokens : \E G \in Takes : \E after \in States(G) :
-         Claim(w, t, t, RowsFor(G), after, FALSE)
-    \/ \E r \in Receipts : \E id \in Ids, asked \in Asked(r) : NextSettle(r, id, asked)
-    \/ \E it \in OpenItems : NextRescue(it)
-    \/ NextWaiting
-    \/ NextLetters
-    \/ Has("ring") /\ NextRing
+    \/ EnsureLane \/ EnvDraw \/ TryEnvRollback
+    \/ TryEnqueue \/ TryEnqueueMany \/ TryWorkerStart \/ TryWorkerStop \/ TryClaim
+    \/ TryComplete \/ TryRelease \/ TryRetry \/ TrySnooze \/ TryFail \/ TryCancelRunning
+    \/ TryHeartbeat \/ TryRescueWorker \/ TryRescueDeadline
+    \/ TryPromote \/ TryCancelPending \/ TryDlqMove \/ TryDlqPurge \/ TryDlqRetry \/ TryRetire
+    \/ TryRotate \/ TryPrune \/ TryEvacuate
 Spec == Init /\ [][Next]_vars
 
 (* ------------------------------- properties ------------------------------ *)
@@ -968,18 +983,14 @@ PassedOver == [][\A s \in (Takeable \ late) : no' # no =>
 \* Every job ends, if work is claimed and completed and what waits is promoted. A bounded model may run
 \* out of numbers.
 OutOfNumbers == last = SeqMax /\ fly = {}
-Claims    == \E w \in Workers, t \in Tokens : \E G \in Takes : \E after \in States(G) :
-               Claim(w, t, t, RowsFor(G), after, FALSE)
 Completes == \E r \in Receipts : \E id \in Ids : \E it \in Settles(r, id, Open(r[1], r[2]), "completed") :
                it.settled # {} /\ Complete(id, {it})
-Promotes  == \E d \in deferred, n \in Draws, k \in Slots, step \in LeaseSteps :
-               Promote(PromoteNew(d.job, n, k, step))
 Starts    == \E w \in Workers : WorkerStart(w, "started")
 Prunes    == \E k \in Slots : (InSlot(k) # {} \/ ClaimsIn(k) # {}) /\ Prune(k, FloorOf(k), {}, TRUE)
-Fair      == WF_vars(EnvDraw) /\ WF_vars(Starts) /\ WF_vars(Claims) /\ SF_vars(Completes)
-FairSpec  == Spec /\ Fair /\ WF_vars(Promotes) /\ WF_vars(Prunes)
+Fair      == WF_vars(EnvDraw) /\ WF_vars(Starts) /\ WF_vars(TryClaim) /\ SF_vars(Completes)
+FairSpec  == Spec /\ Fair /\ WF_vars(TryPromote) /\ WF_vars(Prunes)
 NobodyPromotes == Spec /\ Fair /\ WF_vars(Prunes)                       \* for witnesses
-NobodyPrunes   == Spec /\ Fair /\ WF_vars(Promotes)
+NobodyPrunes   == Spec /\ Fair /\ WF_vars(TryPromote)
 Ended(j)  == StateOf(j) \in {"completed", "failed", "cancelled", "dead", "removed"}
 CallsLeft == \E t \in Tokens : \A r \in claims : r.token # t
 Drains    == \A j \in Jobs : Known(j) ~> (Ended(j) \/ OutOfNumbers \/ ~CallsLeft)

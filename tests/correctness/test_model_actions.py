@@ -26,6 +26,7 @@ from correctness.model import (
 SCOPE = Scope(jobs=frozenset({1, 2}), slots=frozenset({0, 1}), keys=frozenset({1}))
 NONE: frozenset[int] = frozenset()
 ONE = frozenset({1})
+Try = Callable[[Scope], Lane | Refused]
 
 
 def allowed(after: Lane | Refused) -> Lane:
@@ -99,7 +100,7 @@ def test_a_guard_that_is_switched_off_refuses_nothing(guard: str) -> None:
     loose = replace(SCOPE, off=frozenset({guard}))
     lane = allowed(model.complete(claimed(), SCOPE, 1, settling()))
     drawn = allowed(model.env_draw(lane, SCOPE))
-    again: dict[str, Callable[[Scope], Lane | Refused]] = {
+    again: dict[str, Try] = {
         "open": lambda scope: model.rescue_deadline(
             lane,
             scope,

@@ -20,7 +20,7 @@ def text_of(module: str) -> str:
 def operators_of_next() -> set[str]:
     """Return the actions that Next of Storage is made of, the world's aside."""
     text = text_of("Storage")
-    body = text[text.index("\nNextEnqueue ==") : text.index("\nSpec ==")]
+    body = text[text.index("\nTryEnqueue ==") : text.index("\nSpec ==")]
     defined = set(re.findall(r"^(\w+)(?:\([^)]*\))?\s*==", text, re.MULTILINE))
     guarded = {name for name in defined if f"{name}G" in defined} | {"Complete"}
     return {name for name in re.findall(r"\b([A-Z]\w+)\b", body) if name in guarded}
