@@ -3,6 +3,7 @@
 pytest_plugins = [
     "tests.fix_cluster",
     "tests.fix_database",
+    "tests.fix_faults",
     "tests.fix_workers",
     "tests.replay_plugin",
 ]

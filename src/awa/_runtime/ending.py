@@ -12,7 +12,6 @@ import trio
 
 from awa._runtime.ledger import Ledger
 from awa._runtime.listening import Deaf, Listener
-from awa._runtime.reconnecting import TROUBLE
 from awa._runtime.running import QueueRun
 from awa._runtime.signals import Signal
 from awa._storage.functions import Storage
@@ -52,7 +51,7 @@ class Endings:
                 found = await self._listener.ask(ask, optional=True)
             except Deaf:
                 continue  # the next beat asks again
-            except TROUBLE as error:
+            except Exception as error:  # noqa: BLE001  # whatever it is, the next beat asks again
                 _log.warning("what others ended is not known until the next beat: %s", error)
                 continue
             for ended in found:

@@ -13,10 +13,13 @@ from typing import Final
 import trio
 
 from awa._core.entries import BeatAnswer
+from awa._runtime.backoff import pause_s
+from awa._runtime.chance import jitter
 from awa._runtime.clock import ServerClock, look_at_the_clock
 from awa._runtime.ledger import Ledger
-from awa._runtime.limits import HEARTBEAT_INTERVAL_S, RECONNECT_MIN_S
+from awa._runtime.limits import HEARTBEAT_INTERVAL_S, RECONNECT_MAX_S, RECONNECT_MIN_S
 from awa._runtime.listening import Deaf, Listener
+from awa._runtime.reconnecting import brief
 from awa._runtime.statistics import Statistics
 from awa._storage.functions import Storage
 
@@ -64,6 +67,16 @@ class Heart:
         self._interval_s = interval_s
         self.beat_s = trio.current_time()
         """When the last beat was answered, by trio's clock."""
+        self._asked_s = float("inf")
+        self._failures = 0
+
+    def is_refused(self) -> bool:
+        """Whether the database does not take beats just now: it fails at them, or is silent.
+
+        Whoever observes others learns nothing from their silence then.
+        """
+        late_s = trio.current_time() - self._asked_s
+        return self._failures > 0 or late_s > self._interval_s / 2
 
     async def run(self) -> None:
         """Beat until the answer is `gone`; then return."""
@@ -84,11 +97,19 @@ class Heart:
                 upto=self._ledger.last_call,
                 open_calls=self._ledger.open_calls(),
             )
+            self._asked_s = trio.current_time()
             try:
-                answer = await self._listener.ask(call)
+                # A server that takes no writes for a while is no reason to connect anew each time.
+                answer = await self._listener.ask(call, optional=True)
             except Deaf:
                 await trio.sleep(RECONNECT_MIN_S)
                 continue
+            except Exception as error:  # noqa: BLE001  # whatever it is, the worker lives
+                await self._rest(error)
+                continue
+            finally:
+                self._asked_s = float("inf")
+            self._failures = 0
             self.beat_s = trio.current_time()
             self._statistics.beats += 1
             self._look_again = answer.released > 0
@@ -96,3 +117,15 @@ class Heart:
             if answer.released:
                 _log.warning("%d claimed entries nobody knew of were released", answer.released)
             return answer.answer
+
+    async def _rest(self, error: BaseException) -> None:
+        """Pause after a beat that the server refused. Never for longer than between two beats."""
+        self._failures += 1
+        retry_s = pause_s(
+            tries=self._failures,
+            least_s=min(RECONNECT_MIN_S, self._interval_s),
+            most_s=min(RECONNECT_MAX_S, self._interval_s),
+            jitter=jitter(),
+        )
+        _log.warning("a beat failed, trying again in %.2f s: %s", retry_s, brief(error))
+        await trio.sleep(retry_s)

@@ -24,7 +24,7 @@ from awa._runtime.limits import (
 )
 from awa._runtime.listening import Listener, listen_calls
 from awa._runtime.permits import Permits
-from awa._runtime.reconnecting import Session
+from awa._runtime.reconnecting import ANSWERS, Session
 from awa._runtime.reporting import Reporter
 from awa._runtime.running import QueueRun
 from awa._runtime.settings import WorkerSettings
@@ -66,6 +66,7 @@ class Incarnation:
         self._flush_s = LAST_FLUSH_S
         self._claiming: trio.CancelScope | None = None
         self._running: trio.CancelScope | None = None
+        self._settling: trio.CancelScope | None = None
         self._permits = {name: Permits(workers=workers) for name, workers in settings.queues}
         self.gone = False
         self.queues: Final[dict[str, QueueRun]] = {}
@@ -82,7 +83,8 @@ class Incarnation:
         self._claimer = Claimer(
             worker=worker,
             storage=storage,
-            session=self._session("claim"),
+            # Nothing in a claim is a user's: whatever else is said of it, it is asked again.
+            session=self._session("claim", final=(UnknownWorker,)),
             ledger=self._ledger,
             queues=self.queues,
             settler=self.settler,
@@ -121,6 +123,7 @@ class Incarnation:
                 upkeep=self._session("upkeep"),
                 listener=self.listener,
                 clock=self._clock,
+                is_blind=self.heart.is_refused,
             )
 
     async def run(self) -> None:
@@ -137,7 +140,9 @@ class Incarnation:
                 settling.start_soon(self.settler.run)
                 await self._work()
                 self.settler.close()
-                settling.cancel_scope.deadline = trio.current_time() + self._flush_s
+                self._settling = settling.cancel_scope
+                self._settling.deadline = self._last_flush_s()
+            self._settling = None
             # The ledger also knows the batch whose answer did not come in time.
             if left := self._ledger.jobs():
                 _log.error(
@@ -157,9 +162,15 @@ class Incarnation:
         self._flush_s = flush_s
         self._deadline_changed.set()
         self._claimer.stop()
+        if self._settling is not None:
+            self._settling.deadline = min(self._settling.deadline, self._last_flush_s())
         if self._claiming is not None:
             last_s = trio.current_time() + min(LAST_CLAIM_S, flush_s)
             self._claiming.deadline = min(self._claiming.deadline, last_s)
+
+    def _last_flush_s(self) -> float:
+        """What handlers did not need of the time to shut down is there for their outcomes."""
+        return max(trio.current_time() + self._flush_s, self._deadline_s)
 
     async def _work(self) -> None:
         async with trio.open_nursery() as running:
@@ -226,6 +237,9 @@ class Incarnation:
                 )
                 await session.ask(beat)
                 await session.ask(self._storage.worker_stop(self._worker))
+            except ANSWERS as error:
+                # It ends all the same; what it left open is looked for by the leader.
+                _log.warning("the database did not take leave of this worker: %s", error)
             finally:
                 await session.aclose()
 
@@ -257,7 +271,14 @@ class Incarnation:
         if worker == str(self._worker):
             self._ended.set()
 
-    def _session(self, name: str, *, pings: bool = False, listens: bool = False) -> Session:
+    def _session(
+        self,
+        name: str,
+        *,
+        pings: bool = False,
+        listens: bool = False,
+        final: tuple[type[Exception], ...] = ANSWERS,
+    ) -> Session:
         settings = self._settings
         hello = [self._storage.hold_alive(self._worker)]
         if listens:
@@ -267,4 +288,5 @@ class Incarnation:
             conninfo=settings.conninfo,
             hello=hello,
             settings=settings.pinging_settings() if pings else settings.session_settings(),
+            final=final,
         )

@@ -17,6 +17,7 @@ No sweep depends on there being one leader, and none is slowed down because ther
 """
 
 import logging
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -24,11 +25,17 @@ import trio
 
 from awa._core.watching import Watch
 from awa._runtime.clock import ServerClock, look_at_the_clock
-from awa._runtime.limits import CALL_TIMEOUT_S, PROMOTE_GAP_S, UPKEEP_TIMEOUT_S
+from awa._runtime.limits import (
+    CALL_TIMEOUT_S,
+    PROMOTE_GAP_S,
+    RECONNECT_MAX_S,
+    REIGN_MIN_S,
+    UPKEEP_TIMEOUT_S,
+)
 from awa._runtime.listening import Listener
 from awa._runtime.observing import Observer
 from awa._runtime.promoting import Promoter
-from awa._runtime.reconnecting import TROUBLE, Session
+from awa._runtime.reconnecting import Session, brief
 from awa._runtime.rescuing import Deadlines, Rescuer, Strays
 from awa._runtime.retiring import Retirer
 from awa._runtime.seat import Seat
@@ -45,7 +52,8 @@ _log: Final = logging.getLogger("awa.worker")
 class Leader:
     """Follows and leads for one incarnation of a worker.
 
-    `session` is for leading, and `upkeep` for what takes its time.
+    `session` is for leading, and `upkeep` for what takes its time. `is_blind()`: whether nothing
+    is learnt just now from the silence of other workers.
     """
 
     def __init__(
@@ -57,6 +65,7 @@ class Leader:
         upkeep: Session,
         listener: Listener,
         clock: ServerClock,
+        is_blind: Callable[[], bool],
     ) -> None:
         self._settings = settings
         self._storage = storage
@@ -64,7 +73,10 @@ class Leader:
         self._upkeep = upkeep
         self._listener = listener
         self._clock = clock
-        self._observer = Observer(listener=listener, storage=storage, settings=settings)
+        self._is_blind = is_blind
+        self._observer = Observer(
+            listener=listener, storage=storage, settings=settings, is_blind=is_blind
+        )
         self._timer: Final = Signal()
         self.leads = False
         """Whether this worker is the leader now."""
@@ -81,12 +93,20 @@ class Leader:
                 try:
                     with trio.fail_after(CALL_TIMEOUT_S):
                         leads = await self._try_to_lead()
-                except TROUBLE as error:
+                except Exception as error:  # noqa: BLE001  # whatever it is, somebody has to lead
+                    # Even a sound session: it may hold the lock, and then nobody could lead.
+                    await self._close()
                     await self._session.had_trouble("lead", error)
                     continue
-                self._session.is_fine()
                 if leads:
-                    await self._reign()
+                    began_s = trio.current_time()
+                    lost = await self._reign()
+                    await self._close()
+                    if trio.current_time() - began_s < REIGN_MIN_S:
+                        # Trouble that lets it lead but not work would have it connect without end.
+                        await self._session.had_trouble("reign", lost)
+                        continue
+                self._session.is_fine()
                 # Who leads holds the lock with this session, and who follows needs none.
                 await self._close()
         finally:
@@ -104,7 +124,8 @@ class Leader:
         await look_at_the_clock(self._clock, partial(run_trio, conn))
         return True
 
-    async def _reign(self) -> None:
+    async def _reign(self) -> BaseException:
+        """Lead until the session is gone; answers why it is."""
         _log.info("this worker leads")
         self.leads = True
         try:
@@ -117,11 +138,21 @@ class Leader:
                     reign.start_soon(sweep, work)
         finally:
             self.leads = False
-        _log.warning("this worker does not lead any more: %s", seat.lost or bench.lost)
+        lost = seat.lost or bench.lost
+        assert lost is not None, "only the loss of a seat ends a reign"
+        _log.warning("this worker does not lead any more: %s", brief(lost))
+        return lost
 
     def _sweeps(self, seat: Seat, bench: Seat, watch: Watch) -> list[Sweep]:
         strays = Strays(bench, self._storage)
-        rescuer = Rescuer(seat, self._storage, self._settings, watch=watch, on_rescued=strays.soon)
+        rescuer = Rescuer(
+            seat,
+            self._storage,
+            self._settings,
+            watch=watch,
+            is_blind=self._is_blind,
+            on_rescued=strays.soon,
+        )
         promoter = Promoter(
             seat, self._storage, clock=self._clock, listener=self._listener, wake=self._timer
         )
@@ -129,10 +160,16 @@ class Leader:
         turner = Turner(bench, self._storage, self._settings.retention)
         retirer = Retirer(bench, self._storage, self._settings.retention)
         return [
-            Sweep(name="rescue", once=rescuer.once),
+            Sweep(name="rescue", once=rescuer.once, retry_max_s=RECONNECT_MAX_S),
             Sweep(name="strays", once=strays.once, wake=strays.wake),
             Sweep(name="deadlines", once=deadlines.once),
-            Sweep(name="promote", once=promoter.once, wake=promoter.wake, gap_s=PROMOTE_GAP_S),
+            Sweep(
+                name="promote",
+                once=promoter.once,
+                wake=promoter.wake,
+                gap_s=PROMOTE_GAP_S,
+                retry_max_s=RECONNECT_MAX_S,
+            ),
             Sweep(name="turn", once=turner.once),
             Sweep(name="retire", once=retirer.once),
         ]

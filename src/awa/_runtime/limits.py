@@ -108,6 +108,9 @@ SWEEP_RETRY_MIN_S: Final = 1.0
 SWEEP_RETRY_MAX_S: Final = 60.0
 """Pauses of a sweep that failed, before it is tried again."""
 
+REIGN_MIN_S: Final = 10.0
+"""A leader that lost its session sooner pauses before it tries to lead again, longer each time."""
+
 CALL_TIMEOUT_S: Final = 30.0
 """A call not answered by then is asked again on a new connection."""
 

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 import trio
 
 from awa._runtime.limits import CALL_TIMEOUT_S
-from awa._runtime.reconnecting import ANSWERS, TROUBLE, Session
+from awa._runtime.reconnecting import ANSWERS, Session
 from awa._storage.calls import Call
 from awa._storage.driver import TrioConnection
 from awa._storage.executors import run_trio
@@ -101,6 +101,8 @@ class Listener:
     async def ask(self, call: Call[T], *, optional: bool = False) -> T:
         """Carry out one call and wait for its answer. Raises Deaf, and what the call raises.
 
+        What that is may be anything: an answer that cannot be read is an error of its own kind.
+
         Trouble with a call costs the connection, unless it is an optional one.
         """
         answered = trio.Event()
@@ -124,13 +126,14 @@ class Listener:
                 try:
                     with trio.fail_after(CALL_TIMEOUT_S):
                         conn = await self._session.connected()
-                    self._session.is_fine()
                     self.is_up = True
                     self.sessions += 1
                     self._on_up()
                     await self._serve(conn)
-                except TROUBLE as error:
+                except Exception as error:  # noqa: BLE001  # whatever it is, it is made anew
                     self._lost()
+                    # Even a sound one: its flags may be up, and nobody here knows of them any more.
+                    await self._session.aclose()
                     await self._session.had_trouble("listen", error)
         finally:
             self._lost()
@@ -141,6 +144,8 @@ class Listener:
             while self._requests:
                 await self._carry_out(conn, self._requests[0])
                 self._requests.popleft()
+                # Not when it is made: a connection that breaks at its first use is no better.
+                self._session.is_fine()
             await self._take_notifications(conn)
             if not self._requests:
                 with trio.CancelScope() as self._waiting:
@@ -156,7 +161,7 @@ class Listener:
                 answers = [await run_trio(conn, call) for call in request.calls]
         except ANSWERS as error:
             answers = error
-        except TROUBLE as error:
+        except Exception as error:
             if not request.optional or conn.closed or isinstance(error, trio.TooSlowError):
                 raise
             answers = error

@@ -6,6 +6,7 @@ lead. Followers share the looks: the more there are, the more seldom each of the
 """
 
 import logging
+from collections.abc import Callable
 from typing import Final
 
 import trio
@@ -15,7 +16,6 @@ from awa._runtime.backoff import pause_s
 from awa._runtime.chance import jitter
 from awa._runtime.limits import LOOK_SHARE_S, RECONNECT_MAX_S, RECONNECT_MIN_S
 from awa._runtime.listening import Deaf, Listener
-from awa._runtime.reconnecting import TROUBLE
 from awa._runtime.settings import WorkerSettings
 from awa._storage.functions import Storage
 
@@ -25,8 +25,16 @@ _log: Final = logging.getLogger("awa.worker")
 class Observer:
     """Looks over the listener's connection; what it saw ends with that connection."""
 
-    def __init__(self, *, listener: Listener, storage: Storage, settings: WorkerSettings) -> None:
+    def __init__(
+        self,
+        *,
+        listener: Listener,
+        storage: Storage,
+        settings: WorkerSettings,
+        is_blind: Callable[[], bool],
+    ) -> None:
         self._listener = listener
+        self._is_blind = is_blind
         self._storage = storage
         self._patience = settings.patience()
         self._look_s = settings.look_s()
@@ -46,7 +54,7 @@ class Observer:
                 # When the server is back all listeners are: they must not all look, and try to
                 # lead, at once.
                 pause = max(RECONNECT_MIN_S, jitter() * self._pause_s())
-            except TROUBLE as error:
+            except Exception as error:  # noqa: BLE001  # whatever it is, it goes on looking
                 failures += 1
                 pause = pause_s(
                     tries=failures, least_s=self._look_s, most_s=RECONNECT_MAX_S, jitter=jitter()
@@ -62,8 +70,8 @@ class Observer:
         asked_s = trio.current_time()
         session = self._listener.sessions
         workers = await self._listener.ask(self._storage.observe(), optional=True)
-        if not session == self._listener.sessions == self._session:
-            # Whatever was seen, was seen in another session.
+        if not session == self._listener.sessions == self._session or self._is_blind():
+            # Whatever was seen, was seen in another session, or while no beat was taken.
             self._session = self._listener.sessions
             self._watch = Watch()
             return
@@ -84,7 +92,8 @@ class Observer:
         """
         try:
             await self.look()
-        except (Deaf, *TROUBLE):
+        except Exception as error:  # noqa: BLE001  # a leader that saw nothing yet can lead as well
+            _log.info("what this worker saw as a follower is not taken over: %s", error)
             return Watch()
         return self._watch
 

@@ -81,6 +81,10 @@ class Batch:
         """How many outcomes it carries."""
         return sum(len(parcel.seqs) for parcel in self.parcels)
 
+    def says_more(self) -> bool:
+        """Whether it carries anything of a handler's, and not just which numbers ended."""
+        return any(parcel.details or parcel.shared is not None for parcel in self.parcels)
+
     def halves(self) -> "tuple[Batch, Batch] | None":
         """Two batches in place of one the database refused; None when it is a single job."""
         if len(self.parcels) > 1:

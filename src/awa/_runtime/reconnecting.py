@@ -29,7 +29,10 @@ B = TypeVar("B")
 _log: Final = logging.getLogger("awa.worker")
 
 TROUBLE: Final = (AwaError, psycopg.Error, OSError, trio.TooSlowError)
-"""What may happen to a call; all of it is retried but what is in ANSWERS."""
+"""What may happen to a call; all of it is retried but what is in ANSWERS.
+
+What is not named here either, a defect in reading an answer for instance, is no reason to end.
+"""
 
 ANSWERS: Final = (UnknownWorker, InvalidInput, LimitExceeded)
 """Errors that asking again does not change."""
@@ -88,8 +91,13 @@ class Session:
             conn = await self._stack.enter_async_context(
                 open_connection(self._conninfo, settings=self._settings)
             )
-            for call in self._hello:
-                await run_trio(conn, call)
+            try:
+                for call in self._hello:
+                    await run_trio(conn, call)
+            except BaseException:
+                # Nobody would use it again: the next attempt opens another one.
+                conn.discard()
+                raise
             self._conn = conn
         return self._conn
 
@@ -102,7 +110,7 @@ class Session:
                     answer = await send(await self.connected())
             except self._final:
                 raise
-            except TROUBLE as error:
+            except Exception as error:  # noqa: BLE001  # whatever it is, the call is not given up
                 await self.had_trouble(action, error)
             except BaseException:
                 # Cancelled in the middle: the connection may owe an answer to somebody else.
@@ -128,13 +136,20 @@ class Session:
             jitter=jitter(),
         )
         _log.warning(
-            "%s: %s failed, trying again in %.2f s: %s", self.name, action, retry_s, _brief(error)
+            "%s: %s failed, trying again in %.2f s: %s", self.name, action, retry_s, brief(error)
         )
         if not isinstance(error, ServerBusy):
             await self.aclose()
         await trio.sleep(retry_s)
 
 
-def _brief(error: BaseException) -> str:
+def is_servers_limit(error: Exception) -> bool:
+    """Whether a limit of the server's was met, which may be one of what it can do just now."""
+    cause = error.__cause__
+    return isinstance(cause, psycopg.Error) and (cause.sqlstate or "").startswith("54")
+
+
+def brief(error: BaseException) -> str:
+    """Name and first line of an error, for a line of the log."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

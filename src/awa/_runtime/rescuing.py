@@ -45,6 +45,7 @@ class Rescuer:
         settings: WorkerSettings,
         *,
         watch: Watch,
+        is_blind: Callable[[], bool],
         on_rescued: Callable[[int], None],
     ) -> None:
         self._seat = seat
@@ -52,10 +53,15 @@ class Rescuer:
         self._patience = settings.patience()
         self._look_s = settings.look_s()
         self._watch = watch
+        self._is_blind = is_blind
         self._on_rescued = on_rescued
 
     async def once(self) -> float:
         """Look at all workers, and rescue those that are lost."""
+        if self._is_blind():
+            # Their beats are refused as ours are: how long that lasts says nothing about anybody.
+            self._watch = Watch()
+            return self._look_s
         asked_s = trio.current_time()
         workers = await self._seat.ask(self._storage.observe())
         self._watch = look(

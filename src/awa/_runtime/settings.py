@@ -83,7 +83,9 @@ class WorkerSettings:
             "application_name": f"awa worker {self.name}"[:63],
             "default_transaction_isolation": "read committed",
             "statement_timeout": "0",
+            "lock_timeout": "0",
             "idle_in_transaction_session_timeout": "0",
+            "idle_session_timeout": "0",
         }
 
     def pinging_settings(self) -> dict[str, str]:

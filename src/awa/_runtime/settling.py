@@ -19,10 +19,11 @@ from awa._runtime.ledger import Held, Ledger
 from awa._runtime.limits import BUSY_RETRY_MAX_S, BUSY_RETRY_MIN_S, FLUSH_JOBS
 from awa._runtime.outbox import Action, Batch, Detail, Outbox, Parcel, flush_in_s
 from awa._runtime.permits import Permits
-from awa._runtime.reconnecting import ANSWERS, Session
+from awa._runtime.reconnecting import ANSWERS, Session, is_servers_limit
 from awa._runtime.settle_calls import settle_call
 from awa._runtime.signals import Signal
 from awa._runtime.statistics import Statistics
+from awa._storage.condition import takes_writes
 from awa._storage.functions import Storage
 from awa._storage.tokens import draw_token
 
@@ -169,7 +170,11 @@ class Settler:
         try:
             answers = await self._session.ask(call)
         except ANSWERS as error:
-            await self._refused(batch, error)
+            if await self._is_refusing_all(batch, error):
+                self._put_back(batch)
+                await self._session.had_trouble(batch.action.value, error)
+            else:
+                await self._refused(batch, error)
             return
         busy = self._answered(batch, answers)
         self._permits_changed.set()
@@ -227,6 +232,26 @@ class Settler:
                 jitter=jitter(),
             )
         )
+
+    async def _is_refusing_all(self, batch: Batch, error: Exception) -> bool:
+        """Whether it is the server that takes nothing just now, and not this batch that is wrong.
+
+        One code stands for both: a value that is too large, and a server that has run out of
+        transaction ids.
+        """
+        if not is_servers_limit(error):
+            return False
+        if not batch.says_more():
+            return True
+        try:
+            await self._session.ask(takes_writes())
+        except ANSWERS:
+            return True
+        return False
+
+    def _put_back(self, batch: Batch) -> None:
+        for parcel in batch.parcels:
+            self._boxes[batch.action].put_back(parcel, parcel.seqs)
 
     async def _refused(self, batch: Batch, error: BaseException) -> None:
         """One outcome the database cannot store must not hold up its company: find it."""

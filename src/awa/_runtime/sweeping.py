@@ -29,6 +29,8 @@ class Sweep:
     """Raised when it is due sooner."""
     gap_s: float = 0.0
     """It is never due sooner than so long after it was done."""
+    retry_max_s: float = SWEEP_RETRY_MAX_S
+    """The longest pause after it failed."""
 
 
 async def sweep(work: Sweep) -> None:
@@ -44,7 +46,7 @@ async def sweep(work: Sweep) -> None:
             due_s = pause_s(
                 tries=failures,
                 least_s=SWEEP_RETRY_MIN_S,
-                most_s=SWEEP_RETRY_MAX_S,
+                most_s=work.retry_max_s,
                 jitter=jitter(),
             )
             _log.warning(
