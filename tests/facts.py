@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-WAIT_S_MAX: Final = 20.0
+WAIT_S_MAX: Final = 60.0
+"""Only what never happens takes so long; a busy machine may need a good part of it."""
 LOOK_INTERVAL_S: Final = 0.005
 
 

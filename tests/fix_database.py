@@ -1,4 +1,4 @@
-"""A database per test, cloned from a template that each module migrates once.
+"""A database per test, cloned from a template that is migrated once.
 
     database   its connection string (superuser), with the schema `awa`
     session    session() opens one more plain, synchronous, autocommit session of psycopg
@@ -105,9 +105,9 @@ def start() -> Callable[..., Statement]:
     return run
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def template(cluster: Cluster, watcher: Session) -> Iterator[str]:
-    """Return the name of a migrated database that this module's tests are cloned from."""
+    """Return the name of a migrated database that the tests' databases are cloned from."""
     name = f"template_{next(_numbers)}"
     _create(watcher, name, None)
     migrate_sync(cluster.conninfo(name), schema=SCHEMA)

@@ -8,7 +8,7 @@ import trio
 
 import awa
 
-WAIT_S_MAX: Final = 15.0
+WAIT_S_MAX: Final = 60.0
 LOOK_INTERVAL_S: Final = 0.005
 
 

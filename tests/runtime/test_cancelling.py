@@ -9,7 +9,7 @@ import trio
 
 import awa
 from tests.fix_database import NewSession, Session
-from tests.workers import Number, health_of, until, until_state
+from tests.workers import WAIT_S_MAX, Number, health_of, until, until_state
 
 CANCEL: LiteralString = (
     "select x.answer from awa.attempts a cross join lateral awa.cancel_running(null, %s,"
@@ -52,7 +52,7 @@ async def test_a_cancel_reaches_a_running_async_handler(database: str, session: 
         await started.wait()
         with session() as conn:
             act(conn, CANCEL, handle_of.id)
-        with trio.fail_after(2):
+        with trio.fail_after(4.5):  # less than a heartbeat, which would tell it too
             await ended.wait()
         assert [True] == flags
         cancelled = await until_state(client, handle_of.id, "cancelled")
@@ -139,7 +139,7 @@ async def test_a_cancel_that_nobody_was_told_of_is_seen_after_the_next_beat(
         with session() as conn:
             conn.execute("set awa.notify = off")
             act(conn, CANCEL, handle_of.id)
-        with trio.fail_after(10):
+        with trio.fail_after(WAIT_S_MAX):
             await ended.wait()
 
 
@@ -156,7 +156,7 @@ async def test_a_cancelled_attempt_that_waits_behind_another_never_starts(
             seen.append(job.args.n)
             if job.args.n == -1:
                 blocked.set()
-                await trio.sleep(0.5)
+                await trio.sleep(2)  # time to be told of the cancel
 
         await client.insert_many([Number(0)] * 200, queue="q")
         await client.start([("q", 1)])
