@@ -63,7 +63,7 @@ class AsyncClient(Tasks, AsyncJobs, AsyncQueues, AsyncDlq):
 
     `url`: a PostgreSQL URL or connection string, or `embedded://NAME` for a server of your own;
     without it `DATABASE_URL` counts. `schema`: where Awa lives. `pool_size`: connections for
-    producing and administering; a worker has four of its own.
+    producing and administering; a worker has its own, three and two more to lead.
     Raises ConfigurationError when no database is named.
     """
 
@@ -161,7 +161,8 @@ class AsyncClient(Tasks, AsyncJobs, AsyncQueues, AsyncDlq):
         deadline or by somebody, may clean up before its job goes on without it. `lead`: whether it
         may do what one worker does for all: rescue, promote, retire.
         An unreachable server is waited for. Raises InvalidInput, ConfigurationError (no trio, a
-        worker runs already), SchemaMissing, SchemaNewer, SchemaOlder, AccessDenied.
+        worker runs already, fewer connections allowed than a worker needs), SchemaMissing,
+        SchemaNewer, SchemaOlder, AccessDenied.
         """
         chosen = checked_queues(queues)
         poll_ms = checked_int("poll_interval_ms", poll_interval_ms, low=1, high=TIMEOUT_MS_MAX)

@@ -179,6 +179,21 @@ async def test_a_role_without_connections_left_is_waited_for(
         await works(held, 1)
 
 
+@pytest.mark.parametrize(("lead", "needed"), [(True, 5), (False, 3)])
+async def test_a_limit_too_small_for_one_worker_is_refused_with_the_number_needed(
+    limited: Limited, lead: bool, needed: int
+) -> None:
+    """Guards the first start: half a worker would claim what it cannot settle."""
+    async with awa.AsyncClient(limited.conninfo) as client:
+        limited.alter(f"connection limit {needed - 1}")
+        with pytest.raises(awa.ConfigurationError, match=f"needs {needed} connections .*role"):
+            await client.start([("q", 1)], lead=lead)
+        limited.alter(f"connection limit {needed}")
+        await client.start([("q", 1)], lead=lead)
+        await until(lambda: health_of(client).listening)
+        await until(lambda: health_of(client).leading is lead)
+
+
 async def test_rights_that_are_taken_away_are_waited_for(
     database: str, limited: Limited, one: Session, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -190,6 +205,21 @@ async def test_rights_that_are_taken_away_are_waited_for(
         one.execute("alter schema gone rename to awa")
         await ended_once(held)
         await works(held, 1)
+
+
+@pytest.mark.by_hand
+async def test_what_ends_a_first_start_does_not_end_a_worker_that_starts_anew(
+    database: str, one: Session, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Guards a worker that was presumed dead in the middle of a migration."""
+    async with holding(database) as held:
+        one.execute("alter function awa.worker_start rename to worker_started")
+        one.execute("delete from awa.workers")
+        end_sessions(one)
+        await until(lambda: said(caplog, "start: worker_start failed"))
+        one.execute("alter function awa.worker_started rename to worker_start")
+        await works(held, 1)
+        held.gate.set()
 
 
 @pytest.mark.by_hand

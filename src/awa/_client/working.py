@@ -5,6 +5,7 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
+import psycopg
 import trio
 
 from awa._client.queues import QueueChoice
@@ -39,7 +40,7 @@ async def work(
             try:
                 await client.start(queues, poll_interval_ms=poll_interval_ms, lead=lead)
                 if started is not None and client.is_working():
-                    await started()
+                    await _say_so(started)
                 await client.stopped()
             except AwaError as error:
                 # Raised below: out of a nursery it would come wrapped in a group.
@@ -48,6 +49,14 @@ async def work(
     if failure is not None:
         raise failure
     return hurried.is_set()
+
+
+async def _say_so(started: Callable[[], Awaitable[None]]) -> None:
+    """A worker that runs is not ended because the database went before it was announced."""
+    try:
+        await started()
+    except (AwaError, psycopg.Error, OSError) as error:
+        _log.warning("started, but the database did not say what it is: %s", error)
 
 
 async def _obey(

@@ -21,6 +21,7 @@ from typing import Final
 
 import trio
 
+from awa._runtime.connections import require_connections
 from awa._runtime.handlers import Handler
 from awa._runtime.health import WorkerHealth
 from awa._runtime.incarnation import Incarnation
@@ -28,6 +29,7 @@ from awa._runtime.limits import LAST_FLUSH_S
 from awa._runtime.reconnecting import ANSWERS, Session
 from awa._runtime.settings import WorkerSettings
 from awa._runtime.statistics import Statistics
+from awa._storage.condition import allowances
 from awa._storage.functions import Storage
 from awa._storage.install import require_version
 from awa._storage.tokens import draw_token
@@ -75,7 +77,7 @@ class Worker:
             while self._deadline_s is None:
                 worker = draw_token()
                 with trio.CancelScope() as self._starting:
-                    await self._start(worker)
+                    await self._start(worker, first=first)
                 self._starting = None
                 if self._stopping():
                     break
@@ -110,7 +112,7 @@ class Worker:
     def _stopping(self) -> bool:
         return self._deadline_s is not None
 
-    async def _start(self, worker: int) -> None:
+    async def _start(self, worker: int, *, first: bool) -> None:
         session = Session(
             name="start",
             conninfo=self._settings.conninfo,
@@ -118,13 +120,28 @@ class Worker:
             final=_FATAL_AT_START,
         )
         try:
-            found = await session.ask(self._storage.schema_version())
-            require_version(found, self._settings.schema)
-            for queue, _ in self._settings.queues:
-                await session.ask(self._storage.ensure_lane(queue))
-            await session.ask(self._storage.worker_start(worker, self._settings.info()))
+            while True:
+                try:
+                    await self._introduce(session, worker, first=first)
+                except _FATAL_AT_START as error:
+                    if first:
+                        raise
+                    # It has worked before: what would have ended its start is waited out now.
+                    await session.had_trouble("worker_start", error)
+                else:
+                    return
         finally:
             await session.aclose()
+
+    async def _introduce(self, session: Session, worker: int, *, first: bool) -> None:
+        found = await session.ask(self._storage.schema_version())
+        require_version(found, self._settings.schema)
+        if first:
+            allowed = await session.ask(allowances())
+            require_connections(allowed, lead=self._settings.lead)
+        for queue, _ in self._settings.queues:
+            await session.ask(self._storage.ensure_lane(queue))
+        await session.ask(self._storage.worker_start(worker, self._settings.info()))
 
     async def _live(self, worker: int) -> None:
         incarnation = Incarnation(
