@@ -108,11 +108,11 @@ def start() -> Callable[..., Statement]:
 @pytest.fixture(scope="session")
 def template(cluster: Cluster, watcher: Session) -> Iterator[str]:
     """Return the name of a migrated database that the tests' databases are cloned from."""
-    name = f"template_{next(_numbers)}"
-    _create(watcher, name, None)
+    name = fresh_name("template")
+    create(watcher, name, None)
     migrate_sync(cluster.conninfo(name), schema=SCHEMA)
     yield name
-    _drop(watcher, name)
+    drop(watcher, name)
 
 
 @pytest.fixture
@@ -126,10 +126,10 @@ def database(
 @pytest.fixture
 def empty_database(cluster: Cluster, watcher: Session) -> Iterator[str]:
     """Return the connection string of a database without the schema; nothing is recorded."""
-    name = f"test_{next(_numbers)}"
-    _create(watcher, name, None)
+    name = fresh_name("test")
+    create(watcher, name, None)
     yield cluster.conninfo(name)
-    _drop(watcher, name)
+    drop(watcher, name)
 
 
 @pytest.fixture
@@ -166,8 +166,8 @@ def _own_database(
     cluster: Cluster, watcher: Session, template: str, request: pytest.FixtureRequest
 ) -> Iterator[str]:
     """Clone the template, tell the hooks, and drop the clone at the end."""
-    name = f"test_{next(_numbers)}"
-    _create(watcher, name, template)
+    name = fresh_name("test")
+    create(watcher, name, template)
     conninfo = cluster.conninfo(name)
     try:
         for hook in on_database_created:
@@ -176,10 +176,15 @@ def _own_database(
         for hook in on_database_finished:
             hook(conninfo, request)
     finally:
-        _drop(watcher, name)
+        drop(watcher, name)
 
 
-def _create(watcher: Session, name: str, template: str | None) -> None:
+def fresh_name(kind: str) -> str:
+    """Return a name that no database of this run has."""
+    return f"{kind}_{next(_numbers)}"
+
+
+def create(watcher: Session, name: str, template: str | None) -> None:
     """Create a database. PostgreSQL itself waits for a backend that is leaving the template."""
     statement = sql.SQL("create database {} template {} strategy file_copy").format(
         sql.Identifier(name), sql.Identifier(template or "template0")
@@ -187,7 +192,7 @@ def _create(watcher: Session, name: str, template: str | None) -> None:
     watcher.execute(statement)
 
 
-def _drop(watcher: Session, name: str) -> None:
+def drop(watcher: Session, name: str) -> None:
     """Drop a database, whoever is still in it, and the slots that decode it."""
     slots = "select pg_drop_replication_slot(slot_name) from pg_replication_slots"
     watcher.execute(
