@@ -13,7 +13,7 @@ import sniffio
 import trio
 
 from awa._client.dlq import AsyncDlq
-from awa._client.health import Health, health_of
+from awa._client.health import Health, checked_patience_s, checked_port, health_of
 from awa._client.jobs import AsyncJobs
 from awa._client.producing import JobHandle, Producing, handle_of
 from awa._client.queue_admin import AsyncQueues
@@ -25,7 +25,7 @@ from awa._client.urls import target_of
 from awa._core.batches import batches
 from awa._core.options import checked_duration_s, checked_int
 from awa._runtime.limits import DEADLINE_GRACE_S, POLL_DEAF_S, SHUTDOWN_TIMEOUT_S
-from awa._runtime.settings import WorkerSettings
+from awa._runtime.settings import HEALTH_HOST, WorkerSettings
 from awa._runtime.worker import Worker
 from awa._storage import views
 from awa._storage.calls import counted
@@ -152,6 +152,9 @@ class AsyncClient(Tasks, AsyncJobs, AsyncQueues, AsyncDlq):
         poll_interval_ms: int = POLL_INTERVAL_MS,
         grace_s: float = DEADLINE_GRACE_S,
         lead: bool = True,
+        health_port: int | None = None,
+        health_host: str = HEALTH_HOST,
+        handler_stall_s: float | None = None,
     ) -> None:
         """Start a worker; returns once the database knows it. It runs until `shutdown`.
 
@@ -159,9 +162,12 @@ class AsyncClient(Tasks, AsyncJobs, AsyncQueues, AsyncDlq):
         `name` and `max_workers`. `poll_interval_ms`: how often an empty queue is asked for while
         the worker cannot be woken. `grace_s`: how long a handler that was cancelled, by its
         deadline or by somebody, may clean up before its job goes on without it. `lead`: whether it
-        may do what one worker does for all: rescue, promote, retire.
+        may do what one worker does for all: rescue, promote, retire. `health_port`: where it
+        answers /healthz and /readyz by HTTP, at `health_host`; 0 for any free port.
+        `handler_stall_s`: after so long handlers that hold all permits of a queue, and that no
+        deadline will end, make /healthz fail; default never.
         An unreachable server is waited for. Raises InvalidInput, ConfigurationError (no trio, a
-        worker runs already, fewer connections allowed than a worker needs), SchemaMissing,
+        worker runs already, a port in use, fewer connections than a worker needs), SchemaMissing,
         SchemaNewer, SchemaOlder, AccessDenied.
         """
         chosen = checked_queues(queues)
@@ -179,6 +185,9 @@ class AsyncClient(Tasks, AsyncJobs, AsyncQueues, AsyncDlq):
             poll_s=poll_ms / 1000,
             grace_s=checked_duration_s("grace_s", grace_s),
             lead=lead,
+            health_host=health_host,
+            health_port=checked_port(health_port),
+            handler_stall_s=checked_patience_s(handler_stall_s),
         )
         self._worker = Worker(settings, self._handlers.by_kind)
         try:

@@ -19,6 +19,7 @@ from awa._client.tasks import Tasks
 from awa._client.urls import target_of
 from awa._client.working import work
 from awa._core.batches import batches
+from awa._runtime.settings import HEALTH_HOST
 from awa._storage.calls import counted
 from awa._storage.executors import run_sync
 from awa._storage.functions import Storage
@@ -174,6 +175,9 @@ class Client(Tasks, Jobs, Queues, Dlq):
         timeout_ms: int = SHUTDOWN_TIMEOUT_MS,
         poll_interval_ms: int = POLL_INTERVAL_MS,
         lead: bool = True,
+        health_port: int | None = None,
+        health_host: str = HEALTH_HOST,
+        handler_stall_s: float | None = None,
     ) -> bool:
         """Run a worker in this thread, the main one, until SIGTERM or SIGINT; see `awa worker`.
 
@@ -188,6 +192,9 @@ class Client(Tasks, Jobs, Queues, Dlq):
                     timeout_ms=timeout_ms,
                     poll_interval_ms=poll_interval_ms,
                     lead=lead,
+                    health_port=health_port,
+                    health_host=health_host,
+                    handler_stall_s=handler_stall_s,
                 )
 
         return trio.run(run)

@@ -1,11 +1,13 @@
 """The answer to "are you well?"."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import psycopg
 import sniffio
 import trio
 
+from awa._core.options import checked_duration_s, checked_int
 from awa._runtime.health import WorkerHealth
 from awa._runtime.limits import HEARTBEAT_TIMEOUT_S
 from awa._storage.executors import run_asyncio
@@ -13,6 +15,18 @@ from awa._storage.functions import Storage
 from awa._storage.install import require_version
 from awa._storage.pool import Pool
 from awa.errors import AwaError
+
+PORT_MAX: Final = 65535
+
+
+def checked_port(port: int | None) -> int | None:
+    """A TCP port, 0 for any free one, or None for none. Raises InvalidInput."""
+    return None if port is None else checked_int("health_port", port, low=0, high=PORT_MAX)
+
+
+def checked_patience_s(patience: float | None) -> float | None:
+    """How long handlers may hold a queue; None for ever. Raises InvalidInput."""
+    return None if patience is None else checked_duration_s("handler_stall_s", patience)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +49,7 @@ def worker_problems(worker: WorkerHealth) -> list[str]:
         problems.append("the worker has not reached the database yet")
     if worker.beat_age_s > HEARTBEAT_TIMEOUT_S:
         problems.append(f"no heartbeat was answered for {worker.beat_age_s:.0f} s")
+    problems += [f"{stall.what}: {stall.why}" for stall in worker.stalls]
     problems += [
         f"no capable worker: kind {kind!r} has no handler here" for kind in worker.unknown_kinds
     ]

@@ -9,6 +9,7 @@ import psycopg
 import trio
 
 from awa._client.queues import QueueChoice
+from awa._runtime.settings import HEALTH_HOST
 from awa.errors import AwaError
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ async def work(
     timeout_ms: int,
     poll_interval_ms: int,
     lead: bool = True,
+    health_port: int | None = None,
+    health_host: str = HEALTH_HOST,
+    handler_stall_s: float | None = None,
     started: Callable[[], Awaitable[None]] | None = None,
 ) -> bool:
     """Run the opened client's worker until the first signal, then shut it down.
@@ -38,7 +42,14 @@ async def work(
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_obey, client, signals, timeout_ms, hurried)
             try:
-                await client.start(queues, poll_interval_ms=poll_interval_ms, lead=lead)
+                await client.start(
+                    queues,
+                    poll_interval_ms=poll_interval_ms,
+                    lead=lead,
+                    health_port=health_port,
+                    health_host=health_host,
+                    handler_stall_s=handler_stall_s,
+                )
                 if started is not None and client.is_working():
                     await _say_so(started)
                 await client.stopped()

@@ -1,6 +1,7 @@
 """One attempt at one job in a worker thread, and which job a piece of code runs for."""
 
 import logging
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
@@ -25,6 +26,8 @@ class Threads:
         self._grace_s = grace_s
         self._waits: set[trio.CancelScope] = set()
         self._until_s = float("inf")
+        self.idents: Final[dict[Job[Any], int]] = {}
+        """Which thread each job runs in."""
         self.left_behind = 0
         """Threads that nobody waits for any more, and that still run."""
 
@@ -89,12 +92,14 @@ class _Done:
 
     def work(self, function: Callable[[Job[Any]], Any], job: Job[Any]) -> Any:
         """Run the handler; this is in the thread."""
+        self._threads.idents[job] = threading.get_ident()
         try:
             self._value = function(job)
         except BaseException as error:
             self._error = error
             raise
         finally:
+            del self._threads.idents[job]
             with suppress(trio.RunFinishedError):
                 self._token.run_sync_soon(self._ended)
         return self._value

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from awa._runtime.stalls import Stall
 from awa._runtime.statistics import Statistics
 
 if TYPE_CHECKING:
@@ -32,6 +33,18 @@ class WorkerHealth:
     listening: bool
     """False: the worker polls, because it cannot be woken just now."""
     beat_age_s: float
+    claim_age_s: float | None
+    """Since the last claim was answered; None before the first. A sleeping worker claims seldom."""
+    settle_age_s: float | None
+    """Since outcomes became durable last; None before the first."""
+    listener_age_s: float | None
+    """Since the server last said anything to the listener; None without a listener."""
+    loop_lag_s: float
+    """By how much the event loop was late when it was last looked."""
+    troubles: Mapping[str, str]
+    """What the connections of this name failed with last, as long as they do."""
+    stalls: tuple[Stall, ...]
+    """What makes no progress, with where it stands."""
     leading: bool
     """Whether it promotes, rescues and retires for all workers."""
     queues: Mapping[str, QueueHealth]
@@ -65,6 +78,12 @@ class WorkerHealth:
             state="stopping" if stopping else "starting" if life is None else "running",
             listening=life is not None and life.listener.is_up,
             beat_age_s=0.0 if life is None else trio.current_time() - life.heart.beat_s,
+            claim_age_s=None if life is None else _age_s(life.claims.answered_s),
+            settle_age_s=None if life is None else _age_s(life.settles.answered_s),
+            listener_age_s=_listener_age_s(life),
+            loop_lag_s=0.0 if life is None else life.watchdog.loop_lag_s,
+            troubles={} if life is None else _troubles(life),
+            stalls=() if life is None else life.watchdog.stalls,
             leading=life is not None and life.leads,
             queues={} if life is None else _queues(life),
             unsettled=0 if life is None else life.settler.unsettled(),
@@ -81,6 +100,40 @@ class WorkerHealth:
             late=counts.late_outcomes,
             ended_elsewhere=counts.ended_elsewhere,
         )
+
+
+def not_ready(worker: WorkerHealth) -> list[str]:
+    """Why a worker does not do its work just now, in words."""
+    problems = [f"{stall.what}: {stall.why}" for stall in worker.stalls]
+    problems += [f"{name}: {trouble}" for name, trouble in worker.troubles.items()]
+    if worker.state != "running":
+        problems.append(f"the worker is {worker.state}")
+    elif not worker.listening:
+        problems.append("there is no listener: the worker polls")
+    return problems
+
+
+def not_alive(worker: WorkerHealth) -> list[str]:
+    """What a new process may cure, in words."""
+    return [f"{stall.what}: {stall.why}" for stall in worker.stalls if stall.curable]
+
+
+def _age_s(moment_s: float | None) -> float | None:
+    return None if moment_s is None else trio.current_time() - moment_s
+
+
+def _listener_age_s(life: "Incarnation | None") -> float | None:
+    return None if life is None or not life.listener.is_up else _age_s(life.listener.sign_s)
+
+
+def _troubles(life: "Incarnation") -> dict[str, str]:
+    found = {
+        "claim": life.claims.trouble,
+        "settle": life.settles.trouble,
+        "listen": life.listener.trouble,
+        "beat": life.heart.trouble,
+    }
+    return {name: trouble for name, trouble in found.items() if trouble}
 
 
 def _queues(life: "Incarnation") -> dict[str, QueueHealth]:

@@ -69,6 +69,8 @@ class Heart:
         """When the last beat was answered, by trio's clock."""
         self._asked_s = float("inf")
         self._failures = 0
+        self.trouble = ""
+        """What the last beat failed with; empty while all is well."""
 
     def is_refused(self) -> bool:
         """Whether the database does not take beats just now: it fails at them, or is silent.
@@ -110,6 +112,7 @@ class Heart:
             finally:
                 self._asked_s = float("inf")
             self._failures = 0
+            self.trouble = ""
             self.beat_s = trio.current_time()
             self._statistics.beats += 1
             self._look_again = answer.released > 0
@@ -121,11 +124,12 @@ class Heart:
     async def _rest(self, error: BaseException) -> None:
         """Pause after a beat that the server refused. Never for longer than between two beats."""
         self._failures += 1
+        self.trouble = brief(error)
         retry_s = pause_s(
             tries=self._failures,
             least_s=min(RECONNECT_MIN_S, self._interval_s),
             most_s=min(RECONNECT_MAX_S, self._interval_s),
             jitter=jitter(),
         )
-        _log.warning("a beat failed, trying again in %.2f s: %s", retry_s, brief(error))
+        _log.warning("a beat failed, trying again in %.2f s: %s", retry_s, self.trouble)
         await trio.sleep(retry_s)

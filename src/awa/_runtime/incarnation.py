@@ -7,6 +7,7 @@ from typing import Final
 import trio
 
 from awa._core.ranges import EMPTY
+from awa._runtime import stalls
 from awa._runtime.claiming import Claimer
 from awa._runtime.clock import ServerClock
 from awa._runtime.ending import Endings
@@ -31,7 +32,9 @@ from awa._runtime.settings import WorkerSettings
 from awa._runtime.settling import Settler
 from awa._runtime.signals import Signal
 from awa._runtime.sleeping import Sleeping
+from awa._runtime.stalls import Stall
 from awa._runtime.statistics import Statistics
+from awa._runtime.watchdog import Watchdog
 from awa._storage.functions import Storage
 from awa.errors import UnknownWorker
 
@@ -69,11 +72,14 @@ class Incarnation:
         self._settling: trio.CancelScope | None = None
         self._permits = {name: Permits(workers=workers) for name, workers in settings.queues}
         self.gone = False
+        # Nothing in a claim is a user's: whatever else is said of it, it is asked again.
+        self.claims: Final = self._session("claim", final=(UnknownWorker,))
+        self.settles: Final = self._session("settle")
         self.queues: Final[dict[str, QueueRun]] = {}
         self.settler: Final = Settler(
             worker=worker,
             storage=storage,
-            session=self._session("settle"),
+            session=self.settles,
             ledger=self._ledger,
             permits=self._permits,
             statistics=statistics,
@@ -83,8 +89,7 @@ class Incarnation:
         self._claimer = Claimer(
             worker=worker,
             storage=storage,
-            # Nothing in a claim is a user's: whatever else is said of it, it is asked again.
-            session=self._session("claim", final=(UnknownWorker,)),
+            session=self.claims,
             ledger=self._ledger,
             queues=self.queues,
             settler=self.settler,
@@ -115,6 +120,7 @@ class Incarnation:
             on_beat=self._ended.set,
             interval_s=settings.heartbeat_s,
         )
+        self.watchdog: Final = Watchdog(self._stalls, loop_lag_s=settings.loop_lag_s)
         if settings.lead:
             self._leader = Leader(
                 settings=settings,
@@ -131,6 +137,7 @@ class Incarnation:
         async with trio.open_nursery() as services:
             services.start_soon(self.listener.run)
             services.start_soon(self._beat)
+            services.start_soon(self.watchdog.run)
             if self._leader is not None:
                 services.start_soon(self._leader.run)
             services.start_soon(self._watch_deadline)
@@ -150,6 +157,30 @@ class Incarnation:
                 )
             await self._leave()
             services.cancel_scope.cancel()
+
+    def _stalls(self) -> list[Stall]:
+        now_s, settings = trio.current_time(), self._settings
+        found = [
+            stalls.of_session(session, now_s=now_s, stall_s=settings.stall_s)
+            for session in (self.claims, self.settles)
+        ]
+        found.append(
+            stalls.of_beats(
+                age_s=now_s - self.heart.beat_s,
+                stall_s=settings.stall_s,
+                trouble=self.heart.trouble or self.listener.trouble,
+            )
+        )
+        found += [
+            stalls.of_queue(
+                queue,
+                now_s=now_s,
+                busy_s=settings.busy_stall_s,
+                patience_s=settings.handler_stall_s,
+            )
+            for queue in self.queues.values()
+        ]
+        return [stall for stall in found if stall is not None]
 
     @property
     def leads(self) -> bool:

@@ -108,6 +108,26 @@ SWEEP_RETRY_MIN_S: Final = 1.0
 SWEEP_RETRY_MAX_S: Final = 60.0
 """Pauses of a sweep that failed, before it is tried again."""
 
+WATCH_INTERVAL_S: Final = 1.0
+"""How often the watchdog looks."""
+
+STALL_S: Final = 60.0
+"""A claim, a settle or a beat without an answer for so long is a stall."""
+
+BUSY_STALL_S: Final = 300.0
+"""So are handlers that hold all permits of a queue, none of which has ended for so long."""
+
+LOOP_LAG_S: Final = 5.0
+"""And so is an event loop that has not come round for so long."""
+
+STALLED_HANDLERS_MAX: Final = 5
+"""Handlers whose place is shown, of those that hold up a queue."""
+
+HEALTH_CONNECTIONS_MAX: Final = 50
+HEALTH_REQUEST_BYTES_MAX: Final = 16 * 1024
+HEALTH_TIMEOUT_S: Final = 5.0
+"""Who asks the health port has so long, and so many are answered at once."""
+
 REIGN_MIN_S: Final = 10.0
 """A leader that lost its session sooner pauses before it tries to lead again, longer each time."""
 

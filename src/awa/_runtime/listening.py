@@ -77,8 +77,15 @@ class Listener:
         self._requests: deque[_Request] = deque()
         self._waiting: trio.CancelScope | None = None
         self.is_up = False
+        self.sign_s = trio.current_time()
+        """When the server last said anything, by trio's clock."""
         self.sessions = 0
         """How many there have been: what was seen through one ends with it."""
+
+    @property
+    def trouble(self) -> str:
+        """What the last attempt to hold the connection failed with; empty while all is well."""
+        return self._session.trouble
 
     def post(
         self,
@@ -127,6 +134,7 @@ class Listener:
                     with trio.fail_after(CALL_TIMEOUT_S):
                         conn = await self._session.connected()
                     self.is_up = True
+                    self.sign_s = trio.current_time()
                     self.sessions += 1
                     self._on_up()
                     await self._serve(conn)
@@ -146,10 +154,12 @@ class Listener:
                 self._requests.popleft()
                 # Not when it is made: a connection that breaks at its first use is no better.
                 self._session.is_fine()
+                self.sign_s = trio.current_time()
             await self._take_notifications(conn)
             if not self._requests:
                 with trio.CancelScope() as self._waiting:
                     await trio.lowlevel.wait_readable(conn.fileno())
+                    self.sign_s = trio.current_time()
                 self._waiting = None
 
     async def _carry_out(self, conn: TrioConnection[Any], request: _Request) -> None:

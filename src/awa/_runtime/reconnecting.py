@@ -61,6 +61,14 @@ class Session:
         self._conn: TrioConnection[Any] | None = None
         self._stack = AsyncExitStack()
         self._troubles = 0
+        self.trouble = ""
+        """What the last attempt failed with; empty while all is well."""
+        self.asked_s = float("inf")
+        """When the call under way was asked first, by trio's clock; infinite without one."""
+        self.answered_s: float | None = None
+        """When the last call was answered, by trio's clock."""
+        self.task: trio.lowlevel.Task | None = None
+        """The task that waits for the call under way."""
 
     async def ask(self, call: Call[T]) -> T:
         """Ask until answered. Raises UnknownWorker, InvalidInput, LimitExceeded."""
@@ -104,6 +112,15 @@ class Session:
     async def _until_answered(
         self, action: str, send: Callable[[TrioConnection[Any]], Awaitable[T]]
     ) -> T:
+        self.asked_s, self.task = trio.current_time(), trio.lowlevel.current_task()
+        try:
+            return await self._again_and_again(action, send)
+        finally:
+            self.asked_s, self.task = float("inf"), None
+
+    async def _again_and_again(
+        self, action: str, send: Callable[[TrioConnection[Any]], Awaitable[T]]
+    ) -> T:
         while True:
             try:
                 with trio.fail_after(CALL_TIMEOUT_S):
@@ -118,6 +135,7 @@ class Session:
                 raise
             else:
                 self.is_fine()
+                self.answered_s = trio.current_time()
                 return answer
 
     def is_fine(self) -> None:
@@ -125,10 +143,12 @@ class Session:
         if self._troubles:
             _log.info("the %s connection works again", self.name)
         self._troubles = 0
+        self.trouble = ""
 
     async def had_trouble(self, action: str, error: BaseException) -> None:
         """Report it, drop what may be broken, and pause before the next attempt."""
         self._troubles += 1
+        self.trouble = brief(error)
         retry_s = pause_s(
             tries=self._troubles,
             least_s=RECONNECT_MIN_S,

@@ -76,13 +76,14 @@ class QueueRun:
 
     def limit(self) -> int:
         """How many jobs to claim for this queue now."""
-        if self._is_stuck():
+        if self.is_stuck():
             return 0
         began_s = next(iter(self.running.values()), None)
         oldest_s = 0.0 if began_s is None else trio.current_time() - began_s
         return self.permits.limit(oldest_running_s=oldest_s)
 
-    def _is_stuck(self) -> bool:
+    def is_stuck(self) -> bool:
+        """Whether so many handlers were left behind that nothing is claimed any more."""
         return self.left_behind + self.threads.left_behind >= LEFT_BEHIND_MAX
 
     def hand_over(self, jobs: Iterable[tuple[Held, Body]]) -> None:
@@ -130,9 +131,13 @@ class QueueRun:
             turn.tell()
             if turn.over_s() + self._grace_s < now_s:
                 self._leave_behind(turn)
-        was_stuck, self._was_stuck = self._was_stuck, self._is_stuck()
+        was_stuck, self._was_stuck = self._was_stuck, self.is_stuck()
         if was_stuck and not self._was_stuck:
             self._settler.has_room()
+
+    def busy(self) -> list[Turn]:
+        """What runs an attempt just now."""
+        return [turn for turn in self._turns if turn.body is not None]
 
     # The runners ---------------------------------------------------------------------------------
 

@@ -3,11 +3,13 @@
 import os
 import platform
 from dataclasses import dataclass, field
+from typing import Final
 
 from awa._core import limits
 from awa._core.entries import WorkerInfo
 from awa._core.watching import Patience
 from awa._runtime.limits import (
+    BUSY_STALL_S,
     DEADLINE_GRACE_S,
     GLANCE_S,
     HEARTBEAT_INTERVAL_S,
@@ -15,8 +17,13 @@ from awa._runtime.limits import (
     IDLE_SESSION_TIMEOUT_S,
     LIVENESS_GRACE_S,
     LOOK_INTERVAL_S,
+    LOOP_LAG_S,
     POLL_DEAF_S,
+    STALL_S,
 )
+
+HEALTH_HOST: Final = "127.0.0.1"
+"""Nobody else is told anything, unless it is wanted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +57,17 @@ class WorkerSettings:
     retention: Retention = field(default_factory=Retention)
     grace_s: float = DEADLINE_GRACE_S
     """How long an attempt that was cancelled may clean up."""
+
+    health_host: str = HEALTH_HOST
+    health_port: int | None = None
+    """Where it answers whether it is well; None for nowhere, 0 for any free port."""
+    stall_s: float = STALL_S
+    """After so long without an answer a claim, a settle or a beat is called a stall."""
+    busy_stall_s: float = BUSY_STALL_S
+    """After so long without an end handlers that hold all permits of a queue are called one."""
+    handler_stall_s: float | None = None
+    """... and after so long it makes /healthz fail, if no deadline will end it; None for never."""
+    loop_lag_s: float = LOOP_LAG_S
 
     def info(self) -> WorkerInfo:
         """How the worker introduces itself to operators."""

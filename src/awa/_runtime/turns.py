@@ -25,12 +25,14 @@ class Turn:
     A scope costs more than a short job, so jobs that share a deadline share one.
     """
 
-    __slots__ = ("body", "fate", "held", "job", "scope", "told_s", "why")
+    __slots__ = ("body", "fate", "held", "job", "scope", "task", "told_s", "why")
 
     scope: trio.CancelScope
     held: Held
 
     def __init__(self) -> None:
+        self.task = trio.lowlevel.current_task()
+        """The runner's task."""
         self.body: Body | None = None
         """None between two attempts: nothing is left to be said of the one before."""
         self.job: Job[Any] | None = None

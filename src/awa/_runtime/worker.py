@@ -16,7 +16,9 @@ new number. What it was running has been given to others.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from types import ModuleType
 from typing import Final
 
 import trio
@@ -65,6 +67,8 @@ class Worker:
         self._flush_s = LAST_FLUSH_S
         self._starting: trio.CancelScope | None = None
         self.ended: Final = trio.Event()
+        self.health_address: tuple[str, int] | None = None
+        """Where it answers whether it is well: host and port."""
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Work until stopped; `started` once the database knows the worker.
@@ -73,23 +77,51 @@ class Worker:
         start; later trouble with the database is waited out.
         """
         try:
-            first = True
-            while self._deadline_s is None:
-                worker = draw_token()
-                with trio.CancelScope() as self._starting:
-                    await self._start(worker, first=first)
-                self._starting = None
-                if self._stopping():
-                    break
-                if first:
-                    task_status.started()
-                    first = False
-                await self._live(worker)
-            if first:
-                # Stopped before it was known: whoever waits for the start learns of the end.
-                task_status.started()
+            async with self._answering():
+                await self._lives(task_status)
         finally:
             self.ended.set()
+
+    async def _lives(self, task_status: trio.TaskStatus[None]) -> None:
+        first = True
+        while self._deadline_s is None:
+            worker = draw_token()
+            with trio.CancelScope() as self._starting:
+                await self._start(worker, first=first)
+            self._starting = None
+            if self._stopping():
+                break
+            if first:
+                task_status.started()
+                first = False
+            await self._live(worker)
+        if first:
+            # Stopped before it was known: whoever waits for the start learns of the end.
+            task_status.started()
+
+    @asynccontextmanager
+    async def _answering(self) -> AsyncIterator[None]:
+        """Answer at the health port, if there shall be one, from the first attempt to start on."""
+        settings = self._settings
+        if settings.health_port is None:
+            yield
+            return
+        probing, serving = _port_modules()
+        listeners = await serving.open_port(settings.health_host, settings.health_port)
+        self.health_address = serving.address_of(listeners)
+        _log.info("health is told at http://%s:%d/healthz and /readyz", *self.health_address)
+        failure: Exception | None = None
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(
+                serving.serve, listeners, lambda path: probing.answer_to(path, self.health())
+            )
+            try:
+                yield
+            except Exception as error:  # noqa: BLE001  # raised below, not wrapped in a group
+                failure = error
+            nursery.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
 
     def stop(self, *, timeout_s: float) -> None:
         """Claim no more, let handlers finish for so long, then cancel and release them."""
@@ -158,3 +190,14 @@ class Worker:
             self._incarnation = None
         if incarnation.gone and not self._stopping():
             _log.error("this worker was presumed dead and removed; it starts anew")
+
+
+def _port_modules() -> tuple[ModuleType, ModuleType]:
+    # What they need is installed with an extra.
+    try:
+        from awa._runtime import probing, serving  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            "the health port needs h11: pip install 'awa-trio[http]'"
+        ) from error
+    return probing, serving
