@@ -214,6 +214,8 @@ CONFIGURATIONS: Final = (
         NoPassOn="NoLostWakeup",
         PassOnForOneQueue="NoLostWakeup",
         KeepFlagsWhenFull="NoLostWakeup",
+        SleepOnOthersFlags="NoLostWakeup",
+        NoTestAgain="NoLostWakeup",
         NoPassOnAtDeath="LostOnlyByDeath",
         NoPoll="Claimed",
     ),

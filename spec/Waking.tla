@@ -7,6 +7,9 @@
 (* flag exclusively. A producer tests the flag with a momentary shared lock. *)
 (* The worker's order is flag, in-flight test, look; when out of permits it  *)
 (* lets all its flags go and passes the wake-up on for all it serves.        *)
+(* While it has permits it may keep its flags: nobody was in flight when the *)
+(* last of them went up, and who came later saw them. So who holds all of    *)
+(* them since it slept needs one look, and no test, to sleep again.          *)
 (*                                                                           *)
 (* Bare names the protections that a witness takes away.                     *)
 EXTENDS Naturals, FiniteSets
@@ -112,20 +115,38 @@ Take(w, q) ==
                                   ELSE mail[v] \cup (PassOn(w, q) \cap Serves(v))]
     /\ UNCHANGED prod
 NothingFor(w) == \A q \in Serves(w) : pending[q] = 0
+
+\* Takes an entry and has room for more: keeps its flags, and looks again.
+TakeAndGoOn(w, q, to) ==
+    /\ pending[q] > 0 /\ pending' = [pending EXCEPT ![q] = @ - 1]
+    /\ worker' = [worker EXCEPT ![w] = to]
+    /\ tried' = [tried EXCEPT ![w] = {}]
+    /\ mail' = [mail EXCEPT ![w] = {}]
+    /\ UNCHANGED <<prod, flag>>
+\* It may also let them go without being full: producers that commit closer together than they should wait
+\* for each other are better not made to notify.
+LetFlagsGo(w) == /\ worker[w] = "woken"
+                 /\ worker' = [worker EXCEPT ![w] = "awake"]
+                 /\ flag' = [q \in Queues |-> IF flag[q] = w THEN Nobody ELSE flag[q]]
+                 /\ UNCHANGED <<prod, tried, mail, pending>>
+HoldsAll(w) == \A q \in Serves(w) : flag[q] = w
 Look(w) == /\ worker[w] \in {"look", "lookPoll"}
            /\ IF NothingFor(w)
               THEN /\ worker' = [worker EXCEPT ![w] = IF @ = "lookPoll" THEN "awake"
                                                       ELSE IF Kept("test_first") THEN "asleep" ELSE "test"]
                    /\ tried' = [tried EXCEPT ![w] = {}]
                    /\ UNCHANGED <<prod, flag, mail, pending>>
-              ELSE \E q \in Serves(w) : Take(w, q)
+              ELSE \E q \in Serves(w) :
+                     \/ Take(w, q)
+                     \/ TakeAndGoOn(w, q, IF worker[w] = "lookPoll" /\ Kept("test_again") THEN "awake" ELSE "woken")
 Wake(w) == /\ worker[w] = "asleep" /\ mail[w] # {}
            /\ worker' = [worker EXCEPT ![w] = "woken"] /\ mail' = [mail EXCEPT ![w] = {}]
            /\ UNCHANGED <<prod, flag, tried, pending>>
 Woken(w) == /\ worker[w] = "woken"
             /\ IF NothingFor(w)
-               THEN worker' = [worker EXCEPT ![w] = "awake"] /\ UNCHANGED <<prod, flag, tried, mail, pending>>
-               ELSE \E q \in Serves(w) : Take(w, q)
+               THEN /\ worker' = [worker EXCEPT ![w] = IF HoldsAll(w) \/ ~Kept("own_flags") THEN "asleep" ELSE "awake"]
+                    /\ UNCHANGED <<prod, flag, tried, mail, pending>>
+               ELSE \E q \in Serves(w) : Take(w, q) \/ TakeAndGoOn(w, q, "woken")
 \* An attempt has ended: there is a permit again.
 End(w) == /\ worker[w] = "running" /\ worker' = [worker EXCEPT ![w] = "woken"]
           /\ UNCHANGED <<prod, flag, tried, mail, pending>>
@@ -140,6 +161,7 @@ EnvDie(w) == /\ Deaths /\ \A v \in Workers : worker[v] # "dead"
              /\ UNCHANGED <<prod, tried, pending>>
 
 WorkerStep(w) == \/ Flagged(w) \/ TestInFlight(w) \/ Look(w) \/ Wake(w) \/ Woken(w) \/ End(w) \/ Poll(w)
+                 \/ LetFlagsGo(w)
                  \/ \E q \in Queues : TakeFlag(w, q)
 ProducerStep(p) == Begin(p) \/ Test(p) \/ LetGo(p) \/ Appear(p) \/ Commit(p)
 Next == \/ \E p \in Producers : ProducerStep(p) \/ Rollback(p)

@@ -96,3 +96,16 @@ async def test_a_worker_without_permits_lets_another_be_woken(database: str) -> 
         assert ["first", "second"] == sorted(ran)
         await first.shutdown(timeout_ms=0)
         await second.shutdown(timeout_ms=0)
+
+
+async def test_no_job_waits_for_a_poll_at_whatever_pace_jobs_come(database: str) -> None:
+    """Guards NoLostWakeup: a worker that keeps its flags, or looks by itself, forgets no job."""
+    ran: list[str] = []
+    async with awa.AsyncClient(database) as first, awa.AsyncClient(database) as second:
+        await start(first, ran, "first", workers=2)
+        await start(second, ran, "second", workers=5)
+        for number, gap_s in enumerate([0.0, 0.001, 0.004, 0.02] * 40):
+            await first.insert(Number(number), queue="q")
+            await trio.sleep(gap_s)
+            if number % 20 == 19:
+                await woken(ran, number + 1)

@@ -1,8 +1,12 @@
 """When a worker sleeps, and who is woken: the order of flag, test and look."""
 
+from collections import Counter
+
 import pytest
 
 from awa._runtime.sleeping import FlagsWanted, Handover, Phase, Sleeping
+
+LOOK_S = 0.006
 
 
 @pytest.fixture
@@ -10,22 +14,37 @@ def listening() -> Sleeping:
     """Return two queues awake, with a listener."""
     sleeping = Sleeping.of(["a", "b"], poll_s=0.2)
     sleeping.listener_up()
+    sleeping.look_s = LOOK_S
     return sleeping
 
 
 def claimed(
-    sleeping: Sleeping, now_s: float = 0.0, *, got: str = "", empty: str = "", busy: str = ""
+    sleeping: Sleeping,
+    now_s: float = 0.0,
+    *,
+    got: str = "",
+    full: str = "",
+    empty: str = "",
+    busy: str = "",
 ) -> bool:
-    """Answer a claim; each letter is a queue."""
-    return sleeping.claimed(now_s=now_s, jitter=0.5, got=[*got], empty=[*empty], busy=[*busy])
+    """Answer a claim; each letter is a queue, and each of those in `got` a job."""
+    return sleeping.claimed(
+        now_s=now_s,
+        took_s=LOOK_S,
+        jitter=0.5,
+        got=Counter(got),
+        full=full,
+        empty=[*empty],
+        busy=[*busy],
+    )
 
 
-def go_to_sleep(sleeping: Sleeping, *, in_flight: bool = False) -> None:
+def go_to_sleep(sleeping: Sleeping, *, in_flight: bool = False, flags: str = "ab") -> None:
     """Take both queues to their last look, and answer it with empty."""
     claimed(sleeping, empty="ab")
     wanted = sleeping.ask_flags(0.0)
     assert wanted is not None
-    sleeping.flags_answered(asked=wanted.tested, got=wanted.raised, in_flight=in_flight)
+    sleeping.flags_answered(asked=wanted.tested, got=[*flags], in_flight=in_flight)
     claimed(sleeping, empty="ab")
 
 
@@ -68,18 +87,93 @@ def test_a_producer_in_flight_is_polled_with_back_off(listening: Sleeping) -> No
     assert pytest.approx(0.15) == pauses[-1]
 
 
-def test_what_is_heard_wakes_every_queue_and_gives_up_every_flag(listening: Sleeping) -> None:
-    """Guards the others: a worker that goes to work must not stay the one who is notified."""
-    go_to_sleep(listening)
-    assert listening.heard("a")
+def test_without_one_of_its_flags_a_woken_worker_gives_up_all(listening: Sleeping) -> None:
+    """Guards NoLostWakeup: who has another queue's flag may give it up, and tells only sleepers."""
+    go_to_sleep(listening, flags="a")
+    assert listening.heard("a", 0.0)
     assert ["a", "b"] == listening.to_claim(0.0)
     assert set() == listening.flags
 
 
-def test_what_is_heard_while_awake_changes_nothing(listening: Sleeping) -> None:
+def test_with_all_its_flags_a_woken_worker_keeps_them(listening: Sleeping) -> None:
+    """Guards the delay of jobs that come one by one: a claim each, no flags and no test."""
+    go_to_sleep(listening)
+    for now_s in (1.0, 1.1, 1.2):
+        assert not listening.heard("a", now_s)
+        assert ["a"] == listening.to_claim(now_s)
+        assert listening.expects("a")
+        assert not claimed(listening, now_s, got="a")
+        assert ["a"] == listening.to_claim(now_s), "once more: it may not have got all"
+        assert not listening.expects("a")
+        claimed(listening, now_s, empty="a")
+        assert Phase.QUIET is listening.queues["a"].phase
+        assert None is listening.ask_flags(now_s)
+    assert {"a", "b"} == listening.flags
+
+
+def test_what_is_heard_during_a_look_is_looked_for_again(listening: Sleeping) -> None:
+    """Guards NoLostWakeup: the look may have begun before the commit that notified."""
+    go_to_sleep(listening)
+    listening.heard("a", 1.0)
+    listening.expects("a")
+    listening.heard("a", 1.1)
+    claimed(listening, 1.1, empty="a")
+    assert ["a"] == listening.to_claim(1.1)
+    assert listening.expects("a")
+    claimed(listening, 1.1, empty="a")
+    assert [] == listening.to_claim(1.1)
+
+
+def test_a_test_that_found_somebody_in_flight_is_made_again(listening: Sleeping) -> None:
+    """Guards NoLostWakeup (NoTestAgain): that producer looked before the flag was up."""
+    go_to_sleep(listening, in_flight=True)
+    assert not listening.heard("a", 0.001)
+    claimed(listening, 0.001, got="a")
+    claimed(listening, 0.001, empty="a")
+    assert FlagsWanted(raised=(), tested=("a",)) == listening.ask_flags(0.001)
+
+
+def test_a_worker_that_is_told_too_often_gives_its_flags_up(listening: Sleeping) -> None:
+    """Guards producers: their commits wait for each other when they notify."""
+    go_to_sleep(listening)
+    assert not listening.heard("a", 1.0)
+    assert listening.heard("a", 1.001)
+    assert set() == listening.flags
+    assert not listening.heard("a", 1.002), "there is nothing to give up any more"
+
+
+def test_a_queue_whose_jobs_come_quickly_is_looked_at_and_not_slept_on(
+    listening: Sleeping,
+) -> None:
+    """Guards producers at a high rate: they find no flag up, and notify nobody."""
+    go_to_sleep(listening)
+    for now_s in (1.0, 1.005):
+        listening.heard("a", now_s)
+        gave_up = claimed(listening, now_s, got="a")
+        claimed(listening, now_s, empty="b")
+    assert not gave_up
+    assert set() == listening.flags
+    assert [] == listening.to_claim(1.006)
+    assert 1.0062 == pytest.approx(listening.next_s(1.006))
+    claimed(listening, 1.008, empty="a")
+    assert ["a"] == listening.to_claim(1.010)
+    claimed(listening, 1.030, empty="a")
+    wanted = listening.ask_flags(1.030)
+    assert wanted is not None
+    assert "a" in wanted.raised, "no job came for four times the usual gap"
+
+
+def test_a_claim_that_got_all_it_asked_for_is_followed_by_the_next(listening: Sleeping) -> None:
+    """Guards the drain of a backlog: there is more, and lingering would be idleness."""
+    for now_s in (1.0, 1.001):
+        claimed(listening, now_s, got="a", full="a")
+        assert "a" in listening.to_claim(now_s)
+
+
+def test_what_is_heard_while_awake_changes_no_phase(listening: Sleeping) -> None:
     """Guards against flapping: an awake queue is looked at before it sleeps anyway."""
-    assert not listening.heard("a")
-    assert not listening.heard("somebody else's queue")
+    assert not listening.heard("a", 0.0)
+    assert not listening.heard("somebody else's queue", 0.0)
 
 
 def test_a_worker_without_permits_passes_the_wake_up_on_for_all_its_queues(
@@ -87,9 +181,22 @@ def test_a_worker_without_permits_passes_the_wake_up_on_for_all_its_queues(
 ) -> None:
     """Guards NoLostWakeup: for one queue only, a wake-up was lost."""
     go_to_sleep(listening)
-    listening.heard("a")
-    assert Handover(drop_flags=False, pass_on=("a", "b")) == listening.without_permits(["a"])
+    listening.heard("a", 0.0)
+    assert Handover(drop_flags=True, pass_on=("a", "b")) == listening.without_permits(["a"])
     assert Handover(drop_flags=False, pass_on=()) == listening.without_permits(["a"]), "once"
+
+
+def test_a_worker_without_permits_for_one_queue_sleeps_on_the_other(listening: Sleeping) -> None:
+    """Guards against giving a flag up over and over for a queue that has none."""
+    go_to_sleep(listening)
+    listening.heard("a", 0.0)
+    listening.without_permits(["a"])
+    claimed(listening, empty="b")
+    wanted = listening.ask_flags(0.0)
+    assert FlagsWanted(raised=("b",), tested=("b",)) == wanted
+    listening.flags_answered(asked=["b"], got=["b"], in_flight=False)
+    assert Handover(drop_flags=False, pass_on=()) == listening.without_permits(["a"])
+    assert {"b"} == listening.flags
 
 
 def test_a_worker_that_cannot_take_its_last_look_gives_the_flag_up(listening: Sleeping) -> None:
@@ -100,13 +207,14 @@ def test_a_worker_that_cannot_take_its_last_look_gives_the_flag_up(listening: Sl
     assert Handover(drop_flags=True, pass_on=("a",)) == listening.without_permits(["a"])
 
 
-def test_jobs_found_by_the_last_look_wake_the_worker(listening: Sleeping) -> None:
-    """Guards work that came between: the flags are given up and claiming goes on."""
+@pytest.mark.parametrize("flags", ["ab", "b"])
+def test_jobs_found_by_the_last_look_wake_the_worker(listening: Sleeping, flags: str) -> None:
+    """Guards work that came between: claiming goes on, with all flags or with none."""
     claimed(listening, empty="ab")
     listening.ask_flags(0.0)
-    listening.flags_answered(asked=["a", "b"], got=["a", "b"], in_flight=False)
-    assert claimed(listening, got="a", empty="b")
-    assert Phase.AWAKE is listening.queues["b"].phase
+    listening.flags_answered(asked=["a", "b"], got=[*flags], in_flight=False)
+    assert claimed(listening, got="a", empty="b") is (flags == "b")
+    assert Phase.AWAKE is listening.queues["a"].phase
 
 
 def test_busy_is_asked_again_soon_and_is_not_idleness(listening: Sleeping) -> None:
@@ -118,10 +226,20 @@ def test_busy_is_asked_again_soon_and_is_not_idleness(listening: Sleeping) -> No
 
 def test_a_quiet_queue_is_looked_at_anyway_after_a_while(listening: Sleeping) -> None:
     """Guards against a sleeper that died without passing on: the fallback poll, 5 s."""
-    go_to_sleep(listening)
+    go_to_sleep(listening, flags="a")
     assert 5.0 == listening.next_s(0.0)
     assert None is listening.ask_flags(4.9)
-    assert FlagsWanted(raised=(), tested=("a", "b")) == listening.ask_flags(5.0)
+    assert FlagsWanted(raised=("b",), tested=("a", "b")) == listening.ask_flags(5.0)
+
+
+def test_with_all_flags_a_quiet_queue_is_only_looked_at(listening: Sleeping) -> None:
+    """Guards an idle server: what was found out about producers still stands."""
+    go_to_sleep(listening)
+    assert [] == listening.to_claim(4.9)
+    assert None is listening.ask_flags(5.0)
+    assert ["a", "b"] == listening.to_claim(5.0)
+    claimed(listening, 5.0, empty="ab")
+    assert 10.0 == listening.next_s(5.0)
 
 
 def test_without_a_listener_an_empty_queue_is_polled() -> None:
@@ -149,7 +267,7 @@ def test_flags_that_come_after_the_worker_was_woken_are_given_up_with_the_next(
     """Guards the order of requests: flags asked for, woken, then answered."""
     claimed(listening, empty="a")
     listening.ask_flags(0.0)
-    assert listening.heard("a"), "a request under way may still bring a flag"
+    assert listening.heard("a", 0.0), "a request under way may still bring a flag"
     claimed(listening, empty="a")
     assert None is listening.ask_flags(0.0), "its answer would be taken for the next one's"
     listening.flags_answered(asked=["a"], got=["a"], in_flight=False)

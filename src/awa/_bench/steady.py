@@ -59,7 +59,7 @@ def measure_steady(server: Server, jobs: int) -> dict[str, float]:
                 wait_until_up(session, workers)
                 count = int(rate * run_s(jobs))
                 sent = trio.run(_produce, conninfo, rate, count)
-                figures |= _figures(rate, sent, _wait(session, count))
+                figures |= _figures(rate, sent, _wait(session, count + _POOL_SIZE))
     return figures
 
 
@@ -88,16 +88,22 @@ def run_s(jobs: int) -> float:
 
 async def _produce(conninfo: str, rate: int, count: int) -> list[_Sent]:
     sent = [_Sent() for _ in range(count)]
-    async with (
-        awa.AsyncClient(conninfo, pool_size=_POOL_SIZE) as client,
-        trio.open_nursery() as nursery,
-    ):
+    async with awa.AsyncClient(conninfo, pool_size=_POOL_SIZE) as client:
+        await _open_all(client, count)
         began_s = time.time() + 0.1
         for number, one in enumerate(sent):
             one.due_s = began_s + number / rate
-        for number in range(_POOL_SIZE):
-            nursery.start_soon(_insert, client, sent, number)
+        async with trio.open_nursery() as nursery:
+            for number in range(_POOL_SIZE):
+                nursery.start_soon(_insert, client, sent, number)
     return sent
+
+
+async def _open_all(client: awa.AsyncClient, count: int) -> None:
+    """Make every connection of the pool, each by an insert that is not measured."""
+    async with trio.open_nursery() as nursery:
+        for number in range(_POOL_SIZE):
+            nursery.start_soon(client.insert, TimedJob(count + number))
 
 
 async def _insert(client: awa.AsyncClient, sent: list[_Sent], start: int) -> None:
@@ -109,7 +115,7 @@ async def _insert(client: awa.AsyncClient, sent: list[_Sent], start: int) -> Non
 
 
 def _wait(session: Session, count: int) -> dict[int, tuple[float, float]]:
-    """When each job started and ended, once all have."""
+    """When each job started and ended, once so many have."""
     deadline_s = time.monotonic() + _DONE_TIMEOUT_S
     while True:
         rows = session.execute(_TIMES).fetchall()

@@ -146,6 +146,16 @@ SLEEP_LOCK_WAIT_MS: Final = 50
 INFLIGHT_POLL_MIN_S: Final = 0.005
 """While a producer's transaction is open its commit wakes nobody: look, backing off from here."""
 
+WAKE_GAP_LOOKS: Final = 1.0
+"""A worker whose jobs come closer together than so many claims take is not woken for each: it gives
+up its flags and claims by itself,"""
+
+LINGER_LOOKS: Final = 0.2
+"""... a part of that time after it was answered,"""
+
+LINGER_GAPS: Final = 4.0
+"""... and goes to sleep when no job came for so many of the usual times between two."""
+
 INFLIGHT_POLL_MAX_S: Final = 0.2
 """... up to here: the longest a job waits that was in flight when its worker went to sleep."""
 
@@ -202,6 +212,7 @@ assert 2 * HEARTBEAT_INTERVAL_S < IDLE_SESSION_TIMEOUT_S
 assert INFLIGHT_POLL_MAX_S <= POLL_DEAF_S <= POLL_LISTENING_S
 # Waiting for a flag must not use up the delay that polling promises.
 assert SLEEP_LOCK_WAIT_MS / 1000 < POLL_DEAF_S
+assert LINGER_LOOKS < WAKE_GAP_LOOKS
 assert INFLIGHT_POLL_MIN_S < INFLIGHT_POLL_MAX_S
 # A slow call is no reason to drop a connection while beats still come through it.
 assert CALL_TIMEOUT_S > 2 * HEARTBEAT_INTERVAL_S

@@ -15,9 +15,17 @@ Each queue goes through these phases::
 
 A POLLING or QUIET queue that is due becomes DROWSY: flags and test come before each look. Without
 a listener there are no flags: an empty queue is POLLING, and claims at the poll interval's pace.
+
+A worker that is woken keeps its flags as long as it has permits and is not told too often. While it
+holds the flags of all its queues, what it learnt before it slept stands: nobody was in flight, and
+who came later saw the flag. So one look that finds nothing takes it from AWAKE to QUIET again.
+
+A queue whose jobs come hardly slower than looks are answered is not slept on: to be woken for each
+would cost more than to look again, and commits that notify wait for each other. Whether that is so
+depends on the server: where a commit takes long, so does the claim.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
@@ -27,8 +35,33 @@ from awa._runtime.limits import (
     BUSY_RETRY_MIN_S,
     INFLIGHT_POLL_MAX_S,
     INFLIGHT_POLL_MIN_S,
+    LINGER_GAPS,
+    LINGER_LOOKS,
     POLL_LISTENING_S,
+    WAKE_GAP_LOOKS,
 )
+
+# Of the newest gap in a mean.
+_WEIGHT = 0.1
+
+
+@dataclass(slots=True)
+class _Pace:
+    """How quickly something happens: when last, and a mean of the recent times between two."""
+
+    last_s: float = float("-inf")
+    gap_s: float = float("inf")
+
+    def happened(self, now_s: float, times: int = 1) -> None:
+        gap_s, self.last_s = (now_s - self.last_s) / times, now_s
+        if max(gap_s, self.gap_s) > POLL_LISTENING_S:
+            self.gap_s = gap_s  # what was long ago says nothing
+        else:
+            self.gap_s += _WEIGHT * (gap_s - self.gap_s)
+
+    def is_quick(self, look_s: float) -> bool:
+        """Whether it happens hardly slower than looks are answered, which take so long."""
+        return self.gap_s < WAKE_GAP_LOOKS * look_s
 
 
 class Phase(Enum):
@@ -51,6 +84,16 @@ class _Queue:
     """Whether the last test found a producer in flight (LOOKING)."""
     tries: int = 0
     """Claims in a row that gave nothing in this way (busy, or a producer in flight)."""
+    settled: bool = False
+    """Since our flag went up it was seen once that no producer was in flight."""
+    told: bool = False
+    """Notified since the last claim began: what that claim does not show may be there."""
+    jobs: _Pace = field(default_factory=_Pace)
+
+    def lingers(self, now_s: float, look_s: float) -> bool:
+        """Whether the next job should come so soon that sleeping is not worth it."""
+        quiet_s = now_s - self.jobs.last_s
+        return self.jobs.is_quick(look_s) and quiet_s < LINGER_GAPS * self.jobs.gap_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +127,9 @@ class Sleeping:
     owed: set[str] = field(default_factory=set)
     """Queues whose flag was given up since somebody was woken: the wake-up may have to be passed
     on, for all of them, when this worker has no permit left."""
+    notified: _Pace = field(default_factory=_Pace)
+    look_s: float = 0.0
+    """How long a claim takes, a mean of the recent ones."""
 
     @classmethod
     def of(cls, names: Iterable[str], *, poll_s: float) -> "Sleeping":
@@ -97,7 +143,7 @@ class Sleeping:
         return [
             name
             for name, queue in self.queues.items()
-            if self._claimable(queue) and queue.not_before_s <= now_s
+            if self._claimable(name) and queue.not_before_s <= now_s
         ]
 
     def next_s(self, now_s: float) -> float:
@@ -122,7 +168,7 @@ class Sleeping:
         """
         if not self.listening or self.asking:
             return None
-        tested = [name for name, queue in self.queues.items() if self._wants_sleep(queue, now_s)]
+        tested = [name for name in self.queues if self._wants_sleep(name, now_s)]
         if not tested:
             return None
         self.asking, self.unwanted = True, False
@@ -133,12 +179,20 @@ class Sleeping:
             raised=tuple(n for n in tested if n not in self.flags), tested=tuple(tested)
         )
 
+    def expects(self, names: Iterable[str]) -> bool:
+        """A claim for these queues begins; says whether somebody announced something for it."""
+        told = False
+        for queue in map(self.queues.__getitem__, names):
+            told, queue.told = told or queue.told, False
+        return told
+
     def without_permits(self, names: Collection[str]) -> "Handover":
         """These queues were worth asking for, but there is no permit for them.
 
         A sleeper that could not take a job must not be the one who is notified of it.
         """
-        dropped = self.wake() if any(self._dozing(name) for name in names) else False
+        flagged = any(self._dozing(name) or name in self.flags for name in names)
+        dropped = self.wake() if flagged else False
         owed = tuple(sorted(self.owed)) if names else ()
         self.owed.difference_update(owed)
         return Handover(drop_flags=dropped, pass_on=owed)
@@ -158,22 +212,33 @@ class Sleeping:
             assert queue.phase is Phase.FLAGGING
             queue.phase = Phase.LOOKING
             queue.in_flight = in_flight
+            queue.settled = not in_flight and name in self.flags
             queue.not_before_s = 0.0
 
     def claimed(
         self,
         *,
         now_s: float,
+        took_s: float = 0.0,
         jitter: float,
-        got: Collection[str],
+        got: Mapping[str, int],
+        full: Collection[str] = (),
         empty: Collection[str],
         busy: Collection[str],
     ) -> bool:
-        """A claim was answered; says whether the flags have to be given up."""
-        for name in got:
-            self.queues[name].tries = 0
+        """A claim was answered; says whether the flags have to be given up.
+
+        `got`: how many jobs of a queue; `full`: there were as many as were asked for, or more.
+        """
+        self.look_s += _WEIGHT * (took_s - self.look_s)
+        for name, jobs in got.items():
+            queue = self.queues[name]
+            queue.tries = 0
+            queue.jobs.happened(now_s, jobs)
+            if name not in full and queue.jobs.is_quick(self.look_s):
+                queue.not_before_s = now_s + LINGER_LOOKS * self.look_s
         for name in empty:
-            self._found_empty(self.queues[name], now_s, jitter)
+            self._found_empty(name, now_s, jitter)
         for name in busy:
             queue = self.queues[name]
             queue.tries += 1
@@ -184,12 +249,19 @@ class Sleeping:
                 jitter=jitter,
             )
             queue.not_before_s = now_s + retry_s
-        return self.wake() if any(self._dozing(name) for name in (*got, *busy)) else False
+        if any(name in self.flags and self.queues[name].jobs.is_quick(self.look_s) for name in got):
+            return self.wake()
+        return self._rouse([*got, *busy])
 
-    def heard(self, name: str) -> bool:
+    def heard(self, name: str, now_s: float) -> bool:
         """Somebody notified this queue; says whether the flags have to be given up."""
-        # A queue that is awake is asked again before it sleeps, whatever was heard.
-        return self.wake() if name in self.queues and self._dozing(name) else False
+        if name not in self.queues:
+            return False
+        self.notified.happened(now_s)
+        self.queues[name].told = True
+        if self.notified.is_quick(self.look_s) and (self.flags or self._dozing(name)):
+            return self.wake()
+        return self._rouse([name])
 
     def wake(self) -> bool:
         """Wake every queue: flags are given up all together. Says whether there were any."""
@@ -198,6 +270,7 @@ class Sleeping:
                 queue.phase = Phase.AWAKE
                 queue.not_before_s = 0.0
                 queue.tries = 0
+            queue.settled = False
         self.owed |= self.flags
         had = bool(self.flags) or self.asking
         self.flags.clear()
@@ -217,29 +290,59 @@ class Sleeping:
         self.flags.clear()
         self.owed.clear()
         for queue in self.queues.values():
+            queue.settled = False
             if queue.phase is not Phase.AWAKE:
                 queue.phase = Phase.POLLING
                 queue.not_before_s = now_s + self.poll_s
 
+    def _rouse(self, names: Sequence[str]) -> bool:
+        """There is something to do for these queues; says whether the flags have to be given up."""
+        dozing = [name for name in names if self._dozing(name)]
+        if dozing and not self._holds_all():
+            return self.wake()
+        for queue in map(self.queues.__getitem__, dozing):
+            queue.phase = Phase.AWAKE
+            queue.not_before_s = 0.0
+            queue.tries = 0
+        return False
+
+    def _holds_all(self) -> bool:
+        return not self.asking and len(self.flags) == len(self.queues)
+
+    def _stands(self, name: str) -> bool:
+        """Every producer that may still commit something for this queue saw our flag."""
+        return self.queues[name].settled and self._holds_all()
+
     def _dozing(self, name: str) -> bool:
         return self.queues[name].phase is not Phase.AWAKE
 
-    def _claimable(self, queue: _Queue) -> bool:
-        polled = queue.phase is Phase.POLLING and not self.listening
-        return polled or queue.phase in {Phase.AWAKE, Phase.LOOKING}
+    def _claimable(self, name: str) -> bool:
+        phase = self.queues[name].phase
+        polled = phase is Phase.POLLING and not self.listening
+        looked_at = phase is Phase.QUIET and self._stands(name)
+        return polled or looked_at or phase in {Phase.AWAKE, Phase.LOOKING}
 
-    def _wants_sleep(self, queue: _Queue, now_s: float) -> bool:
-        due = queue.phase in {Phase.POLLING, Phase.QUIET} and queue.not_before_s <= now_s
-        return due or queue.phase is Phase.DROWSY
+    def _wants_sleep(self, name: str, now_s: float) -> bool:
+        queue = self.queues[name]
+        doubtful = queue.phase is Phase.POLLING or (
+            queue.phase is Phase.QUIET and not self._stands(name)
+        )
+        return queue.phase is Phase.DROWSY or (doubtful and queue.not_before_s <= now_s)
 
-    def _found_empty(self, queue: _Queue, now_s: float, jitter: float) -> None:
+    def _found_empty(self, name: str, now_s: float, jitter: float) -> None:
+        queue = self.queues[name]
         if not self.listening:
             queue.phase = Phase.POLLING
             queue.not_before_s = now_s + self.poll_s
-        elif queue.phase is not Phase.LOOKING:
+        elif queue.phase is Phase.AWAKE and queue.lingers(now_s, self.look_s):
+            queue.not_before_s = now_s + LINGER_LOOKS * self.look_s
+        elif queue.phase is not Phase.LOOKING and not self._stands(name):
             # Found empty while awake: this was not yet the look that counts.
             queue.phase = Phase.DROWSY
-        elif queue.in_flight:
+        elif queue.told:
+            # What was announced may have been committed after that look began.
+            queue.phase = Phase.AWAKE
+        elif queue.phase is Phase.LOOKING and queue.in_flight:
             queue.phase = Phase.POLLING
             queue.tries += 1
             queue.not_before_s = now_s + pause_s(
