@@ -1,9 +1,9 @@
 """`pytest --replay-traces`: what each test made the SQL do is replayed through the specification.
 
-Every test with a database of its own is recorded. When all have run, the traces are replayed by TLC
-in a few runs, and each recorded test gets one more item, `<test>::replay`, which fails when one of
-its traces is rejected. Tests marked `bulk` (too many rows) or
-`by_hand` (rows that no action wrote) are exempt; the summary counts and names them.
+Every test with a database of its own is recorded. When all have run, the traces are replayed, by
+TLC in a few runs or by the Python twin of the specification, and each recorded test gets one more
+item, `<test>::replay`, which fails when one of its traces is rejected. Tests marked `bulk` (too
+many rows) or `by_hand` (rows that no action wrote) are exempt; the summary counts and names them.
 """
 
 import json
@@ -15,12 +15,15 @@ from typing import Any, Final
 import pytest
 
 from correctness.recording import Recording
-from correctness.replay import Refusal, Report, replay, too_long
+from correctness.replay import JUDGES, Judge, Report, judge_here, replay, too_long
 from correctness.tlc import CheckerMissing, find_jar, find_java
 from correctness.traces import Recorded, Trace, cut, write_ndjson
+from correctness.verdicts import Refusal
 from tests.fix_database import on_database_created, on_database_finished
 
 _OPTION: Final = "--replay-traces"
+_BY: Final = "--replay-by"
+_CALLED: Final[dict[Judge, str]] = {"tlc": "TLC", "twin": "the Python twin"}
 EXEMPT: Final = ("bulk", "by_hand")
 """Markers of tests that are not replayed; pyproject.toml says why."""
 
@@ -40,8 +43,9 @@ class _Test:
 class ReplayPlugin:
     """Registered only when traces are to be replayed."""
 
-    def __init__(self, config: pytest.Config) -> None:
+    def __init__(self, config: pytest.Config, by: Judge) -> None:
         self._config: Final = config
+        self._by: Final[Judge] = by
         self._open: Final[dict[str, Recording]] = {}
         self._tests: Final[dict[str, _Test]] = {}
         self._exempt: Final[dict[str, str]] = {}
@@ -83,7 +87,7 @@ class ReplayPlugin:
         fit = [
             trace for traces in cut_up.values() for _, trace in traces if too_long(trace) is None
         ]
-        report = replay(fit)
+        report = replay(fit, by=self._by)
         refused = dict(zip(map(id, fit), report.refusals, strict=True))
         for name, traces in cut_up.items():
             problems = [
@@ -137,7 +141,7 @@ class ReplayPlugin:
             f"{len(self._tests)} tests, {events} events, {len(traces)} traces "
             f"({report.different} different, {report.remembered} judged before), "
             f"{sum(refusal is not None for refusal in report.refusals)} rejected, "
-            f"by TLC in {seconds_s:.1f} s"
+            f"by {_CALLED[report.judge]} in {seconds_s:.1f} s"
         )
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
@@ -154,18 +158,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         _OPTION, action="store_true", help="replay what tests did through the specification"
     )
+    parser.addoption(
+        _BY, choices=JUDGES, help="who replays; TLC unless it is missing, else the Python twin"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Record from the first database on. Raise UsageError when TLC cannot be run."""
+    """Record from the first database on. Raise UsageError when TLC is asked for and missing."""
     if not config.getoption(_OPTION):
         return
+    by: Judge = config.getoption(_BY) or judge_here()
     try:
-        find_java()
-        find_jar()
+        if by == "tlc":
+            find_java()
+            find_jar()
     except CheckerMissing as missing:
-        raise pytest.UsageError(f"{_OPTION}: {missing}") from missing
-    plugin = ReplayPlugin(config)
+        raise pytest.UsageError(f"{_BY}={by}: {missing}") from missing
+    plugin = ReplayPlugin(config, by)
     config.pluginmanager.register(plugin, "awa-replay")
     on_database_created.append(plugin.created)
     on_database_finished.append(plugin.finished)

@@ -9,7 +9,7 @@ import pytest
 from correctness import model
 from correctness.configurations import CONFIGURATIONS, TWINS, Configuration
 from correctness.model.graph import Graph, broken, differences, explore, reached_by_tlc, scope_of
-from correctness.replay import PARALLEL
+from correctness.replay_by_tlc import PARALLEL
 
 WITNESSES: Final = [
     entry

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 
-from awa._core.actions import ACTIONS as NAMES
 from correctness import model
 from correctness.model import (
     FINISHED,
@@ -52,12 +51,6 @@ def claimed() -> Lane:
 def settling(settled: frozenset[int] = ONE) -> frozenset[Item]:
     """Return the item that settles the entry, as the specification answers it."""
     return frozenset({Item(token=1, part=1, settled=settled, asked=ONE, stale=ONE - settled)})
-
-
-def test_the_twin_has_every_action() -> None:
-    """Guards the sixth place of the word: the twin's functions."""
-    assert set(NAMES) == set(model.ACTIONS)
-    assert [] == [name for name in model.ACTIONS if name not in model.__all__]
 
 
 def test_a_job_is_enqueued_claimed_and_completed() -> None:

@@ -7,11 +7,14 @@ from typing import Final
 
 import pytest
 
+from awa._core.actions import ACTIONS
 from correctness import tlc
 from correctness.configurations import SPEC
-from correctness.replay import Refusal, replay
+from correctness.replay import JUDGES, Judge, Report, judge_here, replay
 from correctness.spoiling import LIES
+from correctness.tla_text import from_tla
 from correctness.traces import Recorded, Trace, cut, read_ndjson
+from correctness.verdicts import Refusal
 
 TRACES: Final = SPEC.parent / "traces"
 ACCEPTED: Final = sorted((TRACES / "accepted").glob("*.ndjson"))
@@ -24,14 +27,22 @@ def name_of(path: Path) -> str:
 
 
 @cache
-def refusals() -> dict[Path, list[tuple[Trace, Refusal | None]]]:
+def refusals(by: Judge) -> dict[Path, list[tuple[Trace, Refusal | None]]]:
     """Replay the whole corpus in one go: a run of TLC per file would take a minute."""
     pairs = [(file, trace) for file in (*ACCEPTED, *REJECTED) for trace in cut(read_ndjson(file))]
-    report = replay([trace for _, trace in pairs])
+    report = replay([trace for _, trace in pairs], by=by)
     found: dict[Path, list[tuple[Trace, Refusal | None]]] = {}
     for (file, trace), refusal in zip(pairs, report.refusals, strict=True):
         found.setdefault(file, []).append((trace, refusal))
     return found
+
+
+def verdicts(file: Path, by: Judge) -> list[tuple[int, object] | None]:
+    """Return where each trace of a file is refused and why, whatever order a set is written in."""
+    return [
+        None if refusal is None else (refusal.event, from_tla(refusal.why))
+        for _, refusal in refusals(by)[file]
+    ]
 
 
 def impossible_line(recorded: list[Recorded]) -> int:
@@ -43,7 +54,8 @@ def impossible_line(recorded: list[Recorded]) -> int:
 @pytest.mark.parametrize("file", ACCEPTED, ids=name_of)
 def test_a_recorded_story_is_accepted(file: Path) -> None:
     """Guards the specification against refusing what the SQL rightly does."""
-    assert [] == [(trace.lane, refusal) for trace, refusal in refusals()[file] if refusal]
+    judged = refusals(judge_here())[file]
+    assert [] == [(trace.lane, refusal) for trace, refusal in judged if refusal]
 
 
 @pytest.mark.parametrize("file", REJECTED, ids=name_of)
@@ -51,10 +63,23 @@ def test_an_impossible_line_is_rejected_where_it_stands(file: Path) -> None:
     """Guards the replay against accepting everything: the event and the reason must be right."""
     recorded = read_ndjson(file)
     line = impossible_line(recorded)
-    ((trace, refusal),) = [pair for pair in refusals()[file] if pair[1] is not None]
+    ((trace, refusal),) = [pair for pair in refusals(judge_here())[file] if pair[1] is not None]
     assert refusal is not None
     assert line == trace.lines[refusal.event - 1], refusal
     assert f'"{recorded[line].event["impossible"]}"' in refusal.why
+
+
+@pytest.mark.parametrize("file", [*ACCEPTED, *REJECTED], ids=name_of)
+def test_both_judges_say_the_same_for_the_same_reason(file: Path) -> None:
+    """Guards the replay without Java: the Python twin is as strict as TLC, and no stricter."""
+    assert verdicts(file, "tlc") == verdicts(file, "twin")
+
+
+def test_the_corpus_has_every_event() -> None:
+    """Guards the comparison of the judges: an event that no story has could be read in any way."""
+    stories = [trace for file in ACCEPTED for trace in cut(read_ndjson(file))]
+    events = {event["a"] for trace in stories for event in trace.events}
+    assert {*ACTIONS, "census", "arrive"} == events
 
 
 def test_each_rejected_story_has_a_reason_of_its_own() -> None:
@@ -75,13 +100,36 @@ def test_the_rejected_stories_are_those_of_the_accepted_ones() -> None:
         ]
 
 
-def test_verdicts_are_remembered(tmp_path: Path) -> None:
+@pytest.mark.parametrize("by", JUDGES)
+def test_verdicts_are_remembered(by: Judge, tmp_path: Path) -> None:
     """Guards the cache: an equal trace under an equal specification is not checked again."""
     traces = cut(read_ndjson(TRACES / "accepted" / "one_job.ndjson"))
-    first = replay(traces, cache=tmp_path)
-    again = replay(traces + traces, cache=tmp_path)
+    first = replay(traces, by=by, cache=tmp_path)
+    again = replay(traces + traces, by=by, cache=tmp_path)
     assert (0, len(traces)) == (first.remembered, first.different)
     assert (len(traces), len(traces)) == (again.remembered, again.different)
+
+
+def test_a_verdict_is_remembered_for_its_judge_only(tmp_path: Path) -> None:
+    """Guards the cache against one judge answering for the other."""
+    traces = cut(read_ndjson(TRACES / "accepted" / "one_job.ndjson"))
+    assert ("twin", 0) == judged(replay(traces, by="twin", cache=tmp_path))
+    assert ("tlc", 0) == judged(replay(traces, by="tlc", cache=tmp_path))
+    assert ("twin", len(traces)) == judged(replay(traces, by="twin", cache=tmp_path))
+
+
+def judged(report: Report) -> tuple[Judge, int]:
+    """Return who judged, and how much was known before."""
+    return report.judge, report.remembered
+
+
+def test_the_twin_judges_where_there_is_no_java(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guards the replay on a machine with Python alone: it is not left out."""
+    assert "tlc" == judge_here()
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    assert "twin" == judge_here()
+    assert "twin" == replay([]).judge
 
 
 def test_a_missing_java_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,12 +1,14 @@
-"""One vocabulary: specification, SQL, storage methods, events and replay use the same words."""
+"""One vocabulary: specification, SQL, storage methods, events, replay and twin."""
 
 import re
 from importlib.resources import files
 
 from awa._core.actions import ACTIONS
 from awa._storage.functions import Storage
+from correctness import model
 from correctness.configurations import SPEC
-from correctness.replay import LOSSES_MAX
+from correctness.model.bounded import TRIES
+from correctness.verdicts import LOSSES_MAX
 from tests.fix_database import Session
 
 NAMES = set(ACTIONS)
@@ -56,6 +58,24 @@ def test_the_replay_has_a_case_for_each_action() -> None:
     """Guards the fifth place: an event without a case could not be judged."""
     cases = set(re.findall(r'e\.a = "(\w+)"\s*->', text_of("StorageTrace")))
     assert NAMES | {"census", "arrive"} == cases
+
+
+def test_the_twin_has_a_function_for_each_action() -> None:
+    """Guards the sixth place: the Python twin, and what its bounded models try."""
+    assert NAMES == set(model.ACTIONS)
+    assert [] == [name for name in NAMES if getattr(model, name) is not model.ACTIONS[name]]
+    assert NAMES | {"env_draw", "env_rollback"} == set(TRIES)
+
+
+def test_each_operator_of_next_tries_its_own_action() -> None:
+    """Guards the labels of TLC's graph: a step is named by the operator that tries it."""
+    text = text_of("Storage")
+    body = text[text.index("\nTryEnvRollback ==") : text.index("\nSpec ==")]
+    tries = dict(re.findall(r"^Try(\w+) *==(.*?)(?=^\S|\Z)", body, re.MULTILINE | re.DOTALL))
+    operators = operators_of_next() | {"EnvRollback"}
+    assert operators - {"EnsureLane"} == set(tries)
+    for name, tried in tries.items():
+        assert {name} == set(re.findall(r"\b[A-Z]\w+", tried)) & operators
 
 
 def test_the_replay_has_the_bound_of_the_sql(one: Session) -> None:
