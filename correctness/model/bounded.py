@@ -172,11 +172,13 @@ def _rotate(tried: Tried) -> Answers:
 
 
 def _prune(tried: Tried) -> Answers:
-    for slot in tried.scope.slots:
-        if tried.seen.in_slot(slot) or tried.seen.claims_in(slot):
-            floor = tried.floor_of(slot)
-            for new in tried.follows(tried.seen.orphans(slot)):
-                yield ring.prune(tried.lane, tried.scope, slot, floor, new, truncated=True)
+    lane, scope, seen = tried.lane, tried.scope, tried.seen
+    mending = scope.loose("orphaned")
+    for slot in scope.slots:
+        if seen.in_slot(slot) or seen.claims_in(slot):
+            floor = lane.floor if mending else tried.floor_of(slot)
+            for new in tried.follows(seen.live(slot) if mending else seen.orphans(slot)):
+                yield ring.prune(lane, scope, slot, floor, new, truncated=not mending)
 
 
 def _evacuate(tried: Tried) -> Answers:

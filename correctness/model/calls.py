@@ -39,11 +39,11 @@ def ensure_lane(lane: Lane, scope: Scope) -> Lane | Refused:
     return refusal(scope, guards) or replace(lane, born=True)
 
 
-def _enqueue_many_guards(seen: Facts, new: Collection[New], more: More) -> Guards:
+def _enqueue_many_guards(seen: Facts, scope: Scope, new: Collection[New], more: More) -> Guards:
     born_now = [row.job for row in new] + [row.job for row in more.deferred]
 
     def held(key: Key) -> bool:
-        return seen.holds(key.job) and all(x.job != key.job for x in more.taken)
+        return seen.holds_against(key.job, scope) and all(x.job != key.job for x in more.taken)
 
     return {
         "waits_in_lane": lambda: not more.deferred or seen.lane.born,
@@ -72,7 +72,7 @@ def enqueue_many(
     refused = refusal(
         scope,
         append_guards(lane, new),
-        _enqueue_many_guards(seen, new, more),
+        _enqueue_many_guards(seen, scope, new, more),
         withdraw_guards(seen, more.taken, more.finals),
     )
     asked = {want.key for want in more.wants}

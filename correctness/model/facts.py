@@ -275,6 +275,11 @@ class Facts:
         ended = min(letters).state if letters else state
         return any(fresh if mask == STARTED else ended in mask for mask in masks)
 
+    def holds_against(self, job: int, scope: Scope) -> bool:
+        """Whether others must leave the job's key alone; off, a dead letter's is anybody's."""
+        forgotten = scope.loose("letter_end") and bool(self.letters_of(job))
+        return self.holds(job) and not forgotten
+
     # Bounds.
 
     def spent(self, seq: int, scope: Scope) -> bool:

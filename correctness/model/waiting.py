@@ -81,12 +81,12 @@ def dlq_move(
     )
 
 
-def _dlq_retry_guards(seen: Facts, jobs: Jobs, out: Out, elsewhere: Jobs) -> Guards:
+def _dlq_retry_guards(seen: Facts, scope: Scope, jobs: Jobs, out: Out, elsewhere: Jobs) -> Guards:
     lane = seen.lane
 
     def lost_to_another(key: Key) -> bool:
         asked = {want.job for want in lane.wants if want.key == key.key and want.job in jobs}
-        return bool(asked - {key.job}) and seen.holds(key.job)
+        return bool(asked - {key.job}) and seen.holds_against(key.job, scope)
 
     return {
         "letter": lambda: all(seen.letters_of(job) for job in jobs),
@@ -113,7 +113,7 @@ def dlq_retry(lane: Lane, scope: Scope, jobs: Jobs, out: Out, elsewhere: Jobs) -
     back = [want for want in lane.wants if want.job in jobs]
     asked = {want.key for want in back}
     return refusal(
-        scope, append_guards(lane, out.new), _dlq_retry_guards(seen, jobs, out, elsewhere)
+        scope, append_guards(lane, out.new), _dlq_retry_guards(seen, scope, jobs, out, elsewhere)
     ) or replace(
         appending(seen, out.new),
         deferred=lane.deferred | waits(out.deferred),
