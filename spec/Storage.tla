@@ -6,7 +6,9 @@
 (* An action is All(ActionG(args)) /\ effect. ActionG is a record of named  *)
 (* guards, each with what it excludes. The arguments carry the answer too,  *)
 (* so a recorded event is checked by calling the action with what was       *)
-(* logged.                                                                  *)
+(* logged. Guards that hold an answer to the truth, or rule out a call that *)
+(* nobody makes, break no property when they are off: instead of a witness  *)
+(* each has a trace that it refuses (traces/rejected).                      *)
 (*                                                                          *)
 (* There is no clock: a worker may be slow, an attempt may be lost or be    *)
 (* past its deadline, a row past its retention, at any time.                *)
@@ -137,6 +139,7 @@ placeVars == <<deferred, finals, dead>>
 ringVars  == <<ring, floor, gone>>
 keyVars   == <<keys, wants>>
 awayVars  == <<placeVars, removed, withdrawn, ringVars, keyVars>>
+lifeVars  == <<entries, claims, closures, placeVars, removed, withdrawn, gone>>   \* where a job is
 vars      == <<born, drawVars, entries, laneVars, claims, closures, workers, stopped, awayVars>>
 AwayInit  == /\ deferred = {} /\ finals = {} /\ dead = {} /\ removed = {} /\ withdrawn = {}
              /\ ring = Min(Slots) /\ floor = [no |-> 0, next |-> 1, holes |-> {}] /\ gone = {}
@@ -197,6 +200,7 @@ Holds(j) == \E w \in wants : w.job = j /\
     IF w.mask = Started
     THEN <<StateOf(j), Lease(j)>> \in {<<"available", 1>>, <<"scheduled", 0>>}
     ELSE (IF LettersOf(j) = {} THEN StateOf(j) ELSE (CHOOSE d \in LettersOf(j) : TRUE).state) \in w.mask
+HoldsAgainst(j) == Holds(j) /\ ~(Loose("letter_end") /\ LettersOf(j) # {})     \* what an action looks at
 
 (* ------------------------------ shared effects --------------------------- *)
 
@@ -321,7 +325,7 @@ EnqueueManyG(new, more) ==
                /\ \A d \in more.deferred : /\ d.from = 0 /\ d.lease = 0 /\ d.attempt = 1
                                            /\ d.losses = 0 /\ d.state = "scheduled",
      unheld |-> \A w \in more.wants : \A r \in keys :             \* a key that is held
-                  (r.key = w.key /\ Holds(r.job)) => \E x \in more.taken : x.job = r.job,
+                  (r.key = w.key /\ HoldsAgainst(r.job)) => \E x \in more.taken : x.job = r.job,
      one_key |-> \A v, w \in more.wants : v.key = w.key => v = w] \* one key twice in a batch
 EnqueueMany(new, more) ==
     /\ All(AppendG(new))
@@ -567,7 +571,7 @@ DlqRetryG(jobs, out, elsewhere) ==
      anew     |-> /\ \A n \in out.new : n.attempt = 1                        \* no attempt left
                   /\ \A w \in out.deferred : w.attempt = 1 /\ w.losses = 0 /\ w.state = "scheduled",
      unheld   |-> \A w \in wants : \A r \in keys :                          \* a key that another has now
-                    (w.job \in jobs /\ r.key = w.key /\ r.job # w.job) => ~Holds(r.job)]
+                    (w.job \in jobs /\ r.key = w.key /\ r.job # w.job) => ~HoldsAgainst(r.job)]
 DlqRetry(jobs, out, elsewhere) ==
     LET back == {w \in wants : w.job \in jobs}
     IN /\ All(AppendG(out.new))
@@ -637,7 +641,7 @@ Rotate(from, to) ==
 \* happens.
 Newest(k) == Max({r.no : r \in ClaimsIn(k)} \cup {0})
 PruneG(k, new, truncated) ==
-    [not_current |-> k # ring,                                              \* the slot that fills
+    [not_current |-> k # ring,                                              \* the slot that fills (safe, but in vain)
      none_open |-> truncated => \A r \in ClaimsIn(k) : OpenOf(r) = {},       \* an attempt without its body
      none_pending |-> truncated => SeqsIn(k) \cap Pending \subseteq {n.from : n \in new},   \* a job nobody ran
      orphaned |-> {n.from : n \in new} \subseteq Orphans(k),                 \* a job that will be claimed
@@ -887,9 +891,9 @@ TryRetire ==
 
 TryRotate == Has("ring") /\ \E to \in Slots : Rotate(ring, to)
 TryPrune  ==
-    Has("ring") /\ \E k \in Slots : \E new \in Follows(Orphans(k)) :
+    Has("ring") /\ \E k \in Slots : \E new \in Follows(IF Loose("orphaned") THEN Live(k) ELSE Orphans(k)) :
         /\ InSlot(k) # {} \/ ClaimsIn(k) # {}
-        /\ Prune(k, FloorOf(k), new, TRUE)
+        /\ IF Loose("orphaned") THEN Prune(k, floor, new, FALSE) ELSE Prune(k, FloorOf(k), new, TRUE)
 TryEvacuate ==
     Has("ring") /\ Has("evacuate") /\ \E k \in Slots \ {ring} :
         \E moved \in (IF Loose("live") THEN (SUBSET SeqsIn(k)) ELSE {Live(k)}) \ {{}} :
@@ -955,14 +959,14 @@ OnlyOpenSettles == [][\A c \in closures' \ closures :
                         \E r \in RowsOf(c.token, c.part) : c.seqs \subseteq OpenOf(r)]_vars
 \* Nothing but a closure ends an attempt: what is claimed stays claimed, under its token and part and
 \* by its worker, until a slot of ended work is truncated.
-OnlyKnownEnd == [][\A r \in claims : \A s \in r.seqs :
+OnlyKnownEnd == [][UNCHANGED claims \/ \A r \in claims : \A s \in r.seqs :
                      \/ \E q \in claims' : q.token = r.token /\ q.part = r.part /\ q.worker = r.worker
                                            /\ s \in q.seqs
                      \/ s \notin OpenOf(r) /\ s \in GoneSeqs']_vars
 \* A slot loses only rows whose attempts have ended, or that were withdrawn.
 PruneEmpty == [][\A s \in Written \ Written' : s \in Done \cup {g.seq : g \in {h \in gone' : h.fate = "withdrawn"}}]_vars
 \* A job that has ended stays at its end; only an operator's hand or retention moves it on.
-FinalForGood == [][\A j \in Jobs :
+FinalForGood == [][UNCHANGED lifeVars \/ \A j \in Jobs :
     /\ DoneSeqs(j) # {} => DoneSeqs(j)' = DoneSeqs(j)
     /\ EndsOf(j) # {} => \/ EndsOf(j)' = EndsOf(j)
                          \/ EndsOf(j) \subseteq dead' \/ Letters(EndsOf(j)) \subseteq removed'
@@ -974,9 +978,10 @@ DlqRoundTrip == [][\A d \in dead \ dead' :
                            /\ e.attempt = 1 /\ e.losses = 0
     \/ \E w \in deferred' : w.job = d.job /\ w.lease = d.lease /\ w.attempt = 1 /\ w.losses = 0]_vars
 \* No step leaves a job nowhere.
-NoJobLost == [][\A j \in Jobs : Known(j) => Places(j)' >= 1]_vars
+NoJobLost == [][\/ UNCHANGED lifeVars
+                \/ \A j \in Jobs : Known(j) => StateOf(j)' \notin {"none", "lost"}]_vars
 \* An entry that the claim before had to see is not passed over.
-PassedOver == [][\A s \in (Takeable \ late) : no' # no =>
+PassedOver == [][UNCHANGED no \/ \A s \in Takeable \ late :
                    \/ s \in Claimed'
                    \/ s > IF Claimed' = Claimed THEN next' - 1 ELSE Max(Claimed' \ Claimed)]_vars
 
@@ -989,6 +994,7 @@ Starts    == \E w \in Workers : WorkerStart(w, "started")
 Prunes    == \E k \in Slots : (InSlot(k) # {} \/ ClaimsIn(k) # {}) /\ Prune(k, FloorOf(k), {}, TRUE)
 Fair      == WF_vars(EnvDraw) /\ WF_vars(Starts) /\ WF_vars(TryClaim) /\ SF_vars(Completes)
 FairSpec  == Spec /\ Fair /\ WF_vars(TryPromote) /\ WF_vars(Prunes)
+TurningSpec    == FairSpec /\ WF_vars(TryRotate)
 NobodyPromotes == Spec /\ Fair /\ WF_vars(Prunes)                       \* for witnesses
 NobodyPrunes   == Spec /\ Fair /\ WF_vars(TryPromote)
 Ended(j)  == StateOf(j) \in {"completed", "failed", "cancelled", "dead", "removed"}
@@ -996,6 +1002,9 @@ CallsLeft == \E t \in Tokens : \A r \in claims : r.token # t
 Drains    == \A j \in Jobs : Known(j) ~> (Ended(j) \/ OutOfNumbers \/ ~CallsLeft)
 \* Every slot comes back, once nothing in it is pending or open and it is not the current one.
 Reclaims  == \A k \in Slots : (Live(k) = {}) ~> (SeqsIn(k) = {} \/ k = ring \/ Live(k) # {})
+\* What has ended goes, the current slot's history as well, once nothing is pending or open.
+AllEnded    == OpenNow = {} /\ Pending = {}
+HistoryEnds == \A s \in Seqs : (s \in Done /\ AllEnded) ~> (s \notin Written \/ ~AllEnded)
 
 (* ------------------- probes: each must be violated ----------------------- *)
 
@@ -1030,7 +1039,6 @@ Life == INSTANCE JobLife WITH state <- [j \in Jobs |-> StateOf(j)],
                               RunMax <- SeqMax
 \* Life!LifeOfEachJob, written so that TLC looks at each job once, and not at all where nothing
 \* that its life is made of has changed.
-lifeVars   == <<entries, claims, closures, placeVars, removed, withdrawn, gone>>
 LifeNow(j) == IF ~Known(j) THEN [s |-> "none", r |-> 0, a |-> 0, l |-> 0]
               ELSE [s |-> StateOf(j), r |-> Lease(j), a |-> Standing(j).attempt, l |-> Standing(j).losses]
 RefinesJobLife == /\ Life!LifeInit

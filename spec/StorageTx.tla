@@ -338,6 +338,9 @@ TxSpec == TxInit /\ [][TxNext]_txVars
 \* Producers differ in nothing but their names.
 ProducersAlike == Permutations(Producers)
 
+\* For witnesses, to which one bad behaviour is enough: no claim begins before all numbers are drawn.
+DrawnFirst == last = SeqMax \/ \A c \in Claimers : clm[c].pc = "new"
+
 (* ------------------------------- properties ------------------------------ *)
 
 TxTypeInv == ProdTypeInv /\ GensInv
