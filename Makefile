@@ -7,7 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 CODE := $(wildcard src tests correctness examples)
-# Every database test records its trace; TLC, which needs Java, replays them all at the end.
+# Every database test records its trace; all are replayed at the end, by TLC or, without Java, by its
+# Python twin.
 PYTEST_ARGS ?= --replay-traces
 
 .DEFAULT_GOAL := help

@@ -153,6 +153,21 @@ DAMAGE: list[tuple[str, LiteralString, list[str]]] = [
         ["OnlyOpenSettles"],
     ),
     (
+        "an attempt beyond the last one",
+        "update awa.ready set attempt = max_attempts + 1 where seq = 5",
+        ["AttemptBound"],
+    ),
+    (
+        "a wait for an attempt beyond the last one",
+        (
+            "with gone as (delete from awa.ready where seq = 5 returning *)"
+            " insert into awa.deferred (job_id, run_at, state, lane, run_lease, attempt,"
+            " max_attempts, kind, args, enqueued_at) select job_id, now(), 'retryable', lane,"
+            " run_lease, max_attempts + 1, max_attempts, kind, args, enqueued_at from gone"
+        ),
+        ["AttemptBound"],
+    ),
+    (
         "a result of nothing",
         """insert into awa.results values (90, 1, 3, '{}')""",
         ["OnlyOpenSettles"],

@@ -98,6 +98,10 @@ set jit = off as $$
     from (select e.job_id, e.losses from entry e union all select p.job_id, p.losses from elsewhere p where p.place = 'deferred') p
     where p.losses > losses_max()
     union all
+    select 'AttemptBound', format('job %s: attempt %s of %s', p.job_id, p.attempt, p.max_attempts)
+    from (select e.job_id, e.attempt, e.max_attempts from entry e union all select d.job_id, d.attempt, d.max_attempts from deferred d) p
+    where p.attempt > p.max_attempts
+    union all
     select 'CursorGrows', format('lane %s: the floor %s is below the cursor %s of an older claim', l.lane, l.floor_next, c.next)
     from lanes l join claims c on c.lane = l.lane and c.no <= l.floor_no where c.next > l.floor_next
     union all
