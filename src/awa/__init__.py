@@ -5,11 +5,13 @@ from awa._client.health import Health
 from awa._client.job_steps import JobDump, RunDump
 from awa._client.producing import JobHandle
 from awa._client.transactions import Transaction
+from awa._client.vitals import Vitals, WorkerVitals
 from awa._core.entries import ActAnswer, EnqueueAnswer, JobState
 from awa._core.failures import AttemptError
 from awa._core.outcomes import Cancel, Completed, RetryAfter, Snooze, TerminalError
 from awa._core.unique import UniqueOpts
 from awa._runtime.health import QueueHealth, WorkerHealth
+from awa._runtime.stalls import Stall
 from awa._storage.history import ActRecord, AttemptRecord, DeadLetter
 from awa._storage.views import JobRecord, QueueStats
 from awa._version import VERSION
@@ -78,12 +80,15 @@ __all__ = [
     "ServerBusy",
     "ServerUnreachable",
     "Snooze",
+    "Stall",
     "TerminalError",
     "Transaction",
     "UniqueConflict",
     "UniqueOpts",
     "UnknownWorker",
+    "Vitals",
     "WorkerHealth",
+    "WorkerVitals",
     "WorldError",
     "WrongIsolation",
     "WrongTransaction",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from awa._client.acts import BulkAct, act, act_on_pages, checked_reason, sum_of
 from awa._client.administering import Administering, AsyncAdministering
 from awa._client.steps import ask
+from awa._client.vitals import vitals_steps
 from awa._core.entries import JobState
 from awa._core.limits import ENQUEUE_SHARDS_MAX, QUEUE_LENGTH_MAX
 from awa._core.options import checked_duration_s, checked_int, checked_name, checked_text
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from awa._client.steps import Steps
+    from awa._client.vitals import Vitals
     from awa._storage.calls import Call
     from awa._storage.functions import Storage
 
@@ -31,6 +33,10 @@ class AsyncQueues(AsyncAdministering):
     async def queue_stats(self) -> tuple[views.QueueStats, ...]:
         """All queues with their counts and settings, by name."""
         return await self._run(views.queue_stats(schema=self._storage.schema))
+
+    async def vitals(self) -> Vitals:
+        """How the work goes, as the database shows it: workers, leader, and what waits how long."""
+        return await self._follow(vitals_steps(self._storage))
 
     async def pause_queue(self, queue: str, *, paused_by: str | None = None) -> bool:
         """Let nothing of this queue be claimed; what runs goes on. Answers whether that is new.
@@ -76,6 +82,10 @@ class Queues(Administering):
     def queue_stats(self) -> tuple[views.QueueStats, ...]:
         """As `AsyncClient.queue_stats`."""
         return self._run(views.queue_stats(schema=self._storage.schema))
+
+    def vitals(self) -> Vitals:
+        """As `AsyncClient.vitals`."""
+        return self._follow(vitals_steps(self._storage))
 
     def pause_queue(self, queue: str, *, paused_by: str | None = None) -> bool:
         """As `AsyncClient.pause_queue`."""

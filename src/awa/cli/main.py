@@ -11,6 +11,7 @@ from awa.cli.bench import bench
 from awa.cli.check import check
 from awa.cli.dev import dev
 from awa.cli.dlq import dlq
+from awa.cli.health import health
 from awa.cli.job import job
 from awa.cli.migrate import migrate
 from awa.cli.place import Place, place_options
@@ -53,5 +54,5 @@ def main(ctx: click.Context, database_url: str | None, schema: str | None) -> No
     ctx.obj = Place(url=database_url, schema=schema)
 
 
-for command in (bench, check, dev, dlq, job, migrate, queue, storage, trace, worker):
+for command in (bench, check, dev, dlq, health, job, migrate, queue, storage, trace, worker):
     main.add_command(command)

@@ -6,13 +6,16 @@ import os
 import sys
 import traceback
 from functools import partial
+from typing import Any
 
 import click
 import trio
 from click.core import ParameterSource
 
+from awa._client.health import PORT_MAX
 from awa._client.queues import QueueChoice, checked_queues
 from awa._client.working import work
+from awa._runtime.settings import HEALTH_HOST
 from awa._storage.install import SCHEMA_VERSION
 from awa._version import VERSION
 from awa.cli.logs import configure_logs
@@ -63,6 +66,22 @@ HURRIED = 1
     show_default=True,
     help="Whether it may do what one worker does for all: rescue, promote, retire.",
 )
+@click.option(
+    "--health-port",
+    type=click.IntRange(0, PORT_MAX),
+    help="Answer GET /healthz and /readyz at this port; 0 for any free one. Default: nowhere.",
+)
+@click.option(
+    "--health-host",
+    default=HEALTH_HOST,
+    show_default=True,
+    help="The address of the health port; 0.0.0.0 for probes from outside.",
+)
+@click.option(
+    "--handler-stall-s",
+    type=click.FloatRange(0, min_open=True),
+    help="Fail /healthz when handlers without a deadline hold a queue for so long. Default: never.",
+)
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text")
 @click.option(
     "--log-level",
@@ -79,6 +98,9 @@ def worker(
     timeout_ms: int,
     poll_interval_ms: int,
     lead: bool,
+    health_port: int | None,
+    health_host: str,
+    handler_stall_s: float | None,
     log_format: str,
     log_level: str,
 ) -> None:
@@ -99,6 +121,9 @@ def worker(
         timeout_ms=timeout_ms,
         poll_interval_ms=poll_interval_ms,
         lead=lead,
+        health_port=health_port,
+        health_host=health_host,
+        handler_stall_s=handler_stall_s,
     )
     if trio.run(run):
         sys.exit(HURRIED)
@@ -171,18 +196,13 @@ def _check_place(place: Place, client: AsyncClient) -> None:
 async def _work(
     client: AsyncClient,
     queues: tuple[tuple[str, int], ...],
-    *,
-    timeout_ms: int,
-    poll_interval_ms: int,
-    lead: bool,
+    **options: Any,
 ) -> bool:
     async with client:
         return await work(
             client,
             queues,
-            timeout_ms=timeout_ms,
-            poll_interval_ms=poll_interval_ms,
-            lead=lead,
+            **options,
             started=partial(_banner, client, queues),
         )
 

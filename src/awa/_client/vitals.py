@@ -1,0 +1,101 @@
+"""How the work goes, as the database shows it: for probes and for people at night."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from awa._client.steps import ask
+from awa._runtime.limits import HEARTBEAT_TIMEOUT_S
+from awa._storage import vitals
+from awa._storage.history import storage_status
+from awa._storage.install import require_version
+
+if TYPE_CHECKING:
+    from awa._client.steps import Steps
+    from awa._storage.functions import Storage
+
+PROMOTE_LAG_MAX_S: Final = 10.0
+"""A leader promotes within a quarter of a second; so late, none is at work."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerVitals:
+    """A worker as its row shows it."""
+
+    name: str
+    host: str
+    pid: int
+    queues: tuple[str, ...]
+    beat_age_s: float
+    alive: bool
+    """Whether a session of it holds its liveness lock."""
+    leads: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vitals:
+    """Ages in seconds; None where there is nothing to show, or this role may not look."""
+
+    workers: tuple[WorkerVitals, ...]
+    leader: str | None
+    """The name of the worker that leads; None when nobody does."""
+    leader_age_s: float | None
+    last_claim_age_s: float | None
+    last_settle_age_s: float | None
+    oldest_available_s: float | None
+    """How long the job has waited that waits longest to be claimed."""
+    promote_lag_s: float
+    """For how long the deferred job that is due longest has been due; 0 when none is."""
+
+
+def vitals_steps(storage: Storage) -> Steps[Vitals]:
+    """Ask for all of it. Raises SchemaMissing, SchemaNewer, SchemaOlder."""
+    require_version((yield from ask(storage.schema_version())), storage.schema)
+    status = yield from ask(storage_status(schema=storage.schema))
+    lags = yield from ask(vitals.lags(schema=storage.schema))
+    ages = vitals.no_ages()
+    if lags.may_look:
+        ages = yield from ask(vitals.ages(schema=storage.schema))
+    workers = tuple(_worker(one) for one in status["workers"])
+    return Vitals(
+        workers=workers,
+        leader=next((one.name for one in workers if one.leads), None),
+        leader_age_s=ages.leader_s,
+        last_claim_age_s=ages.last_claim_s,
+        last_settle_age_s=ages.last_settle_s,
+        oldest_available_s=ages.oldest_available_s,
+        promote_lag_s=lags.promote_lag_s,
+    )
+
+
+def vitals_problems(found: Vitals, *, waiting_max_s: float | None = None) -> list[str]:
+    """What is wrong with how the work goes, in words."""
+    problems = []
+    if not found.workers:
+        problems.append("there is no worker")
+    elif found.leader is None:
+        problems.append("no worker leads: nothing is promoted or rescued")
+    problems += [
+        f"worker {one.name} on {one.host} has not beaten for {one.beat_age_s:.0f} s"
+        for one in found.workers
+        if one.beat_age_s > HEARTBEAT_TIMEOUT_S
+    ]
+    if found.promote_lag_s > PROMOTE_LAG_MAX_S:
+        problems.append(f"a job has been due for {found.promote_lag_s:.0f} s and is not promoted")
+    waits_s = found.oldest_available_s
+    if waiting_max_s is not None and waits_s is not None and waits_s > waiting_max_s:
+        problems.append(f"a job has waited for {waits_s:.0f} s to be claimed")
+    return problems
+
+
+def _worker(row: dict[str, Any]) -> WorkerVitals:
+    return WorkerVitals(
+        name=row["name"],
+        host=row["host"],
+        pid=row["pid"],
+        queues=tuple(row["queues"]),
+        beat_age_s=float(row["beat_age_s"]),
+        alive=row["alive"],
+        leads=row["leads"],
+    )
