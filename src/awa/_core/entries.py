@@ -276,6 +276,8 @@ class Beat:
 
     answer: BeatAnswer
     released: int
+    at_s: float
+    """When it was answered, by the server's clock, in seconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -124,6 +124,11 @@ def lost(watch: Watch, patience: Patience) -> tuple[Lost, ...]:
     )
 
 
+def somebody_is_absent(watch: Watch) -> bool:
+    """Whether the last look saw a worker whose lock nobody holds."""
+    return any(record.absent_s is not None for record in watch.records.values())
+
+
 def look_again_s(workers: int, *, least_s: float, share_s: float) -> float:
     """Seconds between two looks of one follower, when so many workers take turns at looking.
 

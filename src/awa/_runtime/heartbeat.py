@@ -7,7 +7,6 @@ the beat is sent, and a call is noted before it is sent (see `ledger`).
 
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
 import trio
@@ -15,9 +14,14 @@ import trio
 from awa._core.entries import BeatAnswer
 from awa._runtime.backoff import pause_s
 from awa._runtime.chance import jitter
-from awa._runtime.clock import ServerClock, look_at_the_clock
+from awa._runtime.clock import ServerClock
 from awa._runtime.ledger import Ledger
-from awa._runtime.limits import HEARTBEAT_INTERVAL_S, RECONNECT_MAX_S, RECONNECT_MIN_S
+from awa._runtime.limits import (
+    CLOCK_LOOK_MAX_S,
+    HEARTBEAT_INTERVAL_S,
+    RECONNECT_MAX_S,
+    RECONNECT_MIN_S,
+)
 from awa._runtime.listening import Deaf, Listener
 from awa._runtime.reconnecting import brief
 from awa._runtime.statistics import Statistics
@@ -87,8 +91,6 @@ class Heart:
             beat = next_beat(beat, look_again=self._look_again)
             if await self._beat(beat) is BeatAnswer.GONE:
                 return
-            with suppress(Deaf):
-                await look_at_the_clock(self._clock, self._listener.ask)
             await trio.sleep(self._interval_s)
 
     async def _beat(self, beat: int) -> BeatAnswer:
@@ -99,7 +101,7 @@ class Heart:
                 upto=self._ledger.last_call,
                 open_calls=self._ledger.open_calls(),
             )
-            self._asked_s = trio.current_time()
+            asked_s = self._asked_s = trio.current_time()
             try:
                 # A server that takes no writes for a while is no reason to connect anew each time.
                 answer = await self._listener.ask(call, optional=True)
@@ -114,6 +116,8 @@ class Heart:
             self._failures = 0
             self.trouble = ""
             self.beat_s = trio.current_time()
+            if self.beat_s - asked_s < CLOCK_LOOK_MAX_S:
+                self._clock.looked(asked_s=asked_s, answered_s=self.beat_s, server_s=answer.at_s)
             self._statistics.beats += 1
             self._look_again = answer.released > 0
             self._on_beat()

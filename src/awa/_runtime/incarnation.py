@@ -104,7 +104,7 @@ class Incarnation:
             self._session("listen", pings=True, listens=True),
             schema=settings.schema,
             on_heard=self._claimer.heard,
-            on_timer=self._timer_told,
+            on_leader=self._leader_told,
             on_ended=self._told_of_an_end,
             on_up=self._listener_up,
             on_down=self._listener_down,
@@ -287,16 +287,16 @@ class Incarnation:
     def _listener_up(self) -> None:
         self._claimer.listener_up()
         # What was notified meanwhile was not heard.
-        self._timer_told()
+        self._leader_told()
         self._ended.set()
 
     def _listener_down(self) -> None:
         self._claimer.listener_down()
-        self._timer_told()
+        self._leader_told()
 
-    def _timer_told(self) -> None:
+    def _leader_told(self) -> None:
         if self._leader is not None:
-            self._leader.timer_told()
+            self._leader.told()
 
     def _told_of_an_end(self, worker: str) -> None:
         if worker == str(self._worker):

@@ -78,12 +78,14 @@ class Leader:
             listener=listener, storage=storage, settings=settings, is_blind=is_blind
         )
         self._timer: Final = Signal()
+        self._somebody_new: Final = Signal()
         self.leads = False
         """Whether this worker is the leader now."""
 
-    def timer_told(self) -> None:
-        """Somebody deferred a job until before the time that the timer shows."""
+    def told(self) -> None:
+        """Somebody deferred a job until before the time that the timer shows, or is new here."""
         self._timer.set()
+        self._somebody_new.set()
 
     async def run(self) -> None:
         """Follow, and lead when nobody does, until cancelled."""
@@ -160,7 +162,13 @@ class Leader:
         turner = Turner(bench, self._storage, self._settings.retention)
         retirer = Retirer(bench, self._storage, self._settings.retention)
         return [
-            Sweep(name="rescue", once=rescuer.once, retry_max_s=RECONNECT_MAX_S),
+            Sweep(
+                name="rescue",
+                once=rescuer.once,
+                wake=self._somebody_new,
+                gap_s=self._settings.look_s(calm=False),
+                retry_max_s=RECONNECT_MAX_S,
+            ),
             Sweep(name="strays", once=strays.once, wake=strays.wake),
             Sweep(name="deadlines", once=deadlines.once),
             Sweep(

@@ -42,6 +42,9 @@ YIELD_AFTER_S: Final = 0.001
 HEARTBEAT_INTERVAL_S: Final = 5.0
 """Between two beats."""
 
+CLOCK_LOOK_MAX_S: Final = 0.5
+"""A beat that was answered so soon tells the server's time as well."""
+
 HEARTBEAT_TIMEOUT_S: Final = 15.0
 """A worker that is silent for so long may be presumed dead."""
 
@@ -49,7 +52,11 @@ LIVENESS_GRACE_S: Final = 3.0
 """... or after so long without one session that holds its liveness lock."""
 
 LOOK_INTERVAL_S: Final = 0.5
-"""The leader looks at all workers this often, and so does a follower that has few companions."""
+"""The leader looks at all workers this often while one is absent, and so does a follower that has
+few companions,"""
+
+CALM_LOOK_INTERVAL_S: Final = 1.0
+"""... and this often while none is. A leader that is alone looks with its beat."""
 
 LOOK_SHARE_S: Final = 0.2
 """All followers together look this often, however many they are."""
@@ -78,7 +85,7 @@ DEADLINE_LOOK_S: Final = 5.0
 DEADLINE_GAP_S: Final = 1.0
 """... and, unless some were found, no more often than this."""
 
-STRAYS_LOOK_S: Final = 10.0
+STRAYS_LOOK_S: Final = 30.0
 """Workers that have claims and no row are looked for this often,"""
 
 STRAY_MIN_S: Final = 0.1
@@ -143,9 +150,6 @@ POLL_DEAF_S: Final = 0.2
 SLEEP_LOCK_WAIT_MS: Final = 50
 """A producer's momentary test makes a plain try for the sleeping flag fail, so wait this long."""
 
-INFLIGHT_POLL_MIN_S: Final = 0.005
-"""While a producer's transaction is open its commit wakes nobody: look, backing off from here."""
-
 WAKE_GAP_LOOKS: Final = 1.0
 """A worker whose jobs come closer together than so many claims take is not woken for each: it gives
 up its flags and claims by itself,"""
@@ -155,6 +159,9 @@ LINGER_LOOKS: Final = 0.2
 
 LINGER_GAPS: Final = 4.0
 """... and goes to sleep when no job came for so many of the usual times between two."""
+
+INFLIGHT_POLL_MIN_S: Final = 0.005
+"""While a producer's transaction is open its commit wakes nobody: look, backing off from here."""
 
 INFLIGHT_POLL_MAX_S: Final = 0.2
 """... up to here: the longest a job waits that was in flight when its worker went to sleep."""
@@ -203,16 +210,18 @@ assert PREFETCH_HORIZON_S < PATROL_INTERVAL_S < PREFETCH_WAIT_MAX_S
 # Two beats in a row may be lost before a living worker can be presumed dead.
 assert 3 * HEARTBEAT_INTERVAL_S <= HEARTBEAT_TIMEOUT_S
 # The grace takes several looks, and more than the gap between two of them.
+# A killed worker is seen to be absent at the next calm look; its jobs run again within 5 s.
+assert CALM_LOOK_INTERVAL_S + LIVENESS_GRACE_S + LOOK_INTERVAL_S < HEARTBEAT_INTERVAL_S
 assert LOOK_INTERVAL_S < GLANCE_S < LIVENESS_GRACE_S < HEARTBEAT_TIMEOUT_S
 # Looks keep the leader's session, and outlive a follower's turn.
-assert LOOK_INTERVAL_S < IDLE_SESSION_TIMEOUT_S
+assert CALM_LOOK_INTERVAL_S < HEARTBEAT_INTERVAL_S < IDLE_SESSION_TIMEOUT_S
 assert PROMOTE_GAP_S < PROMOTE_POLL_S < PROMOTE_LATE_S < PROMOTE_FALLBACK_S
 # Beats keep the session that the server would end for being idle.
 assert 2 * HEARTBEAT_INTERVAL_S < IDLE_SESSION_TIMEOUT_S
+assert LINGER_LOOKS < WAKE_GAP_LOOKS
 assert INFLIGHT_POLL_MAX_S <= POLL_DEAF_S <= POLL_LISTENING_S
 # Waiting for a flag must not use up the delay that polling promises.
 assert SLEEP_LOCK_WAIT_MS / 1000 < POLL_DEAF_S
-assert LINGER_LOOKS < WAKE_GAP_LOOKS
 assert INFLIGHT_POLL_MIN_S < INFLIGHT_POLL_MAX_S
 # A slow call is no reason to drop a connection while beats still come through it.
 assert CALL_TIMEOUT_S > 2 * HEARTBEAT_INTERVAL_S

@@ -36,7 +36,7 @@ class _Request:
 
 
 def listen_calls(schema: str) -> list[Call[None]]:
-    """LISTEN on the schema's channels: for queues and the timer, and for attempts that ended."""
+    """LISTEN on the schema's channels: for queues and the leader, and for attempts that ended."""
     return [
         Call(action="listen", sql=f"listen {name}", params=(), decode=_done)
         for name in (
@@ -52,7 +52,7 @@ def _done(_rows: object) -> None:
 class Listener:
     """See the module. `session` says LISTEN and takes the liveness lock in its hello.
 
-    `on_heard(queue)`, `on_timer()`, `on_ended(worker)`, `on_up()` and `on_down()` are called in
+    `on_heard(queue)`, `on_leader()`, `on_ended(worker)`, `on_up()` and `on_down()` are called in
     this task; they must not block.
     """
 
@@ -62,7 +62,7 @@ class Listener:
         *,
         schema: str,
         on_heard: Callable[[str], None],
-        on_timer: Callable[[], None],
+        on_leader: Callable[[], None],
         on_ended: Callable[[str], None],
         on_up: Callable[[], None],
         on_down: Callable[[], None],
@@ -70,7 +70,7 @@ class Listener:
         self._session: Final = session
         self._ended_channel = ended_channel(schema)
         self._on_heard = on_heard
-        self._on_timer = on_timer
+        self._on_leader = on_leader
         self._on_ended = on_ended
         self._on_up = on_up
         self._on_down = on_down
@@ -186,7 +186,7 @@ class Listener:
                 elif notification.payload:
                     self._on_heard(notification.payload)
                 else:
-                    self._on_timer()
+                    self._on_leader()
 
     def _lost(self) -> None:
         if self.is_up:

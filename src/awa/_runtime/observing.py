@@ -11,7 +11,7 @@ from typing import Final
 
 import trio
 
-from awa._core.watching import Watch, look, look_again_s
+from awa._core.watching import Watch, look, look_again_s, somebody_is_absent
 from awa._runtime.backoff import pause_s
 from awa._runtime.chance import jitter
 from awa._runtime.limits import LOOK_SHARE_S, RECONNECT_MAX_S, RECONNECT_MIN_S
@@ -37,7 +37,7 @@ class Observer:
         self._is_blind = is_blind
         self._storage = storage
         self._patience = settings.patience()
-        self._look_s = settings.look_s()
+        self._settings = settings
         self._watch = Watch()
         self._session = 0
         self._workers = 0
@@ -47,8 +47,7 @@ class Observer:
         failures = 0
         while True:
             try:
-                await self.look()
-                if not await self._listener.ask(self._storage.led(), optional=True):
+                if not await self.look():
                     return
             except Deaf:
                 # When the server is back all listeners are: they must not all look, and try to
@@ -57,7 +56,10 @@ class Observer:
             except Exception as error:  # noqa: BLE001  # whatever it is, it goes on looking
                 failures += 1
                 pause = pause_s(
-                    tries=failures, least_s=self._look_s, most_s=RECONNECT_MAX_S, jitter=jitter()
+                    tries=failures,
+                    least_s=self._settings.look_s(calm=False),
+                    most_s=RECONNECT_MAX_S,
+                    jitter=jitter(),
                 )
                 _log.warning("observer: a look failed, next in %.1f s: %s", pause, error)
             else:
@@ -65,16 +67,16 @@ class Observer:
                 pause = self._pause_s()
             await trio.sleep(pause)
 
-    async def look(self) -> None:
-        """Look once. Raises Deaf, and what the call raises."""
+    async def look(self) -> bool:
+        """Look once; whether somebody leads. Raises Deaf, and what the call raises."""
         asked_s = trio.current_time()
         session = self._listener.sessions
-        workers = await self._listener.ask(self._storage.observe(), optional=True)
+        workers, is_led = await self._listener.ask(self._storage.look_on(), optional=True)
         if not session == self._listener.sessions == self._session or self._is_blind():
             # Whatever was seen, was seen in another session, or while no beat was taken.
             self._session = self._listener.sessions
             self._watch = Watch()
-            return
+            return is_led
         self._workers = len(workers)
         self._watch = look(
             self._watch,
@@ -83,6 +85,7 @@ class Observer:
             answered_s=trio.current_time(),
             patience=self._patience,
         )
+        return is_led
 
     async def bequeath(self) -> Watch:
         """What was seen, for a session that has begun before this call and lasts.
@@ -98,4 +101,5 @@ class Observer:
         return self._watch
 
     def _pause_s(self) -> float:
-        return look_again_s(self._workers, least_s=self._look_s, share_s=LOOK_SHARE_S)
+        least_s = self._settings.look_s(calm=not somebody_is_absent(self._watch))
+        return look_again_s(self._workers, least_s=least_s, share_s=LOOK_SHARE_S)

@@ -4,6 +4,9 @@ The order is the timer's. While the promoter looks, the timer is set to for ever
 job in that time notifies. Who was deferring before that may have read the timer as it was, and
 tells nobody: so while somebody is deferring the promoter looks again soon. Then it sets the timer
 to the next job's time, and sleeps until then, or until somebody defers an earlier one.
+
+A producer may have been told not to notify. So the promoter also looks from time to time without
+touching the timer, which stands as long as that look finds what the last one found.
 """
 
 from datetime import UTC, datetime
@@ -39,11 +42,15 @@ class Promoter:
         self._clock = clock
         self._listener = listener
         self._mark = Watermark()
+        self._stands: Promotion | None = None
+        """What the last look found, if nobody was deferring beside it."""
         self.wake: Final = wake
 
     async def once(self) -> float:
         """Promote what is due, and answer when the next job is."""
         now_s = self._clock.server_s()
+        if self._stands is not None and await self._still_stands(self._stands, now_s):
+            return self._sleep_s(self._stands, nobody_defers=True)
         nobody_defers = await self._seat.ask(self._storage.arm_timer())
         since_s = self._mark.since_s(now_s)
         last = await self._promote(since_s)
@@ -51,6 +58,23 @@ class Promoter:
             # Else one who defers may yet commit a row whose time is long past.
             self._mark.looked(since_s=since_s, until_s=now_s)
         await self._seat.ask(self._storage.set_timer(last.next_at))
+        self._stands = last if nobody_defers else None
+        return self._sleep_s(last, nobody_defers=nobody_defers)
+
+    async def _still_stands(self, before: Promotion, now_s: float) -> bool:
+        """Whether a look that leaves the timer alone finds what the timer shows."""
+        self._stands = None
+        since_s = self._mark.since_s(now_s)
+        due_s = self._clock.local_s(before.next_at) - trio.current_time()
+        if since_s is None or due_s <= 0:
+            return False
+        found = await self._promote(since_s)
+        if found.promoted or found.next_at != before.next_at:
+            return False
+        self._stands = before
+        return True
+
+    def _sleep_s(self, last: Promotion, *, nobody_defers: bool) -> float:
         due_s = self._clock.local_s(last.next_at) - trio.current_time()
         if due_s <= 0 or not nobody_defers or not self._listener.is_up:
             # Due and not promoted: somebody else is at work on it.

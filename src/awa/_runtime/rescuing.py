@@ -15,7 +15,7 @@ import trio
 from awa._core.entries import RescueAnswer
 from awa._core.limits import RESCUE_CLAIMS_MAX
 from awa._core.pacing import Pacing
-from awa._core.watching import Lost, Watch, look, lost
+from awa._core.watching import Lost, Watch, look, lost, somebody_is_absent
 from awa._core.watermark import Watermark
 from awa._runtime.clock import ServerClock
 from awa._runtime.limits import (
@@ -51,7 +51,7 @@ class Rescuer:
         self._seat = seat
         self._storage = storage
         self._patience = settings.patience()
-        self._look_s = settings.look_s()
+        self._settings = settings
         self._watch = watch
         self._is_blind = is_blind
         self._on_rescued = on_rescued
@@ -61,7 +61,7 @@ class Rescuer:
         if self._is_blind():
             # Their beats are refused as ours are: how long that lasts says nothing about anybody.
             self._watch = Watch()
-            return self._look_s
+            return self._settings.look_s(calm=False)
         asked_s = trio.current_time()
         workers = await self._seat.ask(self._storage.observe())
         self._watch = look(
@@ -73,7 +73,12 @@ class Rescuer:
         )
         for found in lost(self._watch, self._patience):
             await self._rescue(found)
-        return self._look_s
+        return self._look_again_s()
+
+    def _look_again_s(self) -> float:
+        if len(self._watch.records) <= 1:
+            return self._settings.heartbeat_s  # whoever starts beside us says so
+        return self._settings.look_s(calm=not somebody_is_absent(self._watch))
 
     async def _rescue(self, found: Lost) -> None:
         rescue = await self._seat.ask(self._storage.rescue_worker(found.worker, beat=found.beat))

@@ -10,6 +10,7 @@ from awa._core.entries import WorkerInfo
 from awa._core.watching import Patience
 from awa._runtime.limits import (
     BUSY_STALL_S,
+    CALM_LOOK_INTERVAL_S,
     DEADLINE_GRACE_S,
     GLANCE_S,
     HEARTBEAT_INTERVAL_S,
@@ -79,9 +80,9 @@ class WorkerSettings:
             version=self.version,
         )
 
-    def look_s(self) -> float:
-        """How often the leader looks at all workers."""
-        return self._scaled(LOOK_INTERVAL_S)
+    def look_s(self, *, calm: bool) -> float:
+        """How often the leader looks at all workers; `calm` while none is absent."""
+        return self._scaled(CALM_LOOK_INTERVAL_S if calm else LOOK_INTERVAL_S)
 
     def patience(self) -> Patience:
         """How much this worker, as a leader, has to see before it calls another one lost."""

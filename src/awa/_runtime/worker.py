@@ -185,6 +185,7 @@ class Worker:
         )
         self._incarnation = incarnation
         try:
+        await session.ask(self._storage.tell_leader())
             await incarnation.run()
         finally:
             self._incarnation = None

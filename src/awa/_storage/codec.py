@@ -135,9 +135,9 @@ def settlements(rows: Rows) -> tuple[entries.Settlement, ...]:
 
 
 def beat(rows: Rows) -> entries.Beat:
-    """The one row (answer, released) of `heartbeat`."""
-    ((answer, released),) = rows
-    return entries.Beat(answer=_word(entries.BeatAnswer, answer), released=released)
+    """The one row (answer, released, time) of `heartbeat`."""
+    ((answer, released, at_s),) = rows
+    return entries.Beat(answer=_word(entries.BeatAnswer, answer), released=released, at_s=at_s)
 
 
 def ended_elsewhere(rows: Rows) -> tuple[entries.EndedElsewhere, ...]:
@@ -166,6 +166,12 @@ def observed(rows: Rows) -> tuple[entries.Observed, ...]:
     return tuple(
         entries.Observed(worker=worker, beat=beat, alive=alive) for worker, beat, alive in rows
     )
+
+
+def looked_on(rows: Rows) -> tuple[tuple[entries.Observed, ...], bool]:
+    """Rows (worker, beat, alive, led); without any worker there is one with nulls."""
+    seen = observed([row[:3] for row in rows if row[0] is not None])
+    return seen, bool(rows[0][3])
 
 
 def promotion(rows: Rows) -> entries.Promotion:

@@ -32,6 +32,10 @@ class Sessions(Calling):
         """Whether a producer's transaction is open in one of the lanes of these queues."""
         return self._call("inflight", "%s::text[]", (list(queues),), codec.scalar(bool))
 
+    def tell_leader(self) -> Call[None]:
+        """Have the leader look at once: there is somebody new to look at."""
+        return self._call("pass_on", "%s::text[]", ([""],), codec.nothing)
+
     def pass_on(self, queues: Sequence[str]) -> Call[None]:
         """Wake another worker for each of these queues: this one has no room."""
         return self._call("pass_on", "%s::text[]", (list(queues),), codec.nothing)

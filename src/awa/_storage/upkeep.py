@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Final
 from awa._core import entries, limits
 from awa._storage import codec
 from awa._storage.calling import Calling
+from awa._storage.calls import Call
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
-
-    from awa._storage.calls import Call
 
 _SINCE: Final = "coalesce(%s::timestamptz, '-infinity')"
 
@@ -31,6 +30,18 @@ class Upkeep(Calling):
     def observe(self) -> Call[tuple[entries.Observed, ...]]:
         """Every worker as it is now."""
         return self._call("observe", "", (), codec.observed, columns="worker, beat, alive")
+
+    def look_on(self) -> Call[tuple[tuple[entries.Observed, ...], bool]]:
+        """What a follower asks at once: every worker as it is now, and whether somebody leads."""
+        led, observe = (f'{self._prefix}."{function}"()' for function in ("led", "observe"))
+        return Call(
+            action="observe",
+            sql="select o.worker, o.beat, o.alive, l.led "  # names of ours, quoted
+            f"from {led} l (led) left join {observe} o on true",
+            params=(),
+            decode=codec.looked_on,
+            schema=self.schema,
+        )
 
     def strays(self) -> Call[tuple[int, ...]]:
         """Workers that hold claims and have no row."""
