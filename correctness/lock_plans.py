@@ -155,8 +155,10 @@ class Sessions:
     def _watched(self, call: str, lock: Lock, run: _Run) -> Wait | None:
         deadline_s = time.monotonic() + WAIT_S_MAX
         while run.is_alive() and time.monotonic() < deadline_s:
-            held, waiting = _seen(self.watcher, self.caller.info.backend_pid)
-            if waiting:
+            if _seen(self.watcher, self.caller.info.backend_pid)[1]:
+                # pg_locks reads weak locks before waiting ones, and the call goes on meanwhile. Now
+                # that it waits, it stands still.
+                held, waiting = _seen(self.watcher, self.caller.info.backend_pid)
                 wants = waiting[0] or lock
                 return Wait(
                     call, wants, tuple(h for h in held if h.on != wants.on or not is_rows(h))

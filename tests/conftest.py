@@ -1,5 +1,7 @@
 """Fixtures of every test; each subject has its file."""
 
+import signal
+
 pytest_plugins = [
     "tests.fix_cluster",
     "tests.fix_database",
@@ -7,3 +9,12 @@ pytest_plugins = [
     "tests.fix_workers",
     "tests.replay_plugin",
 ]
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C: a shell that starts the tests in the background has them ignore it.
+
+    The programs that tests start and interrupt would inherit that.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
