@@ -174,6 +174,7 @@ class Worker:
         for queue, _ in self._settings.queues:
             await session.ask(self._storage.ensure_lane(queue))
         await session.ask(self._storage.worker_start(worker, self._settings.info()))
+        await session.ask(self._storage.tell_leader())
 
     async def _live(self, worker: int) -> None:
         incarnation = Incarnation(
@@ -185,7 +186,6 @@ class Worker:
         )
         self._incarnation = incarnation
         try:
-        await session.ask(self._storage.tell_leader())
             await incarnation.run()
         finally:
             self._incarnation = None
