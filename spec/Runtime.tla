@@ -1,0 +1,614 @@
+------------------------------- MODULE Runtime -------------------------------
+(* A few workers and the database between them: claims, handlers, outcomes on *)
+(* their way, beats, and what happens when replies, listeners, leaders or     *)
+(* whole workers are lost. The database's side of each call is one atomic     *)
+(* step; Storage says how it is done. A worker here is one incarnation: it    *)
+(* lives once, and who was given up starts anew as another.                   *)
+(*                                                                            *)
+(* An action is All(ActionG(args)) /\ effect, as in Storage, so the worker's  *)
+(* own recorded events are replayed here (RuntimeTrace).                      *)
+(*                                                                            *)
+(* No message carries its answer: an attempt that has ended stays ended, so   *)
+(* what a late reply says is checked against what the database holds now.     *)
+(* There is no clock: a worker may be given up while it lives, a handler may  *)
+(* be cut at any time after the drain, and time may be up for the last flush. *)
+EXTENDS Naturals, FiniteSets
+
+CONSTANTS Jobs,       \* jobs that may ever exist
+          Workers,    \* incarnations of workers
+          Mortal,     \* those that may die, be drained or be given up alive
+          Tokens,     \* claim calls, numbered as they are sent
+          Ids,        \* settle ids, numbered as they are drawn
+          Permits,    \* handlers of a worker that may run at once
+          Ahead,      \* jobs that may wait behind them
+          RunMax,     \* bound: entries a job may have
+          AttemptMax, \* attempts a job has
+          LossMax,    \* a job lost more often than this ends
+          BeatMax,    \* bound: beats under way at once
+          Off         \* guards and protections switched off; {} but in witnesses
+
+\* What a bounded model tries beside claims and successful handlers.
+With == {"crash", "drain", "rescue"}
+May(feature) == feature \in With
+
+All(g) == \A k \in DOMAIN g \ Off : g[k]
+Kept(protection) == protection \notin Off
+Max(S) == CHOOSE m \in S : \A k \in S : k <= m
+
+Life == INSTANCE JobLife WITH state <- 0, run <- 0, attempt <- 0, losses <- 0
+
+(* ----------------------------- the database ------------------------------ *)
+
+\* Where each job is, [s, r, a, l] as in JobLife.
+VARIABLE life
+LifeTypeInv == life \in [Jobs -> [s : Life!States, r : 0..RunMax, a : 0..AttemptMax, l : 0..LossMax + 1]]
+
+\* Claims that were executed. An attempt is [job, run]: a job has one entry under each run.
+VARIABLE claims
+Attempt == [job : Jobs, run : 1..RunMax]
+ClaimsTypeInv == claims \subseteq [token : Tokens, worker : Workers, took : SUBSET Attempt]
+
+\* Attempts that ended: by which settle (0: by none), and how.
+VARIABLE closed
+Hows == {"complete", "retry", "snooze", "fail", "cancel_running", "release"}
+ClosedTypeInv == closed \subseteq [job : Jobs, run : 1..RunMax, id : Ids \cup {0},
+                                   how : Hows \cup {"lost", "unnamed", "expired"}]
+
+\* A worker's row: none yet, there, gone.
+VARIABLE row
+RowTypeInv == row \in [Workers -> {"none", "there", "gone"}]
+
+\* Who holds the leader's lock.
+VARIABLE leaders
+LeadersTypeInv == leaders \subseteq Workers
+
+(* ------------------------------ on the way ------------------------------- *)
+
+\* Claim calls and settles that were sent: each may be executed late, and again.
+VARIABLES sent, flushes
+SentTypeInv == /\ sent \subseteq [token : Tokens, worker : Workers, limit : 1..Permits + Ahead]
+               /\ flushes \subseteq [id : Ids, worker : Workers, how : Hows, atts : SUBSET Attempt]
+\* Beats under way. named: claim calls the worker knows of, among those up to `upto`.
+VARIABLE beats
+BeatsTypeInv == beats \subseteq [worker : Workers, n : Nat, upto : Tokens \cup {0}, named : SUBSET Tokens]
+
+(* ------------------------------ the workers ------------------------------ *)
+
+\* off; on; drain: claims no more; closed: starts nothing more; left: has only to take its leave; dead.
+VARIABLE phase
+PhaseTypeInv == phase \in [Workers -> {"off", "on", "drain", "closed", "left", "dead"}]
+\* Workers whose time is up: what still runs is cancelled. Those without a listener just now.
+VARIABLES cut, deaf
+FlagsTypeInv == cut \subseteq Workers /\ deaf \subseteq Workers
+
+\* The claim call a worker waits for. lost: its reply will not come, it is to be sent again; left:
+\* it was given up.
+VARIABLE ask
+NoAsk == [state |-> "none", token |-> 0]
+AskTypeInv == ask \in [Workers -> [state : {"none", "sent", "lost", "left"}, token : Tokens \cup {0}]]
+
+\* What a worker knows of and the database has not answered for: jobs that wait for a handler, run,
+\* have ended (how: their outcome is in the outbox), or are in the batch under way. over: somebody
+\* else has ended the attempt, and the worker was told.
+VARIABLE hold
+Held == [worker : Workers, job : Jobs, run : 1..RunMax, token : Tokens,
+         at : {"waiting", "running", "ended", "batch"}, how : Hows \cup {""}, over : BOOLEAN]
+HoldTypeInv == hold \subseteq Held
+
+\* The settle call under way, one per worker.
+VARIABLE batch
+NoBatch == [state |-> "none", id |-> 0]
+BatchTypeInv == batch \in [Workers -> [state : {"none", "sent", "lost"}, id : Ids \cup {0}]]
+
+dataVars == <<life, claims, closed>>
+wayVars  == <<sent, flushes, beats>>
+mindVars == <<ask, hold, batch>>
+selfVars == <<phase, cut, deaf>>
+vars     == <<dataVars, row, leaders, wayVars, selfVars, mindVars>>
+
+TypeInv == /\ LifeTypeInv /\ ClaimsTypeInv /\ ClosedTypeInv /\ RowTypeInv /\ LeadersTypeInv
+           /\ SentTypeInv /\ BeatsTypeInv /\ PhaseTypeInv /\ FlagsTypeInv /\ AskTypeInv
+           /\ HoldTypeInv /\ BatchTypeInv
+
+Init == /\ life = [j \in Jobs |-> [s |-> "none", r |-> 0, a |-> 0, l |-> 0]]
+        /\ claims = {} /\ closed = {} /\ row = [w \in Workers |-> "none"] /\ leaders = {}
+        /\ sent = {} /\ flushes = {} /\ beats = {}
+        /\ phase = [w \in Workers |-> "off"] /\ cut = {} /\ deaf = {}
+        /\ ask = [w \in Workers |-> NoAsk] /\ hold = {} /\ batch = [w \in Workers |-> NoBatch]
+
+(* ----------------------------- derived state ----------------------------- *)
+
+Att(x)       == [job |-> x.job, run |-> x.run]
+Atts(S)      == {Att(x) : x \in S}
+Taken        == UNION {c.took : c \in claims}
+TookBy(t)    == UNION {c.took : c \in {d \in claims : d.token = t}}
+TookOf(w)    == UNION {c.took : c \in {d \in claims : d.worker = w}}
+Closed       == Atts(closed)
+ClosedBy(id) == Atts({c \in closed : c.id = id})
+Open         == Taken \ Closed
+Executed     == {c.token : c \in claims}
+HoldOf(w)    == {h \in hold : h.worker = w}
+HoldAt(w, p) == {h \in HoldOf(w) : h.at = p}
+SentBy(w)    == {s.token : s \in {r \in sent : r.worker = w}}
+Living(w)    == phase[w] \in {"on", "drain", "closed"}
+Beside(h)    == HoldAt(h.worker, "running")                     \* handlers of its queue that run
+Room(w)      == Permits + Ahead
+Lanes(h)     == Permits                                         \* permits of its queue
+\* Claim calls a beat names: open ones, and those whose answer is not known.
+Naming(w) == {h.token : h \in HoldOf(w)}
+             \cup IF ask[w].state = "none" \/ ~Kept("names_unanswered") THEN {} ELSE {ask[w].token}
+Upto(w)   == Max(SentBy(w) \cup {0})
+
+(* --------------------------- the life of jobs ---------------------------- *)
+
+Due(a)   == life[a.job].s = "available" /\ life[a.job].r = a.run
+Dues     == {a \in Attempt : Due(a)}
+To(j, s) == [life[j] EXCEPT !.s = s]
+AgainOf(k) == [k EXCEPT !.s = "available", !.r = @ + 1]
+Becomes(j, how) ==
+    CASE how = "complete" -> To(j, "completed")
+      [] how = "release"  -> AgainOf(life[j])
+      [] how = "snooze"   -> To(j, "scheduled")
+      [] how = "fail"     -> To(j, "failed")
+      [] how = "cancel_running" -> To(j, "cancelled")
+      [] how \in {"retry", "expired"} -> IF life[j].a < AttemptMax
+                                         THEN [To(j, "retryable") EXCEPT !.a = @ + 1]
+                                         ELSE To(j, "failed")
+      [] OTHER -> IF life[j].l < LossMax                        \* lost, unnamed
+                  THEN [AgainOf(life[j]) EXCEPT !.l = @ + 1]
+                  ELSE [To(j, "failed") EXCEPT !.l = @ + 1]
+JobsOf(S) == {a.job : a \in S}
+LifeAfterClaim(S)    == [j \in Jobs |-> IF j \in JobsOf(S) THEN To(j, "running") ELSE life[j]]
+LifeAfterEnd(S, how) == [j \in Jobs |-> IF j \in JobsOf(S) THEN Becomes(j, how) ELSE life[j]]
+\* Bounded models only: the job needs a run to come back with.
+Bounded(S, how) == \A a \in S : LET k == Becomes(a.job, how)
+                                IN k.r <= RunMax /\ (k.s \in Life!Waiting => k.r < RunMax)
+
+\* Attempts S end; `id` is the settle that ends them.
+Ending(S, id, how) ==
+    /\ closed' = IF Kept("closes") THEN closed \cup {[job |-> a.job, run |-> a.run, id |-> id, how |-> how] : a \in S}
+                 ELSE closed
+    /\ life' = LifeAfterEnd(S, how)
+    /\ UNCHANGED claims
+
+(* ----------------------- what the database executes ---------------------- *)
+
+EnvEnqueue(j) ==
+    /\ life[j].s = "none"
+    /\ life' = [life EXCEPT ![j] = [s |-> "available", r |-> 1, a |-> 1, l |-> 0]]
+    /\ UNCHANGED <<claims, closed, row, leaders, wayVars, selfVars, mindVars>>
+
+\* worker_start.sql; the incarnation lives from here.
+WorkerStartG(w) == [new |-> row[w] = "none"]                    \* two lives under one number
+WorkerStart(w) ==
+    /\ All(WorkerStartG(w))
+    /\ row' = [row EXCEPT ![w] = "there"]
+    /\ phase' = [phase EXCEPT ![w] = "on"]
+    /\ UNCHANGED <<dataVars, leaders, wayVars, cut, deaf, mindVars>>
+
+\* worker_stop.sql
+WorkerStopG(w) == [left |-> phase[w] = "left",                  \* leave taken with work in hand
+                   there |-> row[w] # "none"]                   \* of somebody unknown
+WorkerStop(w) ==
+    /\ All(WorkerStopG(w))
+    /\ row' = [row EXCEPT ![w] = "gone"]
+    /\ UNCHANGED <<dataVars, leaders, wayVars, selfVars, mindVars>>
+
+\* claim.sql. A call that was running when its worker's row went may still commit.
+ClaimG(w, t, took) ==
+    [sent      |-> \E s \in sent : s.token = t /\ s.worker = w,      \* a call nobody made
+     started   |-> row[w] # "none",                                  \* a worker nobody ever heard of
+     new_token |-> t \notin Executed,                                \* one call executed twice
+     limit     |-> \A s \in sent : s.token = t => Cardinality(took) <= s.limit,   \* more than asked for
+     offered   |-> \A a \in took : Due(a)]                           \* work that is not to be had
+Claim(w, t, took) ==
+    /\ All(ClaimG(w, t, took))
+    /\ claims' = claims \cup {[token |-> t, worker |-> w, took |-> took]}
+    /\ life' = LifeAfterClaim(took)
+    /\ UNCHANGED <<closed, row, leaders, wayVars, selfVars, mindVars>>
+
+\* complete, retry, snooze, fail, cancel_running, release: what is open of what was asked may be
+\* ended; the rest is stale or busy. Executed again, it ends what was busy before.
+SettleG(id, S, how) ==
+    [sent  |-> \E f \in flushes : f.id = id /\ f.how = how /\ S \subseteq f.atts,   \* more ended than asked
+     open  |-> S \subseteq Open]                                     \* an attempt of the past ends a job
+Settle(id, S, how) ==
+    /\ All(SettleG(id, S, how))
+    /\ Ending(S, id, how)
+    /\ UNCHANGED <<row, leaders, wayVars, selfVars, mindVars>>
+
+\* heartbeat.sql: what the worker does not know of is lost.
+HeartbeatG(b, S) ==
+    [sent    |-> b \in beats,                                        \* a beat nobody sent
+     there   |-> S # {} => row[b.worker] = "there",                  \* a beat of the past
+     own     |-> S \subseteq TookOf(b.worker),                       \* another's work
+     upto    |-> \A c \in claims : c.took \cap S # {} => c.token <= b.upto,      \* a call on its way
+     unnamed |-> \A c \in claims : c.took \cap S # {} => c.token \notin b.named, \* work that runs
+     still   |-> S \subseteq Open]                                   \* an attempt of the past
+Heartbeat(b, S) ==
+    /\ All(HeartbeatG(b, S))
+    /\ beats' = beats \ {b}
+    /\ Ending(S, 0, "unnamed")
+    /\ UNCHANGED <<row, leaders, sent, flushes, selfVars, mindVars>>
+
+\* rescue_worker.sql: the leader gives a worker up, by its own observation; also strays, of workers
+\* whose row is gone.
+RescueWorkerG(w, S) ==
+    [led   |-> leaders # {},                                         \* nobody is there to do it
+     known |-> row[w] # "none",                                      \* a worker nobody ever heard of
+     own   |-> S \subseteq TookOf(w),                                \* another's work
+     still |-> S \subseteq Open]                                     \* an attempt of the past
+RescueWorker(w, S) ==
+    /\ All(RescueWorkerG(w, S))
+    /\ row' = [row EXCEPT ![w] = "gone"]
+    /\ Ending(S, 0, "lost")
+    /\ UNCHANGED <<leaders, wayVars, selfVars, mindVars>>
+
+\* An operator's cancel, or a deadline that the leader enforces: attempts end under running handlers.
+EndElsewhereG(S) == [still |-> S \subseteq Open]                      \* an attempt of the past
+EndElsewhere(S, how) ==
+    /\ All(EndElsewhereG(S))
+    /\ Ending(S, 0, how)
+    /\ UNCHANGED <<row, leaders, wayVars, selfVars, mindVars>>
+
+\* promote.sql: what waits becomes available.
+PromoteG(j) == [led  |-> leaders # {},                               \* nobody is there to do it
+                waits |-> life[j].s \in Life!Waiting]                \* a job that runs or has ended
+Promote(j) ==
+    /\ All(PromoteG(j))
+    /\ life' = [life EXCEPT ![j] = AgainOf(@)]
+    /\ UNCHANGED <<claims, closed, row, leaders, wayVars, selfVars, mindVars>>
+
+\* The leader's lock, taken and lost with a session.
+LeadG(w) == [no_other |-> leaders = {}]                              \* two that lead
+Lead(w) == /\ All(LeadG(w))
+           /\ leaders' = leaders \cup {w}
+           /\ UNCHANGED <<dataVars, row, wayVars, selfVars, mindVars>>
+EnvDepose(w) == /\ w \in leaders /\ leaders' = leaders \ {w}
+                /\ UNCHANGED <<dataVars, row, wayVars, selfVars, mindVars>>
+
+(* --------------------------- what a worker does -------------------------- *)
+
+Mind(w, a, h) == ask' = [ask EXCEPT ![w] = a] /\ hold' = h /\ UNCHANGED batch
+
+\* A claim call leaves. Without a listener the worker polls: it claims all the same.
+ClaimSentG(w, t, limit) ==
+    [claims   |-> phase[w] = "on",                                   \* new work for one that is to end
+     one_call |-> ask[w].state = "none",                             \* two calls share the room
+     room     |-> limit + Cardinality(HoldOf(w)) <= Room(w),         \* more than it has permits for
+     fresh    |-> \A s \in sent : s.token < t]                       \* a token of another call
+ClaimSent(w, t, limit) ==
+    /\ All(ClaimSentG(w, t, limit))
+    /\ sent' = sent \cup {[token |-> t, worker |-> w, limit |-> limit]}
+    /\ ask' = [ask EXCEPT ![w] = [state |-> "sent", token |-> t]]
+    /\ UNCHANGED <<dataVars, row, leaders, flushes, beats, selfVars, hold, batch>>
+
+\* Its reply: what was open of it when it was executed, perhaps for the second time. Nothing, if it
+\* took nothing.
+ClaimAnsweredG(w, t, took) ==
+    [awaited |-> ask[w].state = "sent" /\ ask[w].token = t,          \* a reply taken twice
+     took  |-> took \subseteq TookBy(t),                             \* work the call has not taken
+     whole |-> TookBy(t) \cap Open \subseteq took]                   \* open work nobody was told of
+ClaimAnswered(w, t, took) ==
+    /\ All(ClaimAnsweredG(w, t, took))
+    /\ Mind(w, NoAsk, hold \cup {[worker |-> w, job |-> a.job, run |-> a.run, token |-> t, at |-> "waiting",
+                                  how |-> "", over |-> FALSE] : a \in took})
+    /\ UNCHANGED <<dataVars, row, leaders, wayVars, selfVars>>
+
+\* The same call, with the same token, after a lost reply.
+AskAgainG(w) == [asked |-> ask[w].state \in {"sent", "lost"}]        \* a call of the past
+AskAgain(w) == /\ All(AskAgainG(w))
+               /\ Mind(w, [ask[w] EXCEPT !.state = "sent"], hold)
+               /\ UNCHANGED <<dataVars, row, leaders, wayVars, selfVars>>
+
+\* Move one attempt, or let go of it.
+Moved(h, k) == hold' = (hold \ {h}) \cup {k}
+Kind(h, at, how) == [h EXCEPT !.at = at, !.how = how]
+
+StartedG(h) ==
+    [held    |-> h \in hold,                                         \* work of somebody else
+     waiting |-> h.at = "waiting",                                   \* a handler started twice
+     begins  |-> phase[h.worker] \in {"on", "drain"},                \* work begun that is to be given back
+     free    |-> Cardinality(Beside(h)) < Lanes(h)]                  \* more handlers than permits
+Started(h) ==
+    /\ All(StartedG(h))
+    /\ Moved(h, Kind(h, "running", ""))
+    /\ UNCHANGED <<dataVars, row, leaders, wayVars, selfVars, ask, batch>>
+
+\* An attempt has its outcome, which goes into the outbox. Only the worker gives back: what has not
+\* started, and what it interrupts.
+EndedG(h, how) ==
+    [held    |-> h \in hold,                                         \* work of somebody else
+     running |-> h.at \in IF how = "release" THEN {"waiting", "running"} ELSE {"running"},  \* an outcome of nothing
+     cut     |-> how = "release" /\ h.at = "running" => h.worker \in cut]    \* work interrupted without need
+Ended(h, how) ==
+    /\ All(EndedG(h, how))
+    /\ Moved(h, Kind(h, "ended", how))
+    /\ UNCHANGED <<dataVars, row, leaders, wayVars, selfVars, ask, batch>>
+
+\* The worker hears that somebody else has ended an attempt: it is cancelled, or not started.
+ToldG(h) == [held  |-> h \in hold /\ h.at \in {"waiting", "running"},
+             ended |-> Att(h) \in Closed]                            \* an attempt that is its own
+Told(h) ==
+    /\ All(ToldG(h))
+    /\ Moved(h, [h EXCEPT !.over = TRUE])
+    /\ UNCHANGED <<dataVars, row, leaders, wayVars, selfVars, ask, batch>>
+\* Nothing is settled for such an attempt when its handler has ended.
+LetGoG(h) == [held |-> h \in hold /\ h.at \in {"waiting", "running"},
+              over |-> h.over]                                       \* work forgotten
+LetGo(h) ==
+    /\ All(LetGoG(h))
+    /\ hold' = hold \ {h}
+    /\ UNCHANGED <<dataVars, row, leaders, wayVars, selfVars, ask, batch>>
+
+\* A settle leaves with outcomes of one kind.
+FlushSentG(w, id, how, S) ==
+    [one_flush |-> batch[w].state = "none",                          \* two batches under way
+     boxed     |-> S # {} /\ \A a \in S : \E h \in HoldAt(w, "ended") : Att(h) = a /\ h.how = how,
+     fresh     |-> \A f \in flushes : f.id # id]                     \* answers of another batch
+FlushSent(w, id, how, S) ==
+    /\ All(FlushSentG(w, id, how, S))
+    /\ flushes' = flushes \cup {[id |-> id, worker |-> w, how |-> how, atts |-> S]}
+    /\ batch' = [batch EXCEPT ![w] = [state |-> "sent", id |-> id]]
+    /\ hold' = {IF h.worker = w /\ Att(h) \in S THEN Kind(h, "batch", h.how) ELSE h : h \in hold}
+    /\ UNCHANGED <<dataVars, row, leaders, sent, beats, selfVars, ask>>
+
+\* Its reply. done: ended by this settle; late: ended by somebody before; the rest was busy and goes
+\* back into the outbox.
+FlushAnsweredG(w, id, done, late) ==
+    [asked |-> batch[w].state = "sent" /\ batch[w].id = id,          \* a reply taken twice
+     own   |-> done \cup late \subseteq Atts(HoldAt(w, "batch")),    \* an answer about something else
+     done  |-> done \subseteq ClosedBy(id),                          \* an outcome dropped
+     late  |-> late \subseteq Closed \ ClosedBy(id)]                 \* its own settle taken for another's
+FlushAnswered(w, id, done, late) ==
+    /\ All(FlushAnsweredG(w, id, done, late))
+    /\ batch' = [batch EXCEPT ![w] = NoBatch]
+    /\ hold' = {IF h.worker = w /\ h.at = "batch" THEN Kind(h, "ended", h.how) ELSE h :
+                  h \in {k \in hold : ~(k.worker = w /\ k.at = "batch" /\ Att(k) \in done \cup late)}}
+    /\ UNCHANGED <<dataVars, row, leaders, wayVars, selfVars, ask>>
+
+\* The same settle, under the same id, after a lost reply.
+FlushAgainG(w) == [asked |-> batch[w].state \in {"sent", "lost"}]    \* a batch of the past
+FlushAgain(w) == /\ All(FlushAgainG(w))
+                 /\ batch' = [batch EXCEPT ![w].state = "sent"]
+                 /\ UNCHANGED <<dataVars, row, leaders, wayVars, selfVars, ask, hold>>
+
+\* A beat leaves, over the listener's connection.
+BeatSentG(w, n, upto, named) ==
+    [alive |-> Living(w) \/ phase[w] = "left",                       \* a beat of the dead
+     hears |-> w \notin deaf,
+     upto  |-> upto = Upto(w),                                       \* calls that the list does not know
+     named |-> IF phase[w] = "left" THEN Naming(w) \subseteq named
+               ELSE named = Naming(w)]                               \* work given up that runs
+BeatSent(w, n, upto, named) ==
+    /\ All(BeatSentG(w, n, upto, named))
+    /\ beats' = beats \cup {[worker |-> w, n |-> n, upto |-> upto, named |-> named]}
+    /\ UNCHANGED <<dataVars, row, leaders, sent, flushes, selfVars, mindVars>>
+
+\* The worker hears, from a beat or a claim, that its row is gone: what it runs is others' by now.
+GoneG(w) == [gone  |-> row[w] = "gone",                              \* a worker frightened by nothing
+             alive |-> Living(w) \/ phase[w] = "left"]
+Gone(w) ==
+    /\ All(GoneG(w))
+    /\ phase' = [phase EXCEPT ![w] = IF @ = "on" THEN "drain" ELSE @]
+    /\ UNCHANGED <<dataVars, row, leaders, wayVars, cut, deaf, mindVars>>
+
+\* The end of a worker: it claims no more; starts no more; cancels what runs; is done, or its time for
+\* the last flush is up, which it says in its log.
+DrainG(w) == [alive |-> Living(w)]
+Drain(w) ==
+    /\ All(DrainG(w))
+    /\ phase' = [phase EXCEPT ![w] = IF @ = "on" THEN "drain" ELSE @]
+    /\ UNCHANGED <<dataVars, row, leaders, wayVars, cut, deaf, mindVars>>
+CloseG(w) == [drained |-> phase[w] = "drain"]                        \* a worker that is not to end
+Close(w) ==
+    /\ All(CloseG(w))
+    /\ phase' = [phase EXCEPT ![w] = "closed"]
+    /\ ask' = [ask EXCEPT ![w] = IF @.state = "none" THEN @ ELSE [@ EXCEPT !.state = "left"]]
+    /\ UNCHANGED <<dataVars, row, leaders, wayVars, cut, deaf, hold, batch>>
+CutG(w) == [drained |-> phase[w] \in {"drain", "closed"}]            \* handlers killed for nothing
+Cut(w) ==
+    /\ All(CutG(w))
+    /\ cut' = cut \cup {w}
+    /\ UNCHANGED <<dataVars, row, leaders, wayVars, phase, deaf, mindVars>>
+LeaveG(w, dropped) ==
+    [closed   |-> phase[w] = "closed",                               \* gone before it was to end
+     finished |-> HoldAt(w, "waiting") \cup HoldAt(w, "running") = {},   \* handlers nobody waits for
+     dropped  |-> dropped = Cardinality(HoldOf(w))]                  \* outcomes dropped without a word
+Leave(w, dropped) ==
+    /\ All(LeaveG(w, dropped))
+    /\ phase' = [phase EXCEPT ![w] = "left"]
+    /\ leaders' = leaders \ {w}
+    /\ hold' = hold \ HoldOf(w)
+    /\ ask' = [ask EXCEPT ![w] = NoAsk]
+    /\ batch' = [batch EXCEPT ![w] = NoBatch]
+    /\ UNCHANGED <<dataVars, row, wayVars, cut, deaf>>
+
+(* -------------------------------- the world ------------------------------ *)
+
+\* kill -9: everything a worker knows is gone; what it sent is on its way.
+EnvCrash(w) ==
+    /\ phase[w] \in {"on", "drain", "closed", "left"}
+    /\ phase' = [phase EXCEPT ![w] = "dead"]
+    /\ leaders' = leaders \ {w}
+    /\ hold' = hold \ HoldOf(w)
+    /\ ask' = [ask EXCEPT ![w] = NoAsk]
+    /\ batch' = [batch EXCEPT ![w] = NoBatch]
+    /\ UNCHANGED <<dataVars, row, wayVars, cut, deaf>>
+EnvLoseClaimReply(w) == /\ ask[w].state = "sent"
+                        /\ Mind(w, [ask[w] EXCEPT !.state = "lost"], hold)
+                        /\ UNCHANGED <<dataVars, row, leaders, wayVars, selfVars>>
+EnvLoseSettleReply(w) == /\ batch[w].state = "sent"
+                         /\ batch' = [batch EXCEPT ![w].state = "lost"]
+                         /\ UNCHANGED <<dataVars, row, leaders, wayVars, selfVars, ask, hold>>
+EnvLoseBeat(b) == /\ b \in beats /\ beats' = beats \ {b}
+                  /\ UNCHANGED <<dataVars, row, leaders, sent, flushes, selfVars, mindVars>>
+\* The listener's connection, and with it the beats and the word of what others ended.
+Deafened(w) == /\ deaf' = deaf \cup {w}
+               /\ UNCHANGED <<dataVars, row, leaders, wayVars, phase, cut, mindVars>>
+Hears(w) == /\ deaf' = deaf \ {w}
+            /\ UNCHANGED <<dataVars, row, leaders, wayVars, phase, cut, mindVars>>
+
+(* ------------------------------ bounded models --------------------------- *)
+
+NextToken == Cardinality(sent) + 1
+NextId    == Cardinality(flushes) + 1
+Free(w)   == Room(w) - Cardinality(HoldOf(w))
+OpenOf(w) == TookOf(w) \cap Open
+Unnamed(b) == {a \in OpenOf(b.worker) : row[b.worker] = "there" /\
+                 \E c \in claims : a \in c.took /\ c.token <= b.upto /\ c.token \notin b.named}
+\* What a guard that is off lets through is tried too.
+Loose(g)  == g \in Off
+Outcomes  == {"complete"} \cup (With \cap (Hows \ {"release"}))
+Closable(f) == IF Loose("open") THEN f.atts ELSE f.atts \cap Open
+
+DoWorkerStart(w) == WorkerStart(w)
+DoWorkerStop(w)  == row[w] = "there" /\ WorkerStop(w)
+\* A call that was answered "empty", or given up, may yet be executed; only a beat or a rescue ends that.
+Executing(s) == ask[s.worker].token = s.token \/ May("beat") \/ phase[s.worker] \in {"dead", "left"}
+DoClaim == \E s \in {r \in sent : Executing(r)} : \E took \in SUBSET Dues \ {{}} :
+    /\ \A a, b \in took : a.job = b.job => a = b
+    /\ Claim(s.worker, s.token, took)
+DoSettle == \E f \in flushes : \E S \in SUBSET Closable(f) \ {{}} :
+    /\ Bounded(S, f.how)
+    /\ (May("busy") \/ S = Closable(f)) /\ Settle(f.id, S, f.how)
+DoHeartbeat == \E b \in beats : Bounded(Unnamed(b), "unnamed") /\ Heartbeat(b, Unnamed(b))
+Doomed(w) == (May("rescue") /\ w \in Mortal) \/ phase[w] \in {"dead", "left"}
+DoRescue(w) == /\ Doomed(w) /\ (row[w] = "there" \/ OpenOf(w) # {})
+               /\ Bounded(OpenOf(w), "lost") /\ RescueWorker(w, OpenOf(w))
+DoEndElsewhere == May("cancel") /\ \E a \in Open : EndElsewhere({a}, "cancel_running")
+DoLead(w)  == May("lead") /\ Living(w) /\ (Kept("takeover") \/ w \in Mortal) /\ Lead(w)
+DoPromote  == \E j \in Jobs : life[j].r < RunMax /\ Promote(j)
+DoClaimSent(w) == /\ NextToken \in Tokens /\ Dues # {}
+                  /\ \E limit \in (IF Loose("room") THEN 1..Room(w) ELSE 1..Free(w)) : ClaimSent(w, NextToken, limit)
+Awaited(w) == IF Loose("awaited") THEN SentBy(w) ELSE {ask[w].token} \ {0}
+DoClaimAnswered(w) == \E t \in Awaited(w) : /\ t \in Executed \/ Dues = {}
+                                            /\ ClaimAnswered(w, t, TookBy(t) \cap Open)
+\* The reply is older than the end of what it speaks of.
+DoClaimAnsweredLate(w) == /\ ask[w].token # 0 /\ TookBy(ask[w].token) \ Open # {}
+                          /\ ClaimAnswered(w, ask[w].token, TookBy(ask[w].token))
+DoAskAgain(w) == Kept("ask_again") /\ ask[w].state = "lost" /\ AskAgain(w)
+DoFlushSent(w) == /\ NextId \in Ids
+                  /\ \E how \in Outcomes \cup {"release"} :
+                       LET S == Atts({h \in HoldAt(w, "ended") : h.how = how})
+                       IN S # {} /\ FlushSent(w, NextId, how, S)
+InBatch(w) == Atts(HoldAt(w, "batch"))
+DoFlushAnswered(w) ==
+    /\ batch[w].id # 0
+    /\ LET id == batch[w].id
+           done == IF Loose("done") THEN InBatch(w) ELSE InBatch(w) \cap ClosedBy(id)
+       IN /\ done \cup (InBatch(w) \cap Closed) # {}
+          /\ FlushAnswered(w, id, done, (InBatch(w) \cap Closed) \ done)
+DoFlushAgain(w) == Kept("ask_again") /\ batch[w].state = "lost" /\ FlushAgain(w)
+DoBeat(w) == /\ May("beat") /\ Cardinality(beats) < BeatMax
+             /\ BeatSent(w, 0, Upto(w), Naming(w))
+DoEnded(h) == \/ \E how \in Outcomes : Ended(h, how)
+              \/ /\ phase[h.worker] # "on" /\ Ended(h, "release")
+DoTold(h)  == ~h.over /\ h.worker \notin deaf /\ Told(h)
+DoGone(w)  == phase[w] = "on" /\ Gone(w)
+DoDrain(w) == May("drain") /\ w \in Mortal /\ phase[w] = "on" /\ Drain(w)
+DoCut(w)   == Kept("time_up") /\ w \notin cut /\ Cut(w)
+DoClose(w) == HoldAt(w, "waiting") = {} /\ Close(w)
+DoLeave(w) == (May("late") \/ HoldOf(w) = {}) /\ Leave(w, Cardinality(HoldOf(w)))
+
+DatabaseNext == \/ \E j \in Jobs : EnvEnqueue(j)
+                \/ DoClaim \/ DoSettle \/ DoHeartbeat \/ DoEndElsewhere \/ DoPromote
+                \/ \E w \in Workers : DoWorkerStart(w) \/ DoWorkerStop(w) \/ DoRescue(w) \/ DoLead(w)
+WorkerNext(w) == \/ DoClaimSent(w) \/ DoClaimAnswered(w) \/ DoClaimAnsweredLate(w) \/ DoAskAgain(w)
+                 \/ DoFlushSent(w) \/ DoFlushAnswered(w) \/ DoFlushAgain(w) \/ DoBeat(w)
+                 \/ DoGone(w) \/ DoDrain(w) \/ DoCut(w) \/ DoClose(w) \/ DoLeave(w)
+HandlerNext == \E h \in hold : Started(h) \/ DoEnded(h) \/ DoTold(h) \/ LetGo(h)
+WorldNext == \/ \E w \in Mortal : May("crash") /\ EnvCrash(w)
+             \/ \E w \in Workers : \/ May("lose") /\ (EnvLoseClaimReply(w) \/ EnvLoseSettleReply(w))
+                                   \/ May("deaf") /\ Living(w) /\ w \notin deaf /\ Deafened(w)
+                                   \/ w \in deaf /\ Hears(w)
+                                   \/ May("depose") /\ EnvDepose(w)
+             \/ \E b \in beats : May("beat") /\ EnvLoseBeat(b)
+Next == DatabaseNext \/ HandlerNext \/ WorldNext \/ \E w \in Workers : WorkerNext(w)
+Spec == Init /\ [][Next]_vars
+
+(* -------------------------------- properties ----------------------------- *)
+
+\* Only the open attempt ends a job: neither one of the past nor nobody.
+GuardedEnd == [][/\ Atts(closed' \ closed) \subseteq Open
+                 /\ \A j \in Jobs : life[j].s = "running" /\ life'[j] # life[j] =>
+                      \E a \in Open : a.job = j /\ a \in Atts(closed' \ closed)]_vars
+
+\* A job runs in one place: whatever was lost, cut off or asked twice.
+AtMostOneOpen == \A a, b \in Open : a.job = b.job => a = b
+HeldOnce      == \A g, h \in hold : Att(g) = Att(h) => g = h
+
+\* A claim call takes work once, and its worker is told of nothing else.
+TokenTakesOnce == /\ \A c, d \in claims : c.token = d.token => c = d
+                  /\ \A h \in hold : Att(h) \in TookBy(h.token)
+
+\* Never more handlers than permits, nor more jobs in hand than they and what may wait.
+Capacity == \A w \in Workers : /\ Cardinality(HoldAt(w, "running")) <= Permits
+                               /\ Cardinality(HoldOf(w)) <= Permits + Ahead
+
+\* A worker that is to end makes no new claim call, and once closed starts nothing.
+NoClaimAfterDrain == [][\A w \in Workers :
+    /\ phase[w] # "on" /\ row[w] # "none" => {s \in sent' : s.worker = w} = {s \in sent : s.worker = w}
+    /\ phase[w] = "closed" => {h \in hold' : h.worker = w /\ h.at = "running"}
+                              \subseteq {h \in hold : h.worker = w /\ h.at = "running"}
+                              \cup {[h EXCEPT !.over = TRUE] : h \in hold}]_vars
+
+\* An outcome leaves the worker's hands when the database has ended the attempt, by this or by
+\* somebody before; or the worker itself ends.
+NoSilentDrop == [][\A h \in hold : h.at \in {"ended", "batch"} =>
+    \/ \E k \in hold' : k.worker = h.worker /\ Att(k) = Att(h) /\ k.how = h.how
+    \/ Att(h) \in Closed
+    \/ phase'[h.worker] \in {"left", "dead"}]_vars
+
+\* A beat releases nothing that its worker runs, or will run when a reply arrives.
+LiveStays == \A c \in closed : c.how = "unnamed" =>
+    /\ \A h \in hold : Att(h) # Att(c)
+    /\ \A w \in Workers : ask[w].state \in {"sent", "lost"} => Att(c) \notin TookBy(ask[w].token)
+
+OneLeader == Cardinality(leaders) <= 1
+
+\* Each job does what JobLife allows.
+RefinesJobLife == [][life' = life \/ \A j \in Jobs : \A old \in {life[j]}, new \in {life'[j]} :
+                       Life!Legal(old, new)]_vars
+
+(* --------------------------------- liveness ------------------------------ *)
+\* Replies may be lost again and again, but not for ever; mortal workers die, an immortal one is there.
+FairOf(w) ==
+    /\ WF_vars(DoWorkerStart(w)) /\ WF_vars(DoWorkerStop(w)) /\ WF_vars(DoLead(w))
+    /\ WF_vars(DoClaimSent(w)) /\ SF_vars(DoClaimAnswered(w)) /\ WF_vars(DoAskAgain(w))
+    /\ WF_vars(DoFlushSent(w)) /\ SF_vars(DoFlushAnswered(w)) /\ WF_vars(DoFlushAgain(w))
+    /\ WF_vars(DoGone(w)) /\ WF_vars(DoCut(w)) /\ WF_vars(DoClose(w)) /\ WF_vars(DoLeave(w))
+    /\ WF_vars(\E h \in HoldOf(w) : Started(h)) /\ WF_vars(\E h \in HoldOf(w) : DoEnded(h))
+    /\ WF_vars(\E h \in HoldOf(w) : LetGo(h))
+FairRescue == \A w \in Workers : WF_vars(phase[w] \in {"dead", "left"} /\ DoRescue(w))
+Fair == /\ \A w \in Workers : FairOf(w)
+        /\ FairRescue
+        /\ \A j \in Jobs : WF_vars(EnvEnqueue(j))
+        /\ WF_vars(DoClaim) /\ WF_vars(DoSettle) /\ WF_vars(DoPromote)
+LiveSpec == Spec /\ Fair
+
+\* Each job ends, as long as somebody works and its handler ends.
+AllEnd == \A j \in Jobs : (life[j].s # "none") ~> (life[j].s \in Life!Over)
+
+\* What a worker left open that died is given back.
+Orphaned(j) == \E a \in Open : a.job = j /\ \E w \in Workers : a \in TookOf(w) /\ phase[w] = "dead"
+RescueComes == \A j \in Jobs : Orphaned(j) ~> ~Orphaned(j)
+
+\* A worker that is to end does, whether or not its handlers and the database answer.
+DrainFair == \A w \in Workers :
+    /\ WF_vars(DoCut(w)) /\ WF_vars(DoClose(w)) /\ WF_vars(DoLeave(w))
+    /\ WF_vars(\E h \in HoldOf(w) : DoEnded(h) /\ h.worker \in cut)
+    /\ WF_vars(\E h \in HoldOf(w) : h.at = "waiting" /\ Ended(h, "release"))
+DrainSpec == Spec /\ DrainFair
+DrainEnds == \A w \in Workers : (phase[w] \in {"drain", "closed"}) ~> (phase[w] \in {"left", "dead"})
+
+(* ---------------------------------- probes ------------------------------- *)
+
+\* A settle comes too late, and its worker is told so.
+LateFlushProbe == \A w \in Workers : \A h \in HoldAt(w, "batch") :
+    ~(Att(h) \in Closed \ ClosedBy(batch[w].id) /\ \E a \in Open : a.job = h.job)
+\* A claim executes that nobody waits for any more.
+OrphanProbe == \A c \in claims : c.took \cap Open = {} \/ row[c.worker] # "gone" \/ phase[c.worker] # "left"
+\* A handler runs on although its job runs elsewhere by now.
+ZombieProbe == \A g, h \in hold : g.job = h.job /\ g.at = "running" /\ h.at = "running" => g = h
+=============================================================================
