@@ -1,11 +1,5 @@
 -- The one place where attempts end.
 
-create type closing as (
-    item int, answer text,          -- 'found', 'busy' or 'ended'
-    lane int, slot smallint, token bigint, part smallint,
-    asked int8multirange, settled int8multirange, already int8multirange, stale int8multirange
-);
-
 create function check_items(p_settle_id bigint, p_slots smallint[], p_tokens bigint[], p_parts smallint[],
                             p_seqs int8multirange[]) returns void
 language plpgsql as $$
@@ -50,38 +44,6 @@ language sql volatile as $$
           order by hashint8(u.token), u.item offset 0) t
     where pg_try_advisory_xact_lock(lk_claim(), hashint8(t.token))
 $$;
-
--- close_in_slot: in one statement begun after the locks: open = claimed minus closed; what of the asked
--- is open gets one closure; the rest is told apart as settled by this very settle id, or stale.
-create function close_in_slot(p_slot smallint, p_items int[], p_tokens bigint[], p_parts smallint[], p_seqs int8multirange[],
-                              p_outcome outcome, p_settle_id bigint) returns setof closing
-language plpgsql as $$
-begin
-    execute format('lock table ready_%1$s, claims_%1$s in access share mode', p_slot);
-    execute format('lock table closures_%1$s in row exclusive mode', p_slot);
-    return query execute format($q$
-        with asked as materialized (
-            select u.item, u.token, u.part, u.seqs, c.lane, c.seqs as claimed,
-                   coalesce(x.closed, '{}') as closed, coalesce(x.mine, '{}') as mine
-            from unnest($1, $2, $3, $4) u (item, token, part, seqs)
-            left join lateral (select k.lane, k.seqs from claims_%1$s k where k.token = u.token and k.part = u.part) c on true
-            left join lateral (
-                select range_agg(k.seqs) as closed,
-                       range_agg(k.seqs) filter (where k.settle_id = $6 and k.outcome = $5) as mine
-                from closures_%1$s k where k.token = u.token and k.part = u.part) x on true
-        ), judged as materialized (
-            select a.*, a.seqs * (a.claimed - a.closed) as settled, a.seqs * a.mine as already from asked a
-        ), written as (
-            insert into closures_%1$s (token, settle_id, closed_at, outcome, lane, slot, part, seqs)
-            select j.token, $6, clock_timestamp(), $5, j.lane, %1$s, j.part, j.settled
-            from judged j where not isempty(j.settled)
-        )
-        select j.item, case when j.lane is null then 'ended' else 'found' end, j.lane, %1$s::smallint, j.token, j.part,
-               j.seqs, coalesce(j.settled, '{}'), j.already, j.seqs - coalesce(j.settled, '{}') - j.already
-        from judged j order by j.item
-        $q$, p_slot)
-    using p_items, p_tokens, p_parts, p_seqs, p_outcome, p_settle_id;
-end $$;
 
 -- close_moved: what its slot does not know of a claim may have been carried to another, or to several, where it
 -- has the same token and part. Under the token's lock it stays where we find it. What nobody knows is as it was.

@@ -66,23 +66,15 @@ create type disposal as (entries jsonb, deferred jsonb, finals jsonb, dead jsonb
 create function no_disposal() returns disposal
 language sql immutable as $$ select row ('[]', '[]', '[]', '[]', '{}', null)::disposal $$;
 
-create function both_disposals(a disposal, b disposal) returns disposal
-language sql immutable as $$
-    select row (a.entries || b.entries, a.deferred || b.deferred, a.finals || b.finals, a.dead || b.dead,
-                a.ended || b.ended, least(a.next_run_at, b.next_run_at))::disposal
-$$;
-
 -- dispose: every settled entry of these closings goes where its fate says. Numbers are drawn through
--- begin_append, in the order of the old ones. A row that is there already stands: one bad job must not
--- keep a rescue from all others.
+-- begin_append, in the order of the old ones.
 create function dispose(p_closings closing[], p_outcome outcome, p_faults fault[], p_reason text default null) returns disposal
 language plpgsql as $$
 declare
-    v_all disposal := no_disposal();
-    v_slot smallint;
+    v_all disposal;
 begin
     if not exists (select from unnest(p_closings) c where not isempty(c.settled)) then
-        return v_all;
+        return no_disposal();
     end if;
     if p_outcome in ('released', 'lost') then
         perform begin_append_all(array(select distinct c.lane from unnest(p_closings) c where not isempty(c.settled)));
@@ -90,69 +82,69 @@ begin
     if p_outcome not in ('released', 'failed', 'cancelled') then
         perform begin_defer();
     end if;
-    for v_slot in select distinct c.slot from unnest(p_closings) c where not isempty(c.settled) order by 1 loop
-        v_all := both_disposals(v_all, dispose_in_slot(v_slot, p_closings, p_outcome, p_faults, p_reason));
-    end loop;
+    v_all := dispose_settled(p_closings, p_outcome, p_faults, p_reason);
     perform tell_timer(v_all.next_run_at);
     return v_all;
 end $$;
 
-create function dispose_in_slot(p_slot smallint, p_closings closing[], p_outcome outcome, p_faults fault[], p_reason text)
-returns disposal
-language plpgsql as $$
+-- One statement for all slots, whose plan stays: planning it took longer than most disposals. A row that is
+-- there already stands: one bad job must not keep a rescue from all others. Faults are found by hash: there
+-- may be as many as entries.
+create function dispose_settled(p_closings closing[], p_outcome outcome, p_faults fault[], p_reason text) returns disposal
+language plpgsql set enable_hashjoin = on as $$
 declare
     v disposal;
 begin
-    execute format($q$
-        with body as (
-            select c.item, r.*, l.seq as lane_seq, f.error, f.delay_s, coalesce(q.dead_letters, m.dead_letters) as to_dlq
-            from (select x.item, x.lane, unnest(x.settled) as g from unnest($1) x where x.slot = %1$s offset 0) c
-            join lanes l on l.lane = c.lane
-            join queue_settings q on q.queue_id = l.queue_id
-            cross join meta m
-            cross join lateral (select * from ready_%1$s e where e.lane = c.lane and e.seq >= lower(c.g) and e.seq < upper(c.g) offset 0) r
-            left join unnest($3) f on f.item = c.item and (f.seq is null or f.seq = r.seq)
-            order by r.lane, r.seq
-        ), fated as materialized (
-            select b.item, b.job_id, b.run_lease, b.lane, b.seq, b.max_attempts, b.kind, b.args, b.enqueued_at,
-                   with_error(b.extra, b.attempt, b.error) as extra, t.becomes, coalesce(t.reason, $4, '') as reason,
-                   t.attempt, t.losses, t.becomes = 'failed' and b.to_dlq as dead,
-                   case when t.becomes in ('scheduled', 'retryable') then clock_timestamp() + make_interval(secs => t.delay_s) end as run_at,
-                   case when t.becomes = 'again' then nextval(b.lane_seq) end as number
-            from body b cross join lateral fate_of($2, b.attempt, b.max_attempts, b.losses, b.delay_s) t
-        ), again as (
-            insert into ready (slot, lane, seq, job_id, run_lease, attempt, max_attempts, losses, kind, args, extra, enqueued_at)
-            select (select last_value from ring_seq), a.lane, a.number, a.job_id, a.run_lease + 1, a.attempt, a.max_attempts,
-                   a.losses, a.kind, a.args, a.extra, a.enqueued_at
-            from fated a where a.becomes = 'again'
-            returning slot, lane, seq
-        ), waits as (
-            insert into deferred (job_id, run_at, enqueued_at, lane, run_lease, attempt, max_attempts, losses, state, kind, args, extra)
-            select a.job_id, a.run_at, a.enqueued_at, a.lane, a.run_lease, a.attempt, a.max_attempts, a.losses, a.becomes, a.kind, a.args, a.extra
-            from fated a where a.run_at is not null
-            on conflict do nothing
-        ), ended as (
-            insert into finals (job_id, finished_at, enqueued_at, lane, run_lease, attempt, max_attempts, losses, state, reason, kind, args, extra)
-            select a.job_id, clock_timestamp(), a.enqueued_at, a.lane, a.run_lease, a.attempt, a.max_attempts, a.losses, a.becomes, a.reason, a.kind, a.args, a.extra
-            from fated a where a.becomes in ('failed', 'cancelled') and not a.dead
-            on conflict do nothing
-        ), died as (
-            insert into dlq (job_id, finished_at, enqueued_at, lane, run_lease, attempt, max_attempts, losses, state, reason, kind, args, extra)
-            select a.job_id, clock_timestamp(), a.enqueued_at, a.lane, a.run_lease, a.attempt, a.max_attempts, a.losses, a.becomes, a.reason, a.kind, a.args, a.extra
-            from fated a where a.dead
-            on conflict do nothing
-        ), told as (
-            select f.*, jsonb_build_array(f.lane, f.job_id, f.run_lease, f.attempt, f.losses, f.seq) as said from fated f where tracing()
-        )
-        select (select coalesce(jsonb_agg(jsonb_build_array(w.lane, w.slot, w.seq, t.job_id, t.run_lease + 1, t.attempt, t.seq) order by w.lane, w.seq), '[]')
-                from again w join told t on t.lane = w.lane and t.number = w.seq),
-               coalesce((select jsonb_agg(t.said order by t.lane, t.seq) from told t where t.run_at is not null), '[]'),
-               coalesce((select jsonb_agg(t.said || to_jsonb(t.becomes) order by t.lane, t.seq) from told t where t.becomes in ('failed', 'cancelled') and not t.dead), '[]'),
-               coalesce((select jsonb_agg(t.said order by t.lane, t.seq) from told t where t.dead), '[]'),
-               array(select row (f.item, f.seq, f.dead)::ended_number from fated f where f.becomes = 'failed'),
-               (select min(f.run_at) from fated f)
-        $q$, p_slot)
-    into v using p_closings, p_outcome, p_faults, p_reason;
+    with body as (
+        select c.item, r.*, l.seq as lane_seq, coalesce(f.error, g.error) as error, coalesce(f.delay_s, g.delay_s) as delay_s,
+               coalesce(q.dead_letters, m.dead_letters) as to_dlq
+        from (select x.item, x.lane, x.slot, x.settled from unnest(p_closings) x where not isempty(x.settled) offset 0) c
+        join lanes l on l.lane = c.lane
+        join queue_settings q on q.queue_id = l.queue_id
+        cross join meta m
+        cross join lateral entries_in(c.slot, c.lane, c.settled) r
+        left join unnest(p_faults) f on f.item = c.item and f.seq = r.seq
+        left join unnest(p_faults) g on g.item = c.item and g.seq is null
+        order by r.lane, r.seq
+    ), fated as materialized (
+        select b.item, b.job_id, b.run_lease, b.lane, b.seq, b.max_attempts, b.kind, b.args, b.enqueued_at,
+               case when b.error is null then b.extra else with_error(b.extra, b.attempt, b.error) end as extra, t.becomes, coalesce(t.reason, p_reason, '') as reason,
+               t.attempt, t.losses, t.becomes = 'failed' and b.to_dlq as dead,
+               case when t.becomes in ('scheduled', 'retryable') then clock_timestamp() + make_interval(secs => t.delay_s) end as run_at,
+               case when t.becomes = 'again' then nextval(b.lane_seq) end as number
+        from body b cross join lateral fate_of(p_outcome, b.attempt, b.max_attempts, b.losses, b.delay_s) t
+    ), again as (
+        insert into ready (slot, lane, seq, job_id, run_lease, attempt, max_attempts, losses, kind, args, extra, enqueued_at)
+        select (select last_value from ring_seq), a.lane, a.number, a.job_id, a.run_lease + 1, a.attempt, a.max_attempts,
+               a.losses, a.kind, a.args, a.extra, a.enqueued_at
+        from fated a where a.becomes = 'again'
+        returning slot, lane, seq
+    ), waits as (
+        insert into deferred (job_id, run_at, enqueued_at, lane, run_lease, attempt, max_attempts, losses, state, kind, args, extra)
+        select a.job_id, a.run_at, a.enqueued_at, a.lane, a.run_lease, a.attempt, a.max_attempts, a.losses, a.becomes, a.kind, a.args, a.extra
+        from fated a where a.run_at is not null
+        on conflict do nothing
+    ), ended as (
+        insert into finals (job_id, finished_at, enqueued_at, lane, run_lease, attempt, max_attempts, losses, state, reason, kind, args, extra)
+        select a.job_id, clock_timestamp(), a.enqueued_at, a.lane, a.run_lease, a.attempt, a.max_attempts, a.losses, a.becomes, a.reason, a.kind, a.args, a.extra
+        from fated a where a.becomes in ('failed', 'cancelled') and not a.dead
+        on conflict do nothing
+    ), died as (
+        insert into dlq (job_id, finished_at, enqueued_at, lane, run_lease, attempt, max_attempts, losses, state, reason, kind, args, extra)
+        select a.job_id, clock_timestamp(), a.enqueued_at, a.lane, a.run_lease, a.attempt, a.max_attempts, a.losses, a.becomes, a.reason, a.kind, a.args, a.extra
+        from fated a where a.dead
+        on conflict do nothing
+    ), told as (
+        select f.*, jsonb_build_array(f.lane, f.job_id, f.run_lease, f.attempt, f.losses, f.seq) as said from fated f where tracing()
+    )
+    select (select coalesce(jsonb_agg(jsonb_build_array(w.lane, w.slot, w.seq, t.job_id, t.run_lease + 1, t.attempt, t.seq) order by w.lane, w.seq), '[]')
+            from again w join told t on t.lane = w.lane and t.number = w.seq),
+           coalesce((select jsonb_agg(t.said order by t.lane, t.seq) from told t where t.run_at is not null), '[]'),
+           coalesce((select jsonb_agg(t.said || to_jsonb(t.becomes) order by t.lane, t.seq) from told t where t.becomes in ('failed', 'cancelled') and not t.dead), '[]'),
+           coalesce((select jsonb_agg(t.said order by t.lane, t.seq) from told t where t.dead), '[]'),
+           array(select row (f.item, f.seq, f.dead)::ended_number from fated f where f.becomes = 'failed'),
+           (select min(f.run_at) from fated f)
+    into v;
     return v;
 end $$;
 

@@ -1,7 +1,7 @@
 -- Hot statements, one per slot. A statement over the partitioned parents would lock 16 partitions and
 -- their indexes (107 to 140 locks a claim became 13); one put together at run time would be planned
 -- anew at every call. So each function here is written out for the 16 slots, with plans that stay.
--- They are STABLE: all calls within one statement see that statement's snapshot, as if they were one scan.
+-- Those that read are STABLE: all calls within one statement see that statement's snapshot, as if they were one scan.
 
 create type claim_state as (
     no bigint, next bigint, holes int8multirange, holes_xid xid8, young int8multirange, young_xid xid8
@@ -22,9 +22,15 @@ create type body as (
     max_attempts smallint, losses smallint, kind text, args jsonb, extra jsonb, enqueued_at timestamptz
 );
 
+create type closing as (
+    item int, answer text,          -- 'found', 'busy' or 'ended'
+    lane int, slot smallint, token bigint, part smallint,
+    asked int8multirange, settled int8multirange, already int8multirange, stale int8multirange
+);
+
 do $do$
 declare
-    v_functions constant jsonb := jsonb_build_object(
+    v_reads constant jsonb := jsonb_build_object(
     -- numbers of the visible entries of a lane from p_from up to, not including, p_below
     'ready_numbers(p_slot smallint, p_lane int, p_from bigint, p_below bigint, p_limit int) returns setof bigint', $q$
         select r.seq from ready_{k} r where r.lane = p_lane and r.seq >= p_from and r.seq < p_below order by r.seq limit p_limit
@@ -74,14 +80,52 @@ declare
         select c.slot, c.part, c.lane, r.seq, r.job_id, r.run_lease, r.attempt, r.max_attempts, r.losses, r.kind, r.args, r.extra, r.enqueued_at
         from (select o.slot, o.part, o.lane, unnest(o.open) as g from claims_of_token({k}::smallint, p_token) o offset 0) c
         cross join lateral (select * from ready_{k} e where e.lane = c.lane and e.seq >= lower(c.g) and e.seq < upper(c.g) offset 0) r
+    $q$,
+    -- the entries of these numbers, in their order
+    'entries_in(p_slot smallint, p_lane int, p_seqs int8multirange) returns setof ready', $q$
+        select r.* from unnest(p_seqs) g
+        cross join lateral (select * from ready_{k} e where e.lane = p_lane and e.seq >= lower(g) and e.seq < upper(g) order by e.seq offset 0) r
+    $q$);
+    v_writes constant jsonb := jsonb_build_object(
+    -- in one statement begun after the locks: open = claimed minus closed; what of the asked is open gets one
+    -- closure; the rest is told apart as settled by this very settle id, or stale
+    'close_in_slot(p_slot smallint, p_items int[], p_tokens bigint[], p_parts smallint[], p_seqs int8multirange[],
+                   p_outcome outcome, p_settle_id bigint) returns setof closing', $q$
+        lock table ready_{k}, claims_{k} in access share mode;
+        lock table closures_{k} in row exclusive mode;
+        return query
+        with asked as materialized (
+            select u.item, u.token, u.part, u.seqs, c.lane, c.seqs as claimed,
+                   coalesce(x.closed, '{}') as closed, coalesce(x.mine, '{}') as mine
+            from unnest(p_items, p_tokens, p_parts, p_seqs) u (item, token, part, seqs)
+            left join lateral (select k.lane, k.seqs from claims_{k} k where k.token = u.token and k.part = u.part) c on true
+            left join lateral (
+                select range_agg(k.seqs) as closed,
+                       range_agg(k.seqs) filter (where k.settle_id = p_settle_id and k.outcome = p_outcome) as mine
+                from closures_{k} k where k.token = u.token and k.part = u.part) x on true
+        ), judged as materialized (
+            select a.*, a.seqs * (a.claimed - a.closed) as settled, a.seqs * a.mine as already from asked a
+        ), written as (
+            insert into closures_{k} (token, settle_id, closed_at, outcome, lane, slot, part, seqs)
+            select j.token, p_settle_id, clock_timestamp(), p_outcome, j.lane, {k}, j.part, j.settled
+            from judged j where not isempty(j.settled)
+        )
+        select j.item, case when j.lane is null then 'ended' else 'found' end, j.lane, {k}::smallint, j.token, j.part,
+               j.seqs, coalesce(j.settled, '{}'), j.already, j.seqs - coalesce(j.settled, '{}') - j.already
+        from judged j order by j.item;
     $q$);
     v_head text;
     v_body text;
+    v_kind text;
 begin
-    for v_head, v_body in select f.key, f.value from jsonb_each_text(v_functions) f loop
-        execute format('create function %s language plpgsql stable as %L', v_head,
+    for v_head, v_body, v_kind in
+        select f.key, 'return query ' || f.value || ';', 'stable' from jsonb_each_text(v_reads) f
+        union all
+        select f.key, f.value, 'volatile' from jsonb_each_text(v_writes) f
+    loop
+        execute format('create function %s language plpgsql %s as %L', v_head, v_kind,
             'begin case p_slot '
-            || (select string_agg(format(' when %s then return query ', k) || replace(v_body, '{k}', k::text) || ';', '' order by k)
+            || (select string_agg(format(' when %s then ', k) || replace(v_body, '{k}', k::text), '' order by k)
                 from generate_series(0, 15) k)
             || ' end case; end');
     end loop;

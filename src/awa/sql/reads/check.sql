@@ -10,11 +10,13 @@ set jit = off as $$
         select c.lane, c.slot, c.token, c.part, c.no, g as numbers from claims c cross join lateral unnest(c.seqs) g
     ), closed as (
         select x.lane, x.slot, x.token, x.part, x.outcome, g as numbers from closures x cross join lateral unnest(x.seqs) g
-    ), fate as (    -- every entry with its claim and its closure
+    ), fate as (    -- every entry with its claim and its closure; by single numbers, because a join by ranges compares all with all
         select e.*, t.token, x.outcome
         from entry e
-        left join taken t on t.lane = e.lane and t.slot = e.slot and t.numbers @> e.seq
-        left join closed x on x.lane = e.lane and x.slot = e.slot and x.token is not distinct from t.token and x.numbers @> e.seq
+        left join (select c.lane, c.slot, c.token, n from taken c cross join lateral generate_series(lower(c.numbers), upper(c.numbers) - 1) n) t
+          on t.lane = e.lane and t.slot = e.slot and t.n = e.seq
+        left join (select c.lane, c.slot, c.token, c.outcome, n from closed c cross join lateral generate_series(lower(c.numbers), upper(c.numbers) - 1) n) x
+          on x.lane = e.lane and x.slot = e.slot and x.n = e.seq and x.token is not distinct from t.token
     ), state as materialized (    -- once: with thousands of lanes it is not to be worked out anew for each row
         select n.lane, n.next, n.holes, n.young from lane_now n
     ), elsewhere as (
