@@ -17,7 +17,7 @@ import msgspec
 from awa._core.limits import ERROR_LENGTH_MAX
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    from types import FrameType, TracebackType
 
 _TYPE_LENGTH_MAX: Final = 200
 _FRAMES_MAX: Final = 3
@@ -107,10 +107,22 @@ def _text_of(error: BaseException) -> str:
         return f"(its text failed with {type(failure).__name__})"
 
 
+def handlers_part(trace: TracebackType | None) -> TracebackType | None:
+    """The traceback from the handler's own code on; all of it when nothing of that is in it."""
+    part = trace
+    while part is not None and _is_ours(part.tb_frame):
+        part = part.tb_next
+    return trace if part is None else part
+
+
+def _is_ours(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__")).startswith(_OURS)
+
+
 def _frames(trace: TracebackType | None) -> tuple[str, ...]:
     frames: deque[str] = deque(maxlen=_FRAMES_MAX)
     for frame, line in walk_tb(trace):
-        if str(frame.f_globals.get("__name__")).startswith(_OURS):
+        if _is_ours(frame):
             frames.clear()
         else:
             # Names of files, not paths: where a program is installed is nobody's business.

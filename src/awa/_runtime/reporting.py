@@ -4,7 +4,7 @@ import logging
 from typing import Any, Final, assert_never
 
 from awa._core.entries import Body
-from awa._core.failures import DEADLINE_EXCEEDED, Failure, cut_text, failure_of
+from awa._core.failures import DEADLINE_EXCEEDED, Failure, cut_text, failure_of, handlers_part
 from awa._core.outcomes import Cancel, Completed, Outcome, RetryAfter, Snooze
 from awa._core.retrying import RetryPolicy
 from awa._runtime.handlers import encode_result
@@ -149,7 +149,7 @@ def _say(level: int, held: Held, body: Body, what: str, error: BaseException | N
         body.job_id,
         body.attempt,
         what,
-        exc_info=error,
+        exc_info=error and (type(error), error, handlers_part(error.__traceback__)),
         extra=fields_of(held, body),
     )
 

@@ -3,11 +3,16 @@
 import logging
 import sys
 from datetime import UTC, datetime
-from typing import Any, Final
+from traceback import format_exception_only, format_tb
+from types import CodeType, TracebackType
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from awa._runtime.attempts import current_job
+
+if TYPE_CHECKING:
+    from logging import _SysExcInfoType
 
 JOB_FIELDS: Final = ("job_id", "attempt", "kind", "queue")
 _PLAIN: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
@@ -28,7 +33,49 @@ class JobFilter(logging.Filter):
         return True
 
 
-class TextFormatter(logging.Formatter):
+_STACKS_KEPT: Final = 1000
+_HEAD: Final = "Traceback (most recent call last):\n"
+_stacks: Final[dict[tuple[int, ...], tuple[list[CodeType], str]]] = {}
+"""The text of frames, by their code and the place in it; with the code, so that no other gets its
+number. Finding what to underline takes longer than most jobs, and jobs fail together."""
+
+
+class _Formatter(logging.Formatter):
+    """Tracebacks as Python prints them, made for thousands a second."""
+
+    def formatException(self, ei: "_SysExcInfoType") -> str:  # noqa: N802  # logging's name
+        """Format the error; the usual one, which has no other behind it, from what is kept."""
+        _, error, trace = ei
+        if error is None or trace is None or not _stands_alone(error):
+            return super().formatException(ei)
+        said = "".join(format_exception_only(error)).rstrip("\n")
+        return f"{_HEAD}{_stack_text(trace)}{said}"
+
+
+def _stands_alone(error: BaseException) -> bool:
+    behind = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    # A SyntaxError says where in a text; NameError and the like look at the frame for a name.
+    others = (BaseExceptionGroup, SyntaxError, NameError, AttributeError, ImportError)
+    return behind is None and not isinstance(error, others)
+
+
+def _stack_text(trace: TracebackType) -> str:
+    codes: list[CodeType] = []
+    key: list[int] = []
+    part: TracebackType | None = trace
+    while part is not None:
+        codes.append(part.tb_frame.f_code)
+        key += (id(part.tb_frame.f_code), part.tb_lasti)
+        part = part.tb_next
+    kept = _stacks.get(tuple(key))
+    if kept is None:
+        if len(_stacks) >= _STACKS_KEPT:
+            _stacks.clear()
+        kept = _stacks[tuple(key)] = codes, "".join(format_tb(trace))
+    return kept[1]
+
+
+class TextFormatter(_Formatter):
     """One line a record: time, level, logger, job and attempt, message; then the traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -41,7 +88,7 @@ class TextFormatter(logging.Formatter):
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
-class JsonFormatter(logging.Formatter):
+class JsonFormatter(_Formatter):
     """One JSON object a record; what was given as `extra` stands beside the fixed fields."""
 
     def format(self, record: logging.LogRecord) -> str:
