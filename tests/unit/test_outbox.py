@@ -1,7 +1,14 @@
 """Outcomes on their way: batches within every bound, nothing left out."""
 
+import pytest
+
 from awa._runtime.ledger import Held
-from awa._runtime.limits import FLUSH_AGE_S, FLUSH_JOBS, SETTLE_JOBS_MAX
+from awa._runtime.limits import (
+    FLUSH_AGE_S,
+    FLUSH_JOBS,
+    FLUSH_WAITING_AGE_S,
+    SETTLE_JOBS_MAX,
+)
 from awa._runtime.outbox import Action, Batch, Detail, Outbox, Parcel, flush_in_s
 
 
@@ -135,10 +142,23 @@ def test_what_is_refused_is_said_in_milder_words_until_nothing_is_left() -> None
     assert (Action.CANCEL, None) == (milder.action, milder.parcels[0].shared)
 
 
+def complete_in_s(*, jobs: int, age_s: float, idle: bool) -> float | None:
+    """Return when completions are worth a call."""
+    return flush_in_s(action=Action.COMPLETE, jobs=jobs, age_s=age_s, idle=idle)
+
+
 def test_outcomes_are_flushed_by_number_by_age_and_when_idle() -> None:
     """Guards both ends: full batches under load, no waiting without it."""
-    assert None is flush_in_s(jobs=0, age_s=0, idle=True)
-    assert 0 == flush_in_s(jobs=1, age_s=0, idle=True)
-    assert 0 == flush_in_s(jobs=FLUSH_JOBS, age_s=0, idle=False)
-    assert FLUSH_AGE_S == flush_in_s(jobs=1, age_s=0, idle=False)
-    assert 0 == flush_in_s(jobs=1, age_s=1, idle=False)
+    assert None is complete_in_s(jobs=0, age_s=0, idle=True)
+    assert 0 == complete_in_s(jobs=1, age_s=0, idle=True)
+    assert 0 == complete_in_s(jobs=FLUSH_JOBS, age_s=0, idle=False)
+    assert FLUSH_AGE_S == complete_in_s(jobs=1, age_s=0, idle=False)
+    assert 0 == complete_in_s(jobs=1, age_s=1, idle=False)
+
+
+@pytest.mark.parametrize("action", [Action.RETRY, Action.SNOOZE])
+def test_an_outcome_that_makes_its_job_wait_waits_longer_for_company(action: Action) -> None:
+    """Guards throughput where some jobs fail: not a call for each few of them."""
+    waits_s = flush_in_s(action=action, jobs=1, age_s=0, idle=False)
+    assert FLUSH_WAITING_AGE_S == waits_s
+    assert 0 == flush_in_s(action=action, jobs=1, age_s=0, idle=True)

@@ -69,3 +69,20 @@ def test_a_call_asks_for_at_most_what_it_may_and_forgets_no_queue(limits: dict[s
     assert sum(shares.values()) <= 1000
     assert {queue for queue, limit in limits.items() if limit} == set(shares)
     assert all(1 <= share <= limits[queue] for queue, share in shares.items())
+
+
+def test_who_gives_jobs_back_claims_fewer_ahead_for_a_while() -> None:
+    """Guards a machine short of processors: not the same jobs claimed and given back for ever."""
+    permits = Permits(workers=1000, mean_s=1e-5)
+    permits.gave_back()
+    assert PREFETCH_JOBS_MAX // 2 == permits.ahead_max
+    permits.held = permits.workers + permits.ahead_max
+    assert 0 == permits.limit(oldest_running_s=0)
+    permits.held = 0
+    for _ in range(10):
+        permits.took(1)
+    assert PREFETCH_JOBS_MAX == permits.ahead_max
+    for _ in range(20):
+        permits.gave_back()
+    assert 0 == permits.ahead_max
+    assert permits.limit(oldest_running_s=0) > 0

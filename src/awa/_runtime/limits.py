@@ -27,6 +27,9 @@ FLUSH_JOBS: Final = 1000
 FLUSH_AGE_S: Final = 0.01
 """An outcome waits at most this long for company."""
 
+FLUSH_WAITING_AGE_S: Final = 0.05
+"""... and one after which its job waits for a time, so long: such calls cost more."""
+
 SETTLE_JOBS_MAX: Final = 2000
 """Jobs named in one settle call."""
 
@@ -226,6 +229,8 @@ assert INFLIGHT_POLL_MIN_S < INFLIGHT_POLL_MAX_S
 # A slow call is no reason to drop a connection while beats still come through it.
 assert CALL_TIMEOUT_S > 2 * HEARTBEAT_INTERVAL_S
 assert FLUSH_JOBS <= SETTLE_JOBS_MAX
+# The promoter does not look more often.
+assert FLUSH_AGE_S <= FLUSH_WAITING_AGE_S <= PROMOTE_GAP_S
 assert 3 * CLAIM_BATCH_MAX <= PREFETCH_JOBS_MAX
 # The last words are short beside the time that handlers get.
 assert LAST_CLAIM_S + LAST_FLUSH_S + LAST_WORDS_S < SHUTDOWN_TIMEOUT_S

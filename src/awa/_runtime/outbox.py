@@ -14,6 +14,7 @@ from awa._runtime.ledger import Held
 from awa._runtime.limits import (
     FLUSH_AGE_S,
     FLUSH_JOBS,
+    FLUSH_WAITING_AGE_S,
     SETTLE_JOBS_MAX,
     SETTLE_RESULT_BYTES_MAX,
 )
@@ -202,9 +203,11 @@ class Outbox:
 
 
 _NOW: Final = 0.0
+_WAITING: Final = frozenset({Action.RETRY, Action.SNOOZE})
+"""After these a job waits for a time anyway."""
 
 
-def flush_in_s(*, jobs: int, age_s: float, idle: bool) -> float | None:
+def flush_in_s(*, action: Action, jobs: int, age_s: float, idle: bool) -> float | None:
     """Seconds until the outcomes are worth a call; 0 for now, None while there are none.
 
     A full batch goes at once, and so does anything when no handler runs that could add to it.
@@ -213,4 +216,5 @@ def flush_in_s(*, jobs: int, age_s: float, idle: bool) -> float | None:
         return None
     if jobs >= FLUSH_JOBS or idle:
         return _NOW
-    return max(_NOW, FLUSH_AGE_S - age_s)
+    most_s = FLUSH_WAITING_AGE_S if action in _WAITING else FLUSH_AGE_S
+    return max(_NOW, most_s - age_s)

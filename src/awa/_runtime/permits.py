@@ -24,16 +24,26 @@ class Permits:
     """The permits of one queue.
 
     `workers`: handlers that may run at once. `held`: jobs claimed whose outcome is not durable.
-    `mean_s`: the recent duration of a handler.
+    `mean_s`: the recent duration of a handler. `ahead_max`: jobs that may be claimed ahead.
     """
 
     workers: int
     held: int = 0
     mean_s: float | None = None
+    ahead_max: int = PREFETCH_JOBS_MAX
 
     def took(self, jobs: int) -> None:
         """So many jobs were claimed."""
         self.held += jobs
+        self.ahead_max = min(self.ahead_max + 1 + self.ahead_max // 8, PREFETCH_JOBS_MAX)
+
+    def gave_back(self) -> None:
+        """Jobs claimed ahead did not start in time.
+
+        On a machine that is slow for lack of processors, claiming as many again and giving them
+        back again would make it slower still.
+        """
+        self.ahead_max //= 2
 
     def returned(self, jobs: int) -> None:
         """So many outcomes became durable."""
@@ -54,6 +64,7 @@ class Permits:
         prefetch = prefetch_limit(
             workers=self.workers, mean_s=self.mean_s, oldest_running_s=oldest_running_s
         )
+        prefetch = min(prefetch, self.ahead_max)
         return claim_limit(workers=self.workers, prefetch=prefetch, held=self.held)
 
 

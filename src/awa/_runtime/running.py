@@ -103,6 +103,8 @@ class QueueRun:
 
     def give_back_waiting(self) -> None:
         """Give back every job that has not started."""
+        if self.waiting:
+            self.permits.gave_back()
         while self.waiting:
             held, body = self.waiting.popleft()
             self._settler.give_back(held, body.seq)

@@ -159,7 +159,7 @@ class Settler:
 
     def _flush_in_s(self, box: Outbox, now_s: float) -> float | None:
         idle = self._closing or not self._active
-        return flush_in_s(jobs=box.jobs, age_s=box.age_s(now_s), idle=idle)
+        return flush_in_s(action=box.action, jobs=box.jobs, age_s=box.age_s(now_s), idle=idle)
 
     def _next_s(self, now_s: float) -> float:
         waits = [self._flush_in_s(box, now_s) for box in self._boxes.values()]
