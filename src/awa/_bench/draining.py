@@ -56,7 +56,7 @@ class _Progress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Drained:
+class Drained:
     """What one drain took, from the first handler's start to the last durable completion."""
 
     took_s: float
@@ -64,6 +64,15 @@ class _Drained:
     progress: _Progress
     worker_cpu_s: float | None
     postgres_cpu_s: float | None
+
+    def rates(self, jobs: int) -> dict[str, float]:
+        """Jobs a second, and processor time where it is known."""
+        found = {"jobs_per_s": jobs / self.took_s}
+        if self.worker_cpu_s is not None:
+            found["worker_cpu_s_per_1k"] = self.worker_cpu_s * 1000 / jobs
+        if self.postgres_cpu_s is not None:
+            found["postgres_cpu_s_per_1k"] = self.postgres_cpu_s * 1000 / jobs
+        return found
 
 
 SNAPSHOT: Final = "select pg_current_xact_id(), count(*) from awa.lanes"
@@ -88,7 +97,7 @@ def measure_drain(
         session.execute("checkpoint")
         before = counters(session)
         with _company(conninfo, company), worker_processes(conninfo, workers) as processes:
-            drained = _drain(session, jobs, processes, before)
+            drained = drain(session, jobs, processes, before)
         after = counters(session)
         runs = sum(process.runs for process in processes)
         require_all_done(session, jobs, runs=runs, rolled_back=company is PRODUCER)
@@ -98,7 +107,7 @@ def measure_drain(
     return named | (total if name == "drain" else _memory(drained) if name == "backlog" else {})
 
 
-def _memory(drained: _Drained) -> dict[str, float]:
+def _memory(drained: Drained) -> dict[str, float]:
     early, late = drained.progress.early_mb, drained.progress.late_mb
     if early is None or late is None:
         return {}
@@ -127,9 +136,10 @@ async def _fill(conninfo: str, jobs: int) -> None:
         await insert_all(client, bench_jobs(jobs))
 
 
-def _drain(
+def drain(
     session: Session, jobs: int, workers: Sequence[WorkerProcess], before: Counters
-) -> _Drained:
+) -> Drained:
+    """Wait until the workers have completed so many jobs. Raises InternalError when they stall."""
     cpu_before = server_cpu_s(session)
     first_s = wait_for_first(workers)
     progress = _wait_until_done(session, jobs, workers)
@@ -137,7 +147,7 @@ def _drain(
     cpu_after = server_cpu_s(session)
     shares = [worker.cpu_since_first_s() for worker in workers if worker.first_s]
     known = [share for share in shares if share is not None]
-    return _Drained(
+    return Drained(
         took_s=done_s - first_s,
         wal_bytes=wal_bytes(session) - before.wal_bytes,
         progress=progress,
@@ -177,19 +187,13 @@ def _completed(session: Session) -> int:
     return int(row[0])
 
 
-def _figures(jobs: int, drained: _Drained, before: Counters, after: Counters) -> dict[str, float]:
-    found = {
-        "jobs_per_s": jobs / drained.took_s,
+def _figures(jobs: int, drained: Drained, before: Counters, after: Counters) -> dict[str, float]:
+    return drained.rates(jobs) | {
         "wal_bytes_per_job": drained.wal_bytes / jobs,
         "commits_per_job": (after.commits - before.commits - drained.progress.looks) / jobs,
         "updated_deleted_rows": float(after.changed_rows - before.changed_rows),
         "updated_deleted_rows_per_job": (after.changed_rows - before.changed_rows) / jobs,
     }
-    if drained.worker_cpu_s is not None:
-        found["worker_cpu_s_per_1k"] = drained.worker_cpu_s * 1000 / jobs
-    if drained.postgres_cpu_s is not None:
-        found["postgres_cpu_s_per_1k"] = drained.postgres_cpu_s * 1000 / jobs
-    return found
 
 
 def require_all_done(session: Session, jobs: int, *, runs: int, rolled_back: bool = False) -> None:

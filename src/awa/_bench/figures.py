@@ -38,7 +38,7 @@ class Figure:
 
 CHANGED_MAX: Final = Target(bound=0.003, at_least=False)
 DRAINS: Final = ("pinned", "beside", "mixed", "backlog")
-"""What is compared with the plain drain of the same round."""
+"""What is compared with the plain drains of the same turn."""
 
 
 def _drain(
@@ -77,7 +77,7 @@ def _drain(
 def _ratio(measurement: str, target: Target) -> tuple[Figure, ...]:
     name, meaning = (
         f"{measurement}.ratio_to_drain",
-        "jobs/s by those of the plain drain of the same round",
+        "jobs/s by those of the plain drains of the same turn",
     )
     return (Figure(name=name, unit="", meaning=meaning, measurement=measurement, target=target),)
 
@@ -174,6 +174,18 @@ FIGURES: Final = (
         meaning="4 % of the jobs fail first, 4 % are snoozed first, 20 % are unique",
         measurement="mixed",
     ),
+    Figure(
+        name="mixed.worker_cpu_s_per_1k",
+        unit="s/1k jobs",
+        meaning="processor time of the worker",
+        measurement="mixed",
+    ),
+    Figure(
+        name="mixed.postgres_cpu_s_per_1k",
+        unit="s/1k jobs",
+        meaning="processor time of every server process",
+        measurement="mixed",
+    ),
     *_ratio("mixed", Target(bound=0.6, at_least=True)),
     *_steady(
         200, {"p50": Target(bound=3, at_least=False), "p99": Target(bound=12, at_least=False)}
@@ -184,8 +196,29 @@ FIGURES: Final = (
         unit="1/s",
         meaning="transactions of a worker that leads and has nothing to do",
         measurement="idle",
+        target=Target(bound=1.5, at_least=False),
     ),
     Figure(name="idle.wal_bytes_per_s", unit="B/s", meaning="WAL of the same", measurement="idle"),
+    Figure(
+        name="recovery.kill9_s.median",
+        unit="s",
+        meaning="from SIGKILL until all open jobs of a worker run at another one; the usual time",
+        measurement="recovery",
+    ),
+    Figure(
+        name="recovery.kill9_s.worst",
+        unit="s",
+        meaning="the same; the longest time",
+        measurement="recovery",
+        target=Target(bound=5, at_least=False),
+    ),
+    Figure(
+        name="recovery.restart_s",
+        unit="s",
+        meaning="from the server's return until a job that is stored then runs; own servers only",
+        measurement="recovery",
+        target=Target(bound=5, at_least=False),
+    ),
     *_drain("backlog", "ten times as many jobs", ratio=Target(bound=0.9, at_least=True)),
     Figure(
         name="memory.early_rss_mb",
@@ -223,6 +256,15 @@ class Samples:
         for name, value in found.items():
             self.values.setdefault(name, []).append(value)
 
+    def add_all(self, other: Samples) -> None:
+        """Take over every value of the other."""
+        for name, values in other.values.items():
+            self.values.setdefault(name, []).extend(values)
+
+    def means(self) -> dict[str, float]:
+        """The mean of each figure."""
+        return {name: statistics.fmean(values) for name, values in self.values.items()}
+
     def medians(self) -> dict[str, float]:
         """The middle of each figure's repetitions, in the order of FIGURES."""
         measured = (figure.name for figure in FIGURES if figure.name in self.values)
@@ -230,7 +272,7 @@ class Samples:
 
 
 def ratios_to_drain(found: dict[str, float]) -> dict[str, float]:
-    """How the drains of a round compare with its plain one, where both were measured."""
+    """How the drains of a turn compare with its plain one, where both were measured."""
     plain = found.get("drain.jobs_per_s")
     if plain is None:
         return {}

@@ -5,37 +5,29 @@ It is a drain that takes more attempts than jobs: the leader promotes what comes
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
 import awa
+from awa._bench.counters import counters
+from awa._bench.draining import drain
 from awa._bench.jobs import MixedJob
 from awa._bench.server import fresh_database, open_session
-from awa._bench.workers import wait_for_first, worker_processes
+from awa._bench.workers import worker_processes
 from awa.errors import InternalError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import psycopg
 
     from awa._bench.server import Server
-    from awa._bench.workers import WorkerProcess
 
     Session = psycopg.Connection[tuple[Any, ...]]
 
-_LOOK_INTERVAL_S: Final = 0.05
-_STALL_TIMEOUT_S: Final = 60.0
 # Of each 25 jobs one fails first and one is snoozed; of each five one is unique.
 _EACH: Final = 25
 _FAILS, _SNOOZES = 7, 17
 _UNIQUE_EACH: Final = 5
-
-_COMPLETED: Final = """
-    select coalesce(sum(upper(r) - lower(r)), 0)::bigint
-    from awa.closures, unnest(seqs) r where outcome = 'completed'"""
 
 
 def mixed_jobs(count: int) -> tuple[list[MixedJob], list[MixedJob]]:
@@ -52,12 +44,11 @@ def measure_mixed(server: Server, jobs: int) -> dict[str, float]:
         trio.run(_fill, conninfo, jobs)
         session.execute("vacuum analyze")
         session.execute("checkpoint")
+        before = counters(session)
         with worker_processes(conninfo, 1) as workers:
-            first_s = wait_for_first(workers)
-            _wait_until_done(session, jobs, workers)
-            took_s = time.monotonic() - first_s
+            drained = drain(session, jobs, workers, before)
         _require_right(session, jobs, workers[0].runs)
-    return {"mixed.jobs_per_s": jobs / took_s}
+    return {f"mixed.{name}": value for name, value in drained.rates(jobs).items()}
 
 
 async def _fill(conninfo: str, jobs: int) -> None:
@@ -67,19 +58,6 @@ async def _fill(conninfo: str, jobs: int) -> None:
         await client.enqueue_many_copy(unique, unique=awa.UniqueOpts(by_args=True))
 
 
-def _wait_until_done(session: Session, jobs: int, workers: Sequence[WorkerProcess]) -> None:
-    done, last_s = 0, time.monotonic()
-    while done < jobs:
-        before = done
-        done = _one(session, _COMPLETED)
-        if done > before:
-            last_s = time.monotonic()
-        elif time.monotonic() > last_s + _STALL_TIMEOUT_S:
-            raise InternalError(f"{jobs - done} jobs are left and none ends:\n{workers[0].said()}")
-        workers[0].require_running()
-        time.sleep(_LOOK_INTERVAL_S)
-
-
 def _require_right(session: Session, jobs: int, runs: int) -> None:
     again = sum(1 for n in range(jobs) if n % _EACH in {_FAILS, _SNOOZES})
     if runs != jobs + again:
@@ -87,9 +65,3 @@ def _require_right(session: Session, jobs: int, runs: int) -> None:
     broken = session.execute('select property, detail from awa."check"() limit 10').fetchall()
     if broken:
         raise InternalError(f"awa.check() finds {broken}")
-
-
-def _one(session: Session, query: Any) -> int:
-    row = session.execute(query).fetchone()
-    assert row is not None
-    return int(row[0])

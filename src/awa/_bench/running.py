@@ -8,9 +8,10 @@ import trio
 
 from awa._bench import machine
 from awa._bench.draining import PRODUCER, SNAPSHOT, measure_drain
-from awa._bench.figures import Samples, ratios_to_drain
+from awa._bench.figures import DRAINS, Samples, ratios_to_drain
 from awa._bench.mixed import measure_mixed
 from awa._bench.producing import measure_bulk, measure_limit, measure_single
+from awa._bench.recovering import measure_recovery
 from awa._bench.report import Report
 from awa._bench.server import server_version, settings_of
 from awa._bench.steady import measure_idle, measure_steady
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 BACKLOG: Final = 10
 """How many times as many jobs a deep backlog has."""
+TURNS: Final = 3
+"""How often the drains that are compared run in a round, one right after the other: rates of runs
+that are minutes apart differ more than what is compared."""
+_COMPARED: Final = ("drain", "pinned", "beside", "mixed")
 
 
 def _limit(server: Server, jobs: int) -> dict[str, float]:
@@ -68,6 +73,7 @@ _MEASURES: Final = {
     "mixed": measure_mixed,
     "steady": measure_steady,
     "idle": measure_idle,
+    "recovery": measure_recovery,
     "backlog": _backlog,
 }
 
@@ -88,11 +94,15 @@ def run_bench(
     calibration: list[float] = []
     for number in range(1, repeat + 1):
         calibration.append(machine.calibration_ms())
-        found: dict[str, float] = {}
-        for name in measurements:
-            progress(f"{name} ({number} of {repeat})")
-            found |= _MEASURES[name](server, jobs)
-        samples.add(found | ratios_to_drain(found))
+        found = Samples()
+        for turn in turns(measurements):
+            measured = Samples()
+            for name in turn:
+                progress(f"{name} ({number} of {repeat})")
+                measured.add(_MEASURES[name](server, jobs))
+            found.add_all(measured)
+            found.add(ratios_to_drain(measured.means()))
+        samples.add(found.medians())
     return Report(
         jobs=jobs,
         repeat=repeat,
@@ -103,3 +113,23 @@ def run_bench(
         machine=machine.machine(),
         calibration_ms=tuple(calibration),
     )
+
+
+def turns(measurements: Sequence[str]) -> list[tuple[str, ...]]:
+    """What runs in a round, in its order. What a turn holds is compared within it.
+
+    Each turn goes the other way than the one before, so that nothing is always the first; the deep
+    backlog takes so long that it has plain drains on both sides.
+    """
+    compared = tuple(name for name in measurements if name in _COMPARED)
+    if "drain" not in compared or not set(measurements) & set(DRAINS):
+        return [(name,) for name in measurements]
+    order: list[tuple[str, ...]] = []
+    for name in measurements:
+        if name == "backlog":
+            order.append(("drain", name, "drain"))
+        elif name not in _COMPARED:
+            order.append((name,))
+        elif name == "drain" and len(compared) > 1:
+            order += [compared[:: (-1) ** number] for number in range(TURNS)]
+    return order

@@ -12,11 +12,15 @@ import os
 import time
 from typing import Final
 
+import trio
+
 import awa
-from awa._bench.jobs import REPORT_FD, BenchJob, MixedJob, TimedJob
+from awa._bench.jobs import REPORT_FD, BenchJob, HeldJob, MixedJob, TimedJob
 
 client: Final = awa.AsyncClient()
 _runs: Final = [0]
+_HELD_S: Final = 8.0
+_snoozed: Final[set[int]] = set()
 
 
 @client.task(BenchJob)
@@ -37,9 +41,18 @@ async def mixed_job(job: awa.Job[MixedJob]) -> awa.Snooze | None:
     _count()
     if job.args.how == "fail" and job.attempt == 1:
         raise ValueError("the first attempt fails")
-    if job.args.how == "snooze" and job.run_lease == 1:
+    # Not by the job's counts: one that was given back before it ran has another entry as well.
+    if job.args.how == "snooze" and job.args.n not in _snoozed:
+        _snoozed.add(job.args.n)
         return awa.Snooze(0.0)
     return None
+
+
+@client.task(HeldJob)
+async def held_job(job: awa.Job[HeldJob]) -> None:
+    """Tell when it starts, and outlast the rescue of a worker that is killed."""
+    _tell({"job": job.args.n, "started_s": time.monotonic()})
+    await trio.sleep(_HELD_S)
 
 
 def _count() -> None:
