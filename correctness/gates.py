@@ -56,6 +56,12 @@ GATES: Final = (
         file="functions/claim.sql",
         after=("    if exists (select from unnest(v_takes) t where t.slots is not null) then\n",),
     ),
+    # enqueue, enqueue_many: the keys are known, and locked; whether their jobs hold them is not
+    Gate(
+        name="keyed",
+        file="internal/unique.sql",
+        after=("(w.uniq).states, (w.uniq).until));\n    end loop;\n",),
+    ),
     # prune: between its look at the lanes' states and its look at the claims
     Gate(
         name="strays",

@@ -42,6 +42,11 @@ def chosen_bindir() -> Path | None:
 
 NewCluster = Callable[..., Cluster]
 
+lent: Final[list[Cluster]] = []
+"""A cluster that whoever started this run keeps for many runs."""
+lent_templates: Final[dict[str, str]] = {}
+"""Databases of it that stand in for a template: `plain`, or `gated` for tests/schedules."""
+
 
 def roomy_memory() -> Path | None:
     """Return a file system in memory with room for the tests, if the machine has one."""
@@ -53,8 +58,16 @@ def roomy_memory() -> Path | None:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """Return the run's cluster, shared by all tests: give it back as you found it."""
-    with Cluster(bindir=chosen_bindir(), settings=SETTINGS, below=roomy_memory()) as running:
+    if lent:
+        yield lent[0]
+        return
+    with shared_cluster() as running:
         yield running
+
+
+def shared_cluster() -> Cluster:
+    """Return a cluster with the suite's settings."""
+    return Cluster(bindir=chosen_bindir(), settings=SETTINGS, below=roomy_memory())
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ A plugin that records what tests do registers in `on_database_created` (called b
 of the test opens) and `on_database_finished` (called when all of them are closed).
 """
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -25,6 +26,7 @@ from psycopg.conninfo import make_conninfo
 from awa._storage.install import migrate_sync
 from awa.embedded import Cluster
 from tests.facts import WAIT_S_MAX, wait_until
+from tests.fix_cluster import lent_templates
 
 Session = psycopg.Connection[tuple[Any, ...]]
 NewSession = Callable[..., Session]
@@ -108,6 +110,9 @@ def start() -> Callable[..., Statement]:
 @pytest.fixture(scope="session")
 def template(cluster: Cluster, watcher: Session) -> Iterator[str]:
     """Return the name of a migrated database that the tests' databases are cloned from."""
+    if "plain" in lent_templates:
+        yield lent_templates["plain"]
+        return
     name = fresh_name("template")
     create(watcher, name, None)
     migrate_sync(cluster.conninfo(name), schema=SCHEMA)
@@ -180,8 +185,8 @@ def _own_database(
 
 
 def fresh_name(kind: str) -> str:
-    """Return a name that no database of this run has."""
-    return f"{kind}_{next(_numbers)}"
+    """Return a name that no database of this run has, nor of another run on the same cluster."""
+    return f"{kind}_{os.getpid()}_{next(_numbers)}"
 
 
 def create(watcher: Session, name: str, template: str | None) -> None:

@@ -4,22 +4,20 @@ from collections.abc import Iterator
 
 import pytest
 
-from awa._storage.install import migrate_sync
 from awa.embedded import Cluster
-from correctness.edits import installed_files, installing
-from correctness.gates import INSTALL, gated
-from tests.fix_database import SCHEMA, Session, create, drop, fresh_name, open_session
+from tests.fix_cluster import lent_templates
+from tests.fix_database import Session, create, drop, fresh_name
+from tests.schedules.gating import install_gated
 
 
 @pytest.fixture(scope="module")
 def template(cluster: Cluster, watcher: Session) -> Iterator[str]:
     """Return the name of a database with the schema, and a gate in each place."""
-    files = gated(installed_files())
+    if "gated" in lent_templates:
+        yield lent_templates["gated"]
+        return
     name = fresh_name("template")
     create(watcher, name, None)
-    with installing(files):
-        migrate_sync(cluster.conninfo(name), schema=SCHEMA)
-    with open_session(cluster.conninfo(name)) as session:
-        session.execute(INSTALL)
+    install_gated(cluster.conninfo(name))
     yield name
     drop(watcher, name)

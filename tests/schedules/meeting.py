@@ -9,6 +9,7 @@ from correctness.edits import Edit
 from tests.fix_sql import claim, enqueue, release
 from tests.schedules.schedule import Schedules
 from tests.schedules.world import World
+from tests.unique_jobs import PUT, new, put_params, unique
 
 SCHEDULES: Final = Schedules()
 
@@ -161,3 +162,23 @@ def a_release_in_flight(world: World) -> None:
         release(releasing, row, settle_id=77)
         enqueue(world.main)
         world.claim(2)
+
+
+@SCHEDULES.of(
+    "KeyNotLocked",
+    "UniqueHeldOnce",
+    Edit(
+        file="internal/unique.sql",
+        old="from unique_keys u where u.unique_key = p_key for update;\n",
+        new="from unique_keys u where u.unique_key = p_key;\n",
+    ),
+)
+def two_who_take_over_a_key(world: World) -> None:
+    """Two jobs want the key of one that has ended: both find the key's row, and who has it."""
+    new(world.main)
+    world.complete(world.claim(1).row)
+    params = put_params(**unique(on_conflict="skip"))
+    first = world.stop(world.session(), "keyed", PUT, params)
+    second = world.beside(PUT, params)
+    first.end()
+    second.rows()

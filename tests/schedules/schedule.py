@@ -10,7 +10,7 @@ from tests.schedules.world import World
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """The steps of one witness.
+    """The steps of one witness, or of what no witness shows.
 
     With the SQL as it is, every property holds at their end; with `mutant` in it, which takes the
     protection away that the witness lacks, `property` is broken.

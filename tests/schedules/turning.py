@@ -77,7 +77,8 @@ def a_prune_before_the_lock_of_a_claim(world: World) -> None:
     pruner = world.session()
     with pruner.transaction():
         assert answer_of_prune(pruner) == "pruned"
-        waiting = world.waiting(CLAIM, claim_params(token=2))
+        waiting = world.beside(CLAIM, claim_params(token=2))
+        assert waiting.is_running()
     world.answered(waiting.rows(), 2)
 
 

@@ -105,12 +105,15 @@ class World:
         standing.wait()
         return standing
 
-    def waiting(self, statement: LiteralString, params: Any) -> Statement:
-        """Return a statement that waits for somebody's lock."""
+    def beside(self, statement: LiteralString, params: Any) -> Statement:
+        """Return a statement that waits for somebody's lock, or has ended without."""
         running = Statement(self.session(), statement, params)
         waits = "select exists (select from pg_locks where pid = %s and not granted)"
         wait_until(
-            lambda: self._keeper.execute(waits, [running.pid]).fetchone() == (True,),
+            lambda: (
+                not running.is_running()
+                or self._keeper.execute(waits, [running.pid]).fetchone() == (True,)
+            ),
             what="its waiting for a lock",
         )
         return running

@@ -1,10 +1,13 @@
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import pytest
 
-from tests.fix_actions import cancel_running, told
+from tests.fix_actions import cancel_running, dead_letter, dlq_retry, retry, snooze, told
 from tests.fix_database import NewSession, Session
 from tests.fix_sql import (
+    Row,
     beat,
     claim,
     complete,
@@ -130,6 +133,28 @@ def test_arming_says_whether_somebody_is_deferring(one: Session, other: Session)
     enqueue(other)
     assert value(one, "select awa.arm_timer()")
     other.execute("rollback")
+
+
+DEFERRALS: Final[dict[str, Callable[[Session, Row, int], object]]] = {
+    "snooze": lambda session, row, _: snooze(session, row),
+    "retry": lambda session, row, _: retry(session, row),
+    "enqueue_many": lambda session, _, __: enqueue_many(session, 1, delay_s=60),
+    "dlq_retry": lambda session, _, dead: dlq_retry(session, dead, delay_s=60),
+}
+
+
+@pytest.mark.parametrize("action", DEFERRALS)
+def test_whatever_defers_a_job_says_so_until_it_commits(
+    one: Session, other: Session, action: str
+) -> None:
+    """Guards NoLostTimer: a job that comes back later is awaited like a new one."""
+    dead = dead_letter(one)
+    enqueue(one)
+    taken = claim(one, token=7).row
+    with other.transaction():
+        DEFERRALS[action](other, taken, dead)
+        assert not value(one, "select awa.arm_timer()")
+    assert value(one, "select awa.arm_timer()")
 
 
 @pytest.mark.parametrize("level", ["read committed", "repeatable read"])

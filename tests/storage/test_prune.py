@@ -294,3 +294,13 @@ def test_a_result_is_gone_with_its_slot_and_the_next_one_is_kept(one: Session) -
         rotate(one, max_age_s=0)
     assert "pruned" == pruned(one, 0)
     assert [(2,)] == one.execute("select result from awa.results").fetchall()
+
+
+def test_no_vacuum_comes_to_a_slot_by_itself(one: Session) -> None:
+    """Guards Reclaims (B5): a prune waits 30 ms, and an autovacuum does not give way that soon."""
+    vacuumed = (
+        "select c.relname from awa.ring_slots s"
+        " join pg_class c on c.oid in (s.ready, s.claims, s.closures, s.results, s.leases)"
+        " where not coalesce('autovacuum_enabled=off' = any (c.reloptions), false)"
+    )
+    assert [] == one.execute(vacuumed).fetchall()
