@@ -35,6 +35,13 @@ class MixedJob:
     how: str
 
 
+@dataclass(frozen=True, slots=True)
+class HeldJob:
+    """A job that runs for some seconds, and says when it starts."""
+
+    n: int
+
+
 def bench_jobs(count: int) -> list[BenchJob]:
     """Arguments for so many jobs."""
     return [BenchJob(n, TEXT) for n in range(count)]

@@ -16,7 +16,7 @@ from awa.embedded import Cluster
 from awa.errors import ServerUnreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 # Durable, and the same for every system in docs/benchmarks.md.
@@ -40,6 +40,8 @@ class Server:
     """Of a user that may create databases."""
     what: str
     """In the report: which server this was."""
+    restart: Callable[[], None] | None = None
+    """Stops the server and starts it again; None for a server that is not ours."""
 
 
 @contextmanager
@@ -55,6 +57,7 @@ def bench_server(url: str | None, *, bindir: Path | None) -> Iterator[Server]:
         yield Server(
             conninfo=cluster.conninfo(tcp=True),
             what="a throw-away cluster on 127.0.0.1, by TCP",
+            restart=cluster.restart,
         )
 
 
@@ -64,13 +67,14 @@ def fresh_database(server: Server) -> Iterator[str]:
     with open_session(server.conninfo) as admin:
         name = f"awa_bench_{admin.info.backend_pid}_{next(_numbers)}"
         admin.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-        try:
-            conninfo = make_conninfo(server.conninfo, dbname=name)
-            migrate_sync(conninfo)
-            yield conninfo
-        finally:
-            drop = sql.SQL("drop database {} with (force)").format(sql.Identifier(name))
-            admin.execute(drop)
+    try:
+        conninfo = make_conninfo(server.conninfo, dbname=name)
+        migrate_sync(conninfo)
+        yield conninfo
+    finally:
+        # A session of its own: the server may have been started anew meanwhile.
+        with open_session(server.conninfo) as admin:
+            admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
 @contextmanager

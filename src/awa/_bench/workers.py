@@ -51,6 +51,8 @@ class WorkerProcess:
     cpu_before_first_s: float = 0.0
     runs: int = 0
     """Handler runs, known when it has ended."""
+    started_s: dict[int, float] = field(default_factory=dict)
+    """When each job that says so has started here last, by the machine's monotonic clock."""
     _text: bytes = field(default=b"")
 
     def read(self) -> None:
@@ -62,6 +64,8 @@ class WorkerProcess:
             self.first_s = fact.get("first_s", self.first_s)
             self.cpu_before_first_s = fact.get("cpu_s", self.cpu_before_first_s)
             self.runs = fact.get("runs", self.runs)
+            if "job" in fact:
+                self.started_s[fact["job"]] = fact["started_s"]
 
     def cpu_since_first_s(self) -> float | None:
         """Processor seconds since its first handler started; None without /proc."""
@@ -88,7 +92,7 @@ def worker_processes(conninfo: str, count: int) -> Iterator[tuple[WorkerProcess,
     Afterwards each knows its `runs`. Raises InternalError when one ends badly.
     """
     with ExitStack() as stack:
-        workers = tuple(stack.enter_context(_worker(conninfo)) for _ in range(count))
+        workers = tuple(stack.enter_context(one_worker(conninfo)) for _ in range(count))
         yield workers
         stop(workers)
 
@@ -140,7 +144,7 @@ def stop(workers: Sequence[WorkerProcess]) -> None:
 
 
 @contextmanager
-def _worker(conninfo: str) -> Iterator[WorkerProcess]:
+def one_worker(conninfo: str) -> Iterator[WorkerProcess]:
     """Run one worker within the block. Who has not stopped it by the end has given up on it."""
     reading, writing = os.pipe()
     with tempfile.TemporaryFile() as log:
