@@ -11,6 +11,7 @@ from awa._core.failures import AttemptError
 from awa._core.outcomes import Cancel, Completed, RetryAfter, Snooze, TerminalError
 from awa._core.unique import UniqueOpts
 from awa._runtime.health import QueueHealth, WorkerHealth
+from awa._runtime.settings import Retention
 from awa._runtime.stalls import Stall
 from awa._storage.history import ActRecord, AttemptRecord, DeadLetter
 from awa._storage.views import JobRecord, QueueStats
@@ -72,6 +73,7 @@ __all__ = [
     "QueueFanout",
     "QueueHealth",
     "QueueStats",
+    "Retention",
     "RetryAfter",
     "RunDump",
     "SchemaMissing",

@@ -25,7 +25,7 @@ from awa._client.urls import target_of
 from awa._core.batches import batches
 from awa._core.options import checked_duration_s, checked_int
 from awa._runtime.limits import DEADLINE_GRACE_S, POLL_DEAF_S, SHUTDOWN_TIMEOUT_S
-from awa._runtime.settings import HEALTH_HOST, WorkerSettings
+from awa._runtime.settings import DEFAULT_RETENTION, HEALTH_HOST, Retention, WorkerSettings
 from awa._runtime.worker import Worker
 from awa._storage import views
 from awa._storage.calls import counted
@@ -152,6 +152,7 @@ class AsyncClient(Tasks, AsyncJobs, AsyncQueues, AsyncDlq):
         poll_interval_ms: int = POLL_INTERVAL_MS,
         grace_s: float = DEADLINE_GRACE_S,
         lead: bool = True,
+        retention: Retention = DEFAULT_RETENTION,
         health_port: int | None = None,
         health_host: str = HEALTH_HOST,
         handler_stall_s: float | None = None,
@@ -162,8 +163,9 @@ class AsyncClient(Tasks, AsyncJobs, AsyncQueues, AsyncDlq):
         `name` and `max_workers`. `poll_interval_ms`: how often an empty queue is asked for while
         the worker cannot be woken. `grace_s`: how long a handler that was cancelled, by its
         deadline or by somebody, may clean up before its job goes on without it. `lead`: whether it
-        may do what one worker does for all: rescue, promote, retire. `health_port`: where it
-        answers /healthz and /readyz by HTTP, at `health_host`; 0 for any free port.
+        may do what one worker does for all: rescue, promote, retire. `retention`: how long it then
+        keeps what has ended. `health_port`: where it answers /healthz and /readyz by HTTP, at
+        `health_host`; 0 for any free port.
         `handler_stall_s`: after so long handlers that hold all permits of a queue, and that no
         deadline will end, make /healthz fail; default never.
         An unreachable server is waited for. Raises InvalidInput, ConfigurationError (no trio, a
@@ -185,6 +187,7 @@ class AsyncClient(Tasks, AsyncJobs, AsyncQueues, AsyncDlq):
             poll_s=poll_ms / 1000,
             grace_s=checked_duration_s("grace_s", grace_s),
             lead=lead,
+            retention=retention,
             health_host=health_host,
             health_port=checked_port(health_port),
             handler_stall_s=checked_patience_s(handler_stall_s),

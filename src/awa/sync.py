@@ -19,7 +19,8 @@ from awa._client.tasks import Tasks
 from awa._client.urls import target_of
 from awa._client.working import work
 from awa._core.batches import batches
-from awa._runtime.settings import HEALTH_HOST
+from awa._runtime.limits import DEADLINE_GRACE_S
+from awa._runtime.settings import DEFAULT_RETENTION, HEALTH_HOST, Retention
 from awa._storage.calls import counted
 from awa._storage.executors import run_sync
 from awa._storage.functions import Storage
@@ -174,7 +175,9 @@ class Client(Tasks, Jobs, Queues, Dlq):
         *,
         timeout_ms: int = SHUTDOWN_TIMEOUT_MS,
         poll_interval_ms: int = POLL_INTERVAL_MS,
+        grace_s: float = DEADLINE_GRACE_S,
         lead: bool = True,
+        retention: Retention = DEFAULT_RETENTION,
         health_port: int | None = None,
         health_host: str = HEALTH_HOST,
         handler_stall_s: float | None = None,
@@ -191,7 +194,9 @@ class Client(Tasks, Jobs, Queues, Dlq):
                     queues,
                     timeout_ms=timeout_ms,
                     poll_interval_ms=poll_interval_ms,
+                    grace_s=grace_s,
                     lead=lead,
+                    retention=retention,
                     health_port=health_port,
                     health_host=health_host,
                     handler_stall_s=handler_stall_s,

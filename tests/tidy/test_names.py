@@ -45,6 +45,7 @@ PUBLIC_NAMES: Final = [
     "QueueFanout",
     "QueueHealth",
     "QueueStats",
+    "Retention",
     "RetryAfter",
     "RunDump",
     "SchemaMissing",

@@ -9,7 +9,8 @@ import psycopg
 import trio
 
 from awa._client.queues import QueueChoice
-from awa._runtime.settings import HEALTH_HOST
+from awa._runtime.limits import DEADLINE_GRACE_S
+from awa._runtime.settings import DEFAULT_RETENTION, HEALTH_HOST, Retention
 from awa.errors import AwaError
 
 if TYPE_CHECKING:
@@ -25,7 +26,9 @@ async def work(
     *,
     timeout_ms: int,
     poll_interval_ms: int,
+    grace_s: float = DEADLINE_GRACE_S,
     lead: bool = True,
+    retention: Retention = DEFAULT_RETENTION,
     health_port: int | None = None,
     health_host: str = HEALTH_HOST,
     handler_stall_s: float | None = None,
@@ -45,7 +48,9 @@ async def work(
                 await client.start(
                     queues,
                     poll_interval_ms=poll_interval_ms,
+                    grace_s=grace_s,
                     lead=lead,
+                    retention=retention,
                     health_port=health_port,
                     health_host=health_host,
                     handler_stall_s=handler_stall_s,

@@ -7,6 +7,7 @@ from typing import Final
 
 from awa._core import limits
 from awa._core.entries import WorkerInfo
+from awa._core.options import checked_duration_s, checked_int
 from awa._core.watching import Patience
 from awa._runtime.limits import (
     BUSY_STALL_S,
@@ -29,15 +30,27 @@ HEALTH_HOST: Final = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
-    """How long the leader keeps what has ended."""
+    """How long a worker that leads keeps what has ended. All workers that may lead get the same.
+
+    Raises InvalidInput.
+    """
 
     completed_s: float = limits.COMPLETED_KEEP_S
-    """Or until the ring is full, whichever comes first."""
+    """Of completed jobs; or until the ring is full, whichever comes first."""
     slot_s: float = limits.ROTATE_AGE_S
     slot_entries: int = limits.ROTATE_ENTRIES
     """The ring turns when its current slot is so old, or holds so many entries."""
     finals_s: float = limits.FINALS_KEEP_S
+    """Of failed and cancelled jobs."""
     dead_letters_s: float = limits.DLQ_KEEP_S
+
+    def __post_init__(self) -> None:
+        for name in ("completed_s", "slot_s", "finals_s", "dead_letters_s"):
+            checked_duration_s(name, getattr(self, name))
+        checked_int("slot_entries", self.slot_entries, low=1, high=2**62)
+
+
+DEFAULT_RETENTION: Final = Retention()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

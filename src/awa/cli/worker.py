@@ -15,7 +15,8 @@ from click.core import ParameterSource
 from awa._client.health import PORT_MAX
 from awa._client.queues import QueueChoice, checked_queues
 from awa._client.working import work
-from awa._runtime.settings import HEALTH_HOST
+from awa._runtime.limits import DEADLINE_GRACE_S
+from awa._runtime.settings import DEFAULT_RETENTION, HEALTH_HOST, Retention
 from awa._storage.install import SCHEMA_VERSION
 from awa._version import VERSION
 from awa.cli.logs import configure_logs
@@ -67,6 +68,34 @@ HURRIED = 1
     help="Whether it may do what one worker does for all: rescue, promote, retire.",
 )
 @click.option(
+    "--grace-s",
+    type=click.FloatRange(0),
+    default=DEADLINE_GRACE_S,
+    show_default=True,
+    help="How long a cancelled handler may clean up before its job goes on without it.",
+)
+@click.option(
+    "--keep-completed-s",
+    type=click.FloatRange(0),
+    default=DEFAULT_RETENTION.completed_s,
+    show_default=True,
+    help="How long completed jobs are kept at most, by the worker that leads.",
+)
+@click.option(
+    "--keep-failed-s",
+    type=click.FloatRange(0),
+    default=DEFAULT_RETENTION.finals_s,
+    show_default=True,
+    help="How long failed and cancelled jobs are kept.",
+)
+@click.option(
+    "--keep-dead-letters-s",
+    type=click.FloatRange(0),
+    default=DEFAULT_RETENTION.dead_letters_s,
+    show_default=True,
+    help="How long dead letters are kept.",
+)
+@click.option(
     "--health-port",
     type=click.IntRange(0, PORT_MAX),
     help="Answer GET /healthz and /readyz at this port; 0 for any free one. Default: nowhere.",
@@ -91,18 +120,17 @@ HURRIED = 1
 )
 def worker(
     place: Place,
+    /,
     target: str,
     *,
     queues: tuple[str, ...],
     max_workers: int,
-    timeout_ms: int,
-    poll_interval_ms: int,
-    lead: bool,
-    health_port: int | None,
-    health_host: str,
-    handler_stall_s: float | None,
+    keep_completed_s: float,
+    keep_failed_s: float,
+    keep_dead_letters_s: float,
     log_format: str,
     log_level: str,
+    **options: Any,
 ) -> None:
     """Run the handlers registered with a client, named as in `package.module:client`.
 
@@ -114,18 +142,11 @@ def worker(
     client = load_client(target)
     _check_place(place, client)
     chosen = checked_queues(chosen_queues(queues, client.handled_queues(), max_workers))
-    run = partial(
-        _work,
-        client,
-        chosen,
-        timeout_ms=timeout_ms,
-        poll_interval_ms=poll_interval_ms,
-        lead=lead,
-        health_port=health_port,
-        health_host=health_host,
-        handler_stall_s=handler_stall_s,
+    retention = Retention(
+        completed_s=keep_completed_s, finals_s=keep_failed_s, dead_letters_s=keep_dead_letters_s
     )
-    if trio.run(run):
+    # The other options are those of `work`, by their names.
+    if trio.run(partial(_work, client, chosen, retention=retention, **options)):
         sys.exit(HURRIED)
 
 

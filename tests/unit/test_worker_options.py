@@ -1,0 +1,51 @@
+"""A worker takes the same options wherever it is started."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import awa
+from awa._client.working import work
+from awa.cli.worker import worker
+
+SAID_ELSEWHERE = {"self", "client", "queues", "timeout_ms", "started"}
+
+
+def options_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return the names and defaults of what may be said about a worker."""
+    parameters = inspect.signature(function).parameters
+    return {
+        name: parameter.default
+        for name, parameter in parameters.items()
+        if name not in SAID_ELSEWHERE
+    }
+
+
+def test_every_way_to_start_a_worker_takes_the_same_options() -> None:
+    """Guards an option that only one of the ways offers, or takes otherwise."""
+    assert options_of(awa.AsyncClient.start).keys() == options_of(work).keys()
+    assert options_of(awa.AsyncClient.start) == options_of(awa.Client.run_worker)
+
+
+def test_the_command_offers_every_option_with_the_same_default() -> None:
+    """Guards `awa worker`: what programs can say, the command line can."""
+    options = options_of(awa.AsyncClient.start)
+    defaults = {parameter.name: parameter.default for parameter in worker.params}
+    retention = options.pop("retention")
+    assert retention.completed_s == defaults["keep_completed_s"]
+    assert retention.finals_s == defaults["keep_failed_s"]
+    assert retention.dead_letters_s == defaults["keep_dead_letters_s"]
+    assert options.keys() <= defaults.keys()
+    for name, value in options.items():
+        assert value is None or value == defaults[name]
+
+
+@pytest.mark.parametrize("field", ["completed_s", "slot_s", "finals_s", "dead_letters_s"])
+def test_a_retention_is_checked_when_it_is_made(field: str) -> None:
+    """Guards the leader: what it would fail at is refused before a worker starts."""
+    with pytest.raises(awa.InvalidInput, match=field):
+        awa.Retention(**{field: -1.0})  # type: ignore[arg-type]  # any of its fields
+    with pytest.raises(awa.InvalidInput, match="slot_entries"):
+        awa.Retention(slot_entries=0)
