@@ -49,7 +49,6 @@ CONFIGURATIONS: Final = (
     _holds("JobLifeEnds", "JobLife"),
     _holds("StorageOneJob", "Storage"),
     _holds("StorageTwoJobs", "Storage"),
-    _holds("StorageThreeJobs", "Storage"),
     _holds("StorageTwoSlots", "Storage"),
     _holds("StorageWaits", "Storage"),
     _holds("StorageEnds", "Storage"),
@@ -62,6 +61,8 @@ CONFIGURATIONS: Final = (
     _holds("StorageDrains", "Storage"),
     _holds("StorageReclaims", "Storage"),
     _holds("StorageTurns", "Storage"),
+    _holds("deep/StorageThreeJobs", "Storage", deep=True),
+    _holds("deep/StorageTwoSlots", "Storage", deep=True),
     _holds("deep/StorageRing", "Storage", deep=True),
     _holds("deep/StorageLife", "Storage", deep=True),
     *_breaks(
