@@ -170,7 +170,7 @@ class AsyncClient(Tasks, AsyncJobs, AsyncQueues, AsyncDlq):
         deadline will end, make /healthz fail; default never.
         An unreachable server is waited for. Raises InvalidInput, ConfigurationError (no trio, a
         worker runs already, a port in use, fewer connections than a worker needs), SchemaMissing,
-        SchemaNewer, SchemaOlder, AccessDenied.
+        SchemaNewer, SchemaOlder, AccessDenied, ServerRefused.
         """
         chosen = checked_queues(queues)
         poll_ms = checked_int("poll_interval_ms", poll_interval_ms, low=1, high=TIMEOUT_MS_MAX)

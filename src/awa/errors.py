@@ -13,6 +13,7 @@
     |   +-- AccessDenied            the database role lacks a grant
     +-- WorldError                  nobody's code: the call may be right a moment later
     |   +-- ServerUnreachable       no connection was made; nothing was sent
+    |   |   +-- ServerRefused       the server lets nobody in this way
     |   +-- OutcomeUnknown          the connection broke before the answer came
     |   +-- ServerBusy              the server gave up: a deadlock, a timeout, no memory
     |   +-- SchemaMissing           the database has no Awa schema: run `awa migrate`
@@ -45,6 +46,7 @@ __all__ = [
     "SchemaNewer",
     "SchemaOlder",
     "ServerBusy",
+    "ServerRefused",
     "ServerUnreachable",
     "UniqueConflict",
     "UnknownWorker",
@@ -122,6 +124,13 @@ class AccessDenied(CallerError):
 
 class ServerUnreachable(WorldError, ConnectionError):
     """No connection could be made, so nothing was sent. Compare `OutcomeUnknown`."""
+
+
+class ServerRefused(ServerUnreachable):
+    """The server answered and lets nobody in this way: the password, the role, the database.
+
+    Waiting does not cure it: a worker that meets it at its start ends, one that ran goes on trying.
+    """
 
 
 class OutcomeUnknown(WorldError, ConnectionError):

@@ -26,13 +26,13 @@ from awa._storage.executors import run_sync
 from awa._storage.functions import Storage
 from awa._storage.history import storage_status
 from awa._storage.install import install_roles, migrate, named_roles
+from awa._storage.refusals import not_connected
 from awa.client import (
     POLL_INTERVAL_MS,
     SCHEMA_DEFAULT,
     SHUTDOWN_TIMEOUT_MS,
     AsyncClient,
 )
-from awa.errors import ServerUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -233,4 +233,4 @@ class Client(Tasks, Jobs, Queues, Dlq):
         try:
             return psycopg.connect(self._conninfo, autocommit=True)
         except psycopg.OperationalError as error:
-            raise ServerUnreachable(str(error)) from error
+            raise not_connected(self._conninfo, str(error)) from error

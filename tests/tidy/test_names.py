@@ -52,6 +52,7 @@ PUBLIC_NAMES: Final = [
     "SchemaNewer",
     "SchemaOlder",
     "ServerBusy",
+    "ServerRefused",
     "ServerUnreachable",
     "Snooze",
     "Stall",

@@ -35,7 +35,14 @@ from awa._storage.condition import allowances
 from awa._storage.functions import Storage
 from awa._storage.install import require_version
 from awa._storage.tokens import draw_token
-from awa.errors import AccessDenied, ConfigurationError, SchemaMissing, SchemaNewer, SchemaOlder
+from awa.errors import (
+    AccessDenied,
+    ConfigurationError,
+    SchemaMissing,
+    SchemaNewer,
+    SchemaOlder,
+    ServerRefused,
+)
 
 _log: Final = logging.getLogger("awa.worker")
 
@@ -49,6 +56,7 @@ _FATAL_AT_START: Final = (
 )
 """What waiting does not cure. An unreachable server is waited for."""
 
+    ServerRefused,
 
 class Worker:
     """Claims, runs and settles jobs until it is stopped.
@@ -73,8 +81,8 @@ class Worker:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Work until stopped; `started` once the database knows the worker.
 
-        Raises SchemaMissing, SchemaNewer, SchemaOlder, AccessDenied and ConfigurationError at the
-        start; later trouble with the database is waited out.
+        Raises SchemaMissing, SchemaNewer, SchemaOlder, AccessDenied, ServerRefused and
+        ConfigurationError at the start; later trouble with the database is waited out.
         """
         try:
             async with self._answering():

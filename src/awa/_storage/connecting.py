@@ -10,7 +10,8 @@ import sniffio
 
 from awa._storage.attempts import connect_timeout_s
 from awa._storage.driver import TrioConnection
-from awa.errors import ConfigurationError, ServerUnreachable
+from awa._storage.refusals import not_connected
+from awa.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -31,8 +32,8 @@ async def open_connection(
 ) -> AsyncIterator[TrioConnection[tuple[Any, ...]]]:
     """A trio connection in autocommit, closed at the end of the block whatever happened.
 
-    `settings` are the session's, by PostgreSQL's names. Raises ServerUnreachable and
-    ConfigurationError (a malformed connection string).
+    `settings` are the session's, by PostgreSQL's names. Raises ServerUnreachable (ServerRefused)
+    and ConfigurationError (a malformed connection string).
     """
     connection = await connect_trio(conninfo, settings=settings)
     try:
@@ -49,7 +50,7 @@ async def connect_trio(
     try:
         connection = await TrioConnection.connect(conninfo, autocommit=True)
     except psycopg.OperationalError as error:
-        raise ServerUnreachable(str(error)) from error
+        raise not_connected(conninfo, str(error)) from error
     except psycopg.ProgrammingError as error:
         raise ConfigurationError(f"the connection string is malformed: {error}") from error
     return await _with_settings(connection, settings)
@@ -58,7 +59,7 @@ async def connect_trio(
 async def connect(conninfo: str, *, settings: Mapping[str, str] | None = None) -> Connection:
     """A connection in autocommit for the event loop that runs; the caller closes it.
 
-    Raises ServerUnreachable and ConfigurationError.
+    Raises ServerUnreachable (ServerRefused) and ConfigurationError.
     """
     if sniffio.current_async_library() == "trio":
         return await connect_trio(conninfo, settings=settings)
@@ -68,7 +69,7 @@ async def connect(conninfo: str, *, settings: Mapping[str, str] | None = None) -
             conninfo, autocommit=True, connect_timeout=int(timeout_s)
         )
     except psycopg.OperationalError as error:
-        raise ServerUnreachable(str(error)) from error
+        raise not_connected(conninfo, str(error)) from error
     except psycopg.ProgrammingError as error:
         raise ConfigurationError(f"the connection string is malformed: {error}") from error
     return await _with_settings(connection, settings)
