@@ -40,8 +40,13 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         click.echo("nothing to show")
         return
     table = Table(box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    for column, values in zip(columns, zip(*rows, strict=True), strict=True):
+        heading = column.replace("_", " ")
+        least = _width_min(heading, values)
+        # Text gets what the others leave.
+        is_text = any(isinstance(value, str) for value in values)
+        width = None if is_text else least
+        table.add_column(heading, overflow="fold", min_width=least, width=width)
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
     # What users wrote is no markup.
@@ -92,7 +97,15 @@ def reason_option(command: CommandT) -> CommandT:
     return click.option("--reason", help="Why; kept with the job.")(command)
 
 
+def _width_min(heading: str, values: Sequence[object]) -> int:
+    """The width at which a heading, times and numbers break between words only."""
+    whole = [_cell(value) for value in values if isinstance(value, datetime | int | float)]
+    return max(len(word) for text in (heading, *whole) for word in text.split())
+
+
 def _cell(value: object) -> str:
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
     if isinstance(value, datetime):
         return value.astimezone().isoformat(" ", "seconds")
     return "" if value is None else str(value)
