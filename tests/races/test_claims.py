@@ -79,6 +79,15 @@ def test_a_producer_that_commits_after_the_cursor_passed_is_claimed_first(
     assert [] == all_holes(one)
 
 
+def test_a_late_entry_is_claimed_though_nothing_came_after_it(one: Session, other: Session) -> None:
+    """Guards Drains (B17): holes are looked for in a lane that has no new numbers."""
+    with other.transaction():
+        enqueue(other)
+        enqueue(one)
+        assert [2] == claim(one, token=1).seqs
+    assert [1] == claim(one, token=2).seqs
+
+
 def test_the_example_of_four_producers(session: NewSession, one: Session) -> None:
     """Guards HoleSafety: late, committed, rolled back, committed: the protocol's example."""
     enqueue_many(one, 6)
