@@ -53,10 +53,10 @@ _FATAL_AT_START: Final = (
     SchemaMissing,
     SchemaNewer,
     SchemaOlder,
+    ServerRefused,
 )
 """What waiting does not cure. An unreachable server is waited for."""
 
-    ServerRefused,
 
 class Worker:
     """Claims, runs and settles jobs until it is stopped.
