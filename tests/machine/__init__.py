@@ -1,0 +1,1 @@
+"""All actions in random order against the real SQL, with the Python twin as oracle."""
