@@ -68,10 +68,11 @@ def test_an_attempt_past_its_deadline_failed(one: Session) -> None:
 
 
 def test_the_last_attempt_past_its_deadline_ends_the_job(one: Session) -> None:
-    """Guards the bound: failed, reason deadline; a dead letter where the queue says so."""
+    """Guards the bound: failed as its worker would have it; a dead letter where the queue wants."""
     overdue(one, 2, max_attempts=1)
     assert (0, 2, 0) == rescue_deadline(one)
-    assert ("failed", "deadline") == (job_at(one, 1).state, job_at(one, 1).reason)
+    assert ("failed", "exhausted") == (job_at(one, 1).state, job_at(one, 1).reason)
+    assert ["deadline exceeded"] == job_at(one, 1).errors
     configure(one, "default", dead_letters=True)
     overdue(one, 1, token=2, max_attempts=1)
     assert (0, 1, 0) == rescue_deadline(one)

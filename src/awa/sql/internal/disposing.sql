@@ -36,7 +36,7 @@ begin
         return row ('retryable', null, p_attempt, p_losses + 1, least(power(2, p_losses + 1), 300))::fate;
     else    -- 'retried', 'expired'
         if p_attempt >= p_max_attempts then
-            return row ('failed', case p_outcome when 'expired' then 'deadline' else 'exhausted' end, p_attempt, p_losses, 0)::fate;
+            return row ('failed', 'exhausted', p_attempt, p_losses, 0)::fate;    -- by whomever it was ended: the last error says how
         end if;
         return row ('retryable', null, p_attempt + 1, p_losses, coalesce(p_delay_s, backoff_s(p_attempt)))::fate;
     end case;
