@@ -276,7 +276,8 @@ ClaimSentG(w, t, limit) ==
     [claims   |-> phase[w] = "on",                                   \* new work for one that is to end
      one_call |-> ask[w].state = "none",                             \* two calls share the room
      room     |-> limit + Cardinality(HoldOf(w)) <= Room(w),         \* more than it has permits for
-     fresh    |-> \A s \in sent : s.token < t]                       \* a token of another call
+     fresh    |-> \A s \in sent : /\ s.token # t                     \* a token of another call
+                                  /\ s.worker = w => s.token < t]
 ClaimSent(w, t, limit) ==
     /\ All(ClaimSentG(w, t, limit))
     /\ sent' = sent \cup {[token |-> t, worker |-> w, limit |-> limit]}
@@ -535,12 +536,12 @@ GuardedEnd == [][/\ Atts(closed' \ closed) \subseteq Open
                       \E a \in Open : a.job = j /\ a \in Atts(closed' \ closed)]_vars
 
 \* A job runs in one place: whatever was lost, cut off or asked twice.
-AtMostOneOpen == \A a, b \in Open : a.job = b.job => a = b
-HeldOnce      == \A g, h \in hold : Att(g) = Att(h) => g = h
+AtMostOneOpen == Cardinality(JobsOf(Open)) = Cardinality(Open)
+HeldOnce      == Cardinality(Atts(hold)) = Cardinality(hold)
 
 \* A claim call takes work once, and its worker is told of nothing else.
-TokenTakesOnce == /\ \A c, d \in claims : c.token = d.token => c = d
-                  /\ \A h \in hold : Att(h) \in TookBy(h.token)
+TokenTakesOnce == /\ Cardinality(Executed) = Cardinality(claims)
+                  /\ \A h \in hold : \E c \in claims : c.token = h.token /\ Att(h) \in c.took
 
 \* Never more handlers than permits, nor more jobs in hand than they and what may wait.
 Capacity == \A w \in Workers : /\ Cardinality(HoldAt(w, "running")) <= Permits

@@ -8,6 +8,7 @@ pytest_plugins = [
     "tests.fix_faults",
     "tests.fix_workers",
     "tests.replay_plugin",
+    "tests.worker_replay_plugin",
 ]
 
 

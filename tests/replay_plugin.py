@@ -116,10 +116,12 @@ class ReplayPlugin:
         write_ndjson(file, recorded)
         return f"{said}\nthe whole recording: {file}"
 
-    def _report(self, session: pytest.Session, name: str, problems: str) -> None:
+    def _report(
+        self, session: pytest.Session, name: str, problems: str, *, item: str = "replay"
+    ) -> None:
         path, line, domain = self._tests[name].location
-        location = (path, line, f"{domain}::replay")
-        node = f"{name}::replay"
+        location = (path, line, f"{domain}::{item}")
+        node = f"{name}::{item}"
         session.config.hook.pytest_runtest_logstart(nodeid=node, location=location)
         for when in ("setup", "call", "teardown"):
             failed = bool(problems) and when == "call"

@@ -6,15 +6,21 @@ at once and returns its own name.
 """
 
 import argparse
+import json
 import logging
+import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import trio
 
 import awa
+from awa._runtime.events import Tell
 from awa._runtime.settings import WorkerSettings
 from awa._runtime.worker import Worker
+from correctness.worker_traces import as_line
+from tests.worker_replay_plugin import FOLDER
 
 
 def handlers(name: str) -> awa.AsyncClient:
@@ -40,9 +46,18 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
+def _tell() -> Tell | None:
+    """Return who is told what the worker does: a file, where the test named a folder for it."""
+    folder = os.environ.get(FOLDER)
+    if folder is None:
+        return None
+    file = (Path(folder) / f"{os.getpid()}.ndjson").open("a", buffering=1)
+    return lambda event: print(json.dumps(as_line(event)), file=file)
+
+
 async def main(settings: WorkerSettings) -> None:
     """Work until killed."""
-    worker = Worker(settings, handlers(settings.name)._handlers.by_kind)
+    worker = Worker(settings, handlers(settings.name)._handlers.by_kind, tell=_tell())
     async with trio.open_nursery() as nursery:
         await nursery.start(worker.run)
         say("started")

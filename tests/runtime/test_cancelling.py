@@ -18,7 +18,7 @@ CANCEL: LiteralString = (
     " where a.job_id = %s and a.outcome is null"
 )
 PUT_OFF: LiteralString = (
-    "select x.answer from awa.attempts a cross join lateral awa.snooze(a.worker, %s,"
+    "select x.answer from awa.attempts a cross join lateral awa.snooze(a.worker # 1, %s,"
     " array[a.slot], array[a.token], array[a.part],"
     " array[int8multirange(int8range(a.seq, a.seq + 1))], array[3600]) x"
     " where a.job_id = %s and a.outcome is null"

@@ -1,13 +1,14 @@
 """Shutdown: handlers finish, the rest is released, and the worker takes its leave."""
 
 import threading
+from functools import partial
 
 import pytest
 import trio
 
 import awa
-from tests.fix_database import NewSession
-from tests.workers import Number, until, until_state
+from tests.fix_database import NewSession, Session
+from tests.workers import Number, health_of, until, until_state
 
 
 async def test_handlers_may_finish_before_the_time_is_up(database: str) -> None:
@@ -62,6 +63,49 @@ async def test_what_does_not_finish_is_cancelled_and_released(
         with session() as conn:
             assert [(0,)] == conn.execute("select count(*) from awa.workers").fetchall()
     assert [True, True] == flags
+
+
+async def test_what_waits_behind_a_handler_is_released_though_a_claim_is_under_way(
+    database: str, session: NewSession
+) -> None:
+    """Guards the job: a worker that ends at once does not lose what it had claimed ahead."""
+    started, cancelled = trio.Event(), trio.Event()
+    async with awa.AsyncClient(database) as client, trio.open_nursery() as nursery:
+
+        @client.task(Number, queue="q")
+        async def handle(job: awa.Job[Number]) -> None:
+            if job.args.n:
+                started.set()
+                try:
+                    await trio.sleep_forever()
+                finally:
+                    cancelled.set()
+
+        await client.start([("q", 1), ("other", 1)])
+        # Short jobs first: the worker claims ahead.
+        for handle_of in [await client.insert(Number(0)) for _ in range(3)]:
+            await until_state(client, handle_of.id, "completed")
+        await client.insert_many([Number(n) for n in range(1, 6)], queue="q")
+        await started.wait()
+        await until(lambda: health_of(client).queues["q"].waiting > 0)
+        with session() as holder, session() as looker:
+            with holder.transaction():
+                holder.execute("lock table awa.claims in access exclusive mode")
+                await client.insert(Number(6), queue="other")
+                await until(lambda: _waits_for_claims(looker), "a claim that hangs")
+                nursery.start_soon(partial(client.shutdown, timeout_ms=0))
+                await cancelled.wait()
+            await client.stopped()
+            lost = looker.execute("select count(*) from awa.closures where outcome = 'lost'")
+            assert [(0,)] == lost.fetchall()
+
+
+def _waits_for_claims(session: Session) -> bool:
+    waits = (
+        "select exists (select from pg_locks l join pg_stat_activity a using (pid)"
+        " where not l.granted and a.datname = current_database() and a.query like '%claim%')"
+    )
+    return session.execute(waits).fetchone() == (True,)
 
 
 async def test_a_thread_is_told_and_may_end_with_success(database: str) -> None:

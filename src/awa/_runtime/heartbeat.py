@@ -11,7 +11,8 @@ from typing import Final
 
 import trio
 
-from awa._core.entries import BeatAnswer
+from awa._core.entries import Beat, BeatAnswer
+from awa._core.ranges import Ranges
 from awa._runtime.backoff import pause_s
 from awa._runtime.chance import jitter
 from awa._runtime.clock import ServerClock
@@ -25,6 +26,7 @@ from awa._runtime.limits import (
 from awa._runtime.listening import Deaf, Listener
 from awa._runtime.reconnecting import brief
 from awa._runtime.statistics import Statistics
+from awa._storage.calls import Call
 from awa._storage.functions import Storage
 
 _log: Final = logging.getLogger("awa.worker")
@@ -93,14 +95,12 @@ class Heart:
                 return
             await trio.sleep(self._interval_s)
 
+    def _call(self, beat: int, upto: int, named: Ranges) -> Call[Beat]:
+        return self._storage.heartbeat(self._worker, beat=beat, upto=upto, open_calls=named)
+
     async def _beat(self, beat: int) -> BeatAnswer:
         while True:
-            call = self._storage.heartbeat(
-                self._worker,
-                beat=beat,
-                upto=self._ledger.last_call,
-                open_calls=self._ledger.open_calls(),
-            )
+            call = self._call(beat, self._ledger.last_call, self._ledger.open_calls())
             asked_s = self._asked_s = trio.current_time()
             try:
                 # A server that takes no writes for a while is no reason to connect anew each time.

@@ -1,7 +1,8 @@
 """One life of a worker under one number: from `worker_start` to `worker_stop`, or to `gone`."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import trio
@@ -41,7 +42,18 @@ from awa.errors import UnknownWorker
 _log: Final = logging.getLogger("awa.worker")
 
 # The last beat takes a full look.
-_LAST_BEAT: Final = WHOLE_LOOK_BEATS * 2**40
+LAST_BEAT: Final = WHOLE_LOOK_BEATS * 2**40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What an incarnation is made of; one that is watched is made of others."""
+
+    settler: Callable[..., Settler] = Settler
+    reporter: Callable[..., Reporter] = Reporter
+    claimer: Callable[..., Claimer] = Claimer
+    heart: Callable[..., Heart] = Heart
+    queue_run: Callable[..., QueueRun] = QueueRun
 
 
 class Incarnation:
@@ -55,8 +67,10 @@ class Incarnation:
         storage: Storage,
         handlers: Mapping[str, Handler],
         statistics: Statistics,
+        parts: Parts = Parts(),  # a frozen value
     ) -> None:
         self._worker = worker
+        self._queue_run = parts.queue_run
         self._settings = settings
         self._storage = storage
         self._handlers = handlers
@@ -76,7 +90,7 @@ class Incarnation:
         self.claims: Final = self._session("claim", final=(UnknownWorker,))
         self.settles: Final = self._session("settle")
         self.queues: Final[dict[str, QueueRun]] = {}
-        self.settler: Final = Settler(
+        self.settler: Final = parts.settler(
             worker=worker,
             storage=storage,
             session=self.settles,
@@ -85,8 +99,8 @@ class Incarnation:
             statistics=statistics,
             changed=self._changed,
         )
-        self.reporter: Final = Reporter(self.settler, statistics)
-        self._claimer = Claimer(
+        self.reporter: Final = parts.reporter(self.settler, statistics)
+        self._claimer = parts.claimer(
             worker=worker,
             storage=storage,
             session=self.claims,
@@ -110,7 +124,7 @@ class Incarnation:
             on_down=self._listener_down,
         )
         self._claimer.listener = self.listener
-        self.heart: Final = Heart(
+        self.heart: Final = parts.heart(
             worker=worker,
             storage=storage,
             listener=self.listener,
@@ -207,7 +221,7 @@ class Incarnation:
         async with trio.open_nursery() as running:
             self._running = running.cancel_scope
             for name, permits in self._permits.items():
-                self.queues[name] = QueueRun(
+                self.queues[name] = self._queue_run(
                     name=name,
                     permits=permits,
                     handlers=self._handlers,
@@ -216,13 +230,16 @@ class Incarnation:
                     nursery=running,
                     grace_s=self._settings.grace_s,
                 )
-            async with trio.open_nursery() as claiming:
-                self._claiming = claiming.cancel_scope
-                await self._claim()
-                claiming.cancel_scope.cancel()
-            self._claimer.rest()
-            for queue in self.queues.values():
-                queue.close()
+            try:
+                async with trio.open_nursery() as claiming:
+                    self._claiming = claiming.cancel_scope
+                    await self._claim()
+                    claiming.cancel_scope.cancel()
+            finally:
+                # Also when the time was up before the last claim was answered.
+                self._claimer.rest()
+                for queue in self.queues.values():
+                    queue.close()
 
     async def _claim(self) -> None:
         try:
@@ -264,7 +281,7 @@ class Incarnation:
         with trio.move_on_after(min(LAST_WORDS_S, self._flush_s)):
             try:
                 beat = self._storage.heartbeat(
-                    self._worker, beat=_LAST_BEAT, upto=self._ledger.last_call, open_calls=EMPTY
+                    self._worker, beat=LAST_BEAT, upto=self._ledger.last_call, open_calls=EMPTY
                 )
                 await session.ask(beat)
                 await session.ask(self._storage.worker_stop(self._worker))

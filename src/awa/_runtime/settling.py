@@ -166,9 +166,8 @@ class Settler:
         return min((now_s + wait for wait in waits if wait is not None), default=float("inf"))
 
     async def _settle(self, batch: Batch) -> None:
-        call = settle_call(self._storage, self._worker, draw_token(), batch)
         try:
-            answers = await self._session.ask(call)
+            answers = await self._ask(draw_token(), batch)
         except ANSWERS as error:
             if await self._is_refusing_all(batch, error):
                 self._put_back(batch)
@@ -182,6 +181,10 @@ class Settler:
             await self._pause_for_busy()
         else:
             self._busy_in_a_row = 0
+
+    async def _ask(self, settle_id: int, batch: Batch) -> Sequence[Settlement]:
+        call = settle_call(self._storage, self._worker, settle_id, batch)
+        return await self._session.ask(call)
 
     def _answered(self, batch: Batch, answers: Sequence[Settlement]) -> int:
         """Note what is durable; returns how many numbers somebody else was busy with."""
@@ -266,10 +269,16 @@ class Settler:
         failure = Failure(type=type(error).__name__, message=cut_text(problem))
         milder = batch.milder(failure.document())
         if milder is not None:
-            await self._settle(milder)
+            await self._soften(milder)
         else:
-            # No beat names it any more, so the database releases it as a loss.
-            self._durable(parcel.held, 1)
+            self._forsake(parcel)
+
+    async def _soften(self, milder: Batch) -> None:
+        await self._settle(milder)
+
+    def _forsake(self, parcel: Parcel) -> None:
+        # No beat names it any more, so the database releases it as a loss.
+        self._durable(parcel.held, 1)
 
 
 _WORD: Final = {Action.COMPLETE: "result", Action.RETRY: "error", Action.FAIL: "error"}

@@ -18,12 +18,14 @@ new number. What it was running has been given to others.
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from types import ModuleType
 from typing import Final
 
 import trio
 
 from awa._runtime.connections import require_connections
+from awa._runtime.events import Tell
 from awa._runtime.handlers import Handler
 from awa._runtime.health import WorkerHealth
 from awa._runtime.incarnation import Incarnation
@@ -31,6 +33,7 @@ from awa._runtime.limits import LAST_FLUSH_S
 from awa._runtime.reconnecting import ANSWERS, Session
 from awa._runtime.settings import WorkerSettings
 from awa._runtime.statistics import Statistics
+from awa._runtime.watched import WatchedIncarnation
 from awa._storage.condition import allowances
 from awa._storage.functions import Storage
 from awa._storage.install import require_version
@@ -65,7 +68,15 @@ class Worker:
     task of the same loop.
     """
 
-    def __init__(self, settings: WorkerSettings, handlers: Mapping[str, Handler]) -> None:
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        handlers: Mapping[str, Handler],
+        *,
+        tell: Tell | None = None,
+    ) -> None:
+        """`tell` is called with what the worker does; see `events`."""
+        self._incarnate = Incarnation if tell is None else partial(WatchedIncarnation, tell)
         self._settings = settings
         self._handlers = handlers
         self._storage = Storage(settings.schema)
@@ -185,7 +196,7 @@ class Worker:
         await session.ask(self._storage.tell_leader())
 
     async def _live(self, worker: int) -> None:
-        incarnation = Incarnation(
+        incarnation = self._incarnate(
             worker=worker,
             settings=self._settings,
             storage=self._storage,

@@ -1,0 +1,265 @@
+"""A worker that tells what it does, for those who hold it against its specification.
+
+Each part that does something worth telling has a twin here, which tells and then does the same. A
+worker that nobody watches is made of the plain parts, so it pays nothing.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Any
+
+from awa._core.entries import Ask, Beat, Body, ClaimAnswer, EndedElsewhere, Settlement
+from awa._core.ranges import Ranges
+from awa._runtime import events
+from awa._runtime.claiming import Claimer
+from awa._runtime.events import Answered, Receipt, TakenJob, Tell
+from awa._runtime.heartbeat import Heart
+from awa._runtime.incarnation import LAST_BEAT, Incarnation, Parts
+from awa._runtime.ledger import Held
+from awa._runtime.outbox import Action, Batch, Detail, Parcel
+from awa._runtime.reconnecting import ANSWERS
+from awa._runtime.reporting import Reporter
+from awa._runtime.running import QueueRun
+from awa._runtime.settling import Settler
+from awa._runtime.turns import Turn, is_one_of
+from awa._storage.calls import Call
+
+
+class WatchedIncarnation(Incarnation):
+    """Tells of its beginning, of its end, and of what it hears."""
+
+    def __init__(self, tell: Tell, **given: Any) -> None:
+        self._tell = tell
+        self._told_drained = False
+        worker = given["worker"]
+        super().__init__(
+            **given,
+            parts=Parts(
+                settler=partial(WatchedSettler, tell),
+                reporter=partial(WatchedReporter, tell, worker),
+                claimer=partial(WatchedClaimer, tell),
+                heart=partial(WatchedHeart, tell),
+                queue_run=partial(WatchedRun, tell, worker),
+            ),
+        )
+
+    async def run(self) -> None:
+        """Live until stopped or gone."""
+        self._tell(events.Began(worker=self._worker, permits=self._settings.queues))
+        try:
+            await super().run()
+        except BaseException:
+            self._tell(events.Crashed(worker=self._worker))
+            raise
+
+    def stop(self, *, deadline_s: float, flush_s: float) -> None:
+        """Claim no more; at that time of trio's clock cancel what still runs."""
+        if not self._told_drained:
+            self._told_drained = True
+            self._tell(events.Drained(worker=self._worker))
+        super().stop(deadline_s=deadline_s, flush_s=flush_s)
+
+    def _is_gone(self) -> None:
+        self._tell(events.Gone(worker=self._worker))
+        super()._is_gone()
+
+    async def _leave(self) -> None:
+        self._tell(events.Left(worker=self._worker, dropped=self._ledger.jobs()))
+        self._tell(
+            events.BeatSent(
+                worker=self._worker, beat=LAST_BEAT, upto=self._ledger.last_call, named=()
+            )
+        )
+        await super()._leave()
+
+    def _listener_up(self) -> None:
+        self._tell(events.Hears(worker=self._worker))
+        super()._listener_up()
+
+    def _listener_down(self) -> None:
+        self._tell(events.Deafened(worker=self._worker))
+        super()._listener_down()
+
+
+class WatchedClaimer(Claimer):
+    """Tells of claim calls and of their replies."""
+
+    def __init__(self, tell: Tell, **parts: Any) -> None:
+        super().__init__(**parts)
+        self._tell = tell
+
+    def rest(self) -> None:
+        """Another worker shall be woken instead of this one from now on."""
+        self._tell(events.Closed(worker=self._worker))
+        super().rest()
+
+    async def _ask(
+        self, call: int, token: int, asks: Sequence[Ask]
+    ) -> tuple[ClaimAnswer, list[Body]]:
+        limit = sum(ask.limit for ask in asks)
+        sent = events.ClaimSent(worker=self._worker, call=call, token=token, limit=limit)
+        self._tell(sent)
+        return await super()._ask(call, token, asks)
+
+    def _take_over(
+        self, call: int, token: int, answer: ClaimAnswer, bodies: list[Body], now_s: float
+    ) -> None:
+        known = {(body.part, body.seq): (body.job_id, body.run_lease) for body in bodies}
+        taken = tuple(
+            TakenJob(row.part, seq, *known.get((row.part, seq), (0, 0)), row.queue)
+            for row in answer.rows
+            for seq in row.seqs
+        )
+        self._tell(events.ClaimAnswered(worker=self._worker, token=token, taken=taken))
+        super()._take_over(call, token, answer, bodies, now_s)
+
+
+class WatchedRun(QueueRun):
+    """Tells of handlers that start, and of those that are to end."""
+
+    def __init__(self, tell: Tell, worker: int, **parts: Any) -> None:
+        super().__init__(**parts)
+        self._tell = tell
+        self._worker = worker
+
+    def tell_cancelled(self) -> None:
+        """Set every running job's flag; the scopes are cancelled by the caller."""
+        self._tell(events.HandlersCut(worker=self._worker))
+        super().tell_cancelled()
+
+    def was_ended(self, ended: EndedElsewhere) -> None:
+        """Somebody else ended these attempts: cancel those that run, and start none of them."""
+        for turn in self._turns:
+            if turn.body is not None and turn.runs_one_of(ended):
+                self._was_told(turn.held, turn.body)
+        for held, body in self.waiting:
+            if is_one_of(held, body, ended):
+                self._was_told(held, body)
+        super().was_ended(ended)
+
+    def _was_told(self, held: Held, body: Body) -> None:
+        self._tell(events.Told(worker=self._worker, attempt=_receipt(held, body.seq)))
+
+    async def _attempt(self, turn: Turn, held: Held, body: Body, began_s: float) -> float:
+        self._tell(events.Started(worker=self._worker, attempt=_receipt(held, body.seq)))
+        return await super()._attempt(turn, held, body, began_s)
+
+
+class WatchedReporter(Reporter):
+    """Tells of attempts that others ended and that run here no more."""
+
+    def __init__(self, tell: Tell, worker: int, *parts: Any) -> None:
+        super().__init__(*parts)
+        self._tell = tell
+        self._worker = worker
+
+    def was_ended(self, held: Held, body: Body, why: str) -> None:
+        """Somebody else ended the attempt, and it does not run here any more."""
+        self._tell(events.LetGo(worker=self._worker, attempt=_receipt(held, body.seq)))
+        super().was_ended(held, body, why)
+
+
+class WatchedSettler(Settler):
+    """Tells of outcomes, of settles, and of what the database says to them."""
+
+    def __init__(self, tell: Tell, **parts: Any) -> None:
+        super().__init__(**parts)
+        self._tell = tell
+
+    def complete(self, held: Held, seq: int) -> None:
+        """The handler returned nothing."""
+        self._ended(held, seq, Action.COMPLETE)
+        super().complete(held, seq)
+
+    def complete_with(self, held: Held, seq: int, result: bytes) -> None:
+        """The handler returned a value, given as JSON text."""
+        self._ended(held, seq, Action.COMPLETE)
+        super().complete_with(held, seq, result)
+
+    def retry(self, held: Held, failure: Detail) -> None:
+        """The attempt failed; the database says whether there is another one."""
+        self._ended(held, failure.seq, Action.RETRY)
+        super().retry(held, failure)
+
+    def fail(self, held: Held, failure: Detail) -> None:
+        """The attempt failed for good."""
+        self._ended(held, failure.seq, Action.FAIL)
+        super().fail(held, failure)
+
+    def snooze(self, held: Held, seq: int, delay_s: float) -> None:
+        """The job is wanted later; the attempt does not count."""
+        self._ended(held, seq, Action.SNOOZE)
+        super().snooze(held, seq, delay_s)
+
+    def cancel(self, held: Held, seq: int, reason: str | None) -> None:
+        """The job is not wanted any more."""
+        self._ended(held, seq, Action.CANCEL)
+        super().cancel(held, seq, reason)
+
+    def give_back(self, held: Held, seq: int) -> None:
+        """The attempt was not made, or not to its end, for no fault of the job."""
+        self._ended(held, seq, Action.RELEASE)
+        super().give_back(held, seq)
+
+    def _ended(self, held: Held, seq: int, how: Action) -> None:
+        receipt = _receipt(held, seq)
+        self._tell(events.Ended(worker=self._worker, attempt=receipt, how=how.value))
+
+    async def _ask(self, settle_id: int, batch: Batch) -> Sequence[Settlement]:
+        self._tell(
+            events.FlushSent(
+                worker=self._worker,
+                settle=settle_id,
+                how=batch.action.value,
+                attempts=tuple(_receipts(batch.parcels)),
+            )
+        )
+        try:
+            answers = await super()._ask(settle_id, batch)
+        except ANSWERS:
+            self._tell(events.FlushRefused(worker=self._worker, settle=settle_id))
+            raise
+        said = tuple(_answers(batch, answers))
+        self._tell(events.FlushAnswered(worker=self._worker, settle=settle_id, answers=said))
+        return answers
+
+    async def _soften(self, milder: Batch) -> None:
+        for receipt in _receipts(milder.parcels):
+            how = milder.action.value
+            self._tell(events.Softened(worker=self._worker, attempt=receipt, how=how))
+        await super()._soften(milder)
+
+    def _forsake(self, parcel: Parcel) -> None:
+        for receipt in _receipts([parcel]):
+            self._tell(events.Forsaken(worker=self._worker, attempt=receipt))
+        super()._forsake(parcel)
+
+
+class WatchedHeart(Heart):
+    """Tells of the beats that leave."""
+
+    def __init__(self, tell: Tell, **parts: Any) -> None:
+        super().__init__(**parts)
+        self._tell = tell
+
+    def _call(self, beat: int, upto: int, named: Ranges) -> Call[Beat]:
+        if self._listener.is_up:
+            self._tell(
+                events.BeatSent(worker=self._worker, beat=beat, upto=upto, named=tuple(named))
+            )
+        return super()._call(beat, upto, named)
+
+
+def _receipt(held: Held, seq: int) -> Receipt:
+    return held.token, held.part, seq
+
+
+def _receipts(parcels: Iterable[Parcel]) -> Iterable[Receipt]:
+    return (_receipt(parcel.held, seq) for parcel in parcels for seq in parcel.seqs)
+
+
+def _answers(batch: Batch, answers: Sequence[Settlement]) -> Iterable[Answered]:
+    for settlement in answers:
+        held = batch.parcels[settlement.item - 1].held
+        for seq in settlement.seqs:
+            yield Answered(held.token, held.part, seq, settlement.answer.value)

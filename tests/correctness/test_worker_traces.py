@@ -1,0 +1,194 @@
+"""What workers told is accepted as it was, and no more when it is changed."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from typing import Any, Final
+
+import pytest
+
+from awa._runtime import events
+from correctness.configurations import SPEC
+from correctness.merging import Step, merged
+from correctness.traces import Recorded
+from correctness.verdicts import Refusal
+from correctness.worker_replay import replay_workers
+from correctness.worker_traces import as_line, join, name_of, read_recording
+
+Lines = list[dict[str, Any]]
+Spoil = Callable[[Lines], Lines]
+STORIES: Final = sorted((SPEC.parent / "traces" / "workers").glob("*.ndjson"))
+STORY: Final = "test_what_waits_behind_a_handler_is_released_though_a_claim_is_under_way"
+
+# What may be dropped or moved unnoticed: who hears and who does not binds nothing but beats.
+FREE: Final = {"hears", "deafened", "drained", "handlers_cut", "gone", "closed"}
+REJECTED_SHARE_MIN: Final = 0.9
+
+
+def place(lines: Lines, name: str) -> int:
+    """Return where the first event of this name stands; of claims, the first that took jobs."""
+    got = next(line["token"] for line in lines if line.get("taken"))
+    return next(
+        number
+        for number, line in enumerate(lines)
+        if line["a"] == name and line.get("token", got) == got
+    )
+
+
+def dropped(name: str) -> Spoil:
+    """Return what leaves the first event of this name out."""
+    return lambda lines: [x for n, x in enumerate(lines) if n != place(lines, name)]
+
+
+def repeated(name: str) -> Spoil:
+    """Return what tells the first event of this name twice."""
+
+    def spoil(lines: Lines) -> Lines:
+        at = place(lines, name)
+        return [*lines[: at + 1], *lines[at:]]
+
+    return spoil
+
+
+def swapped(name: str) -> Spoil:
+    """Return what tells the first event of this name after the next one."""
+
+    def spoil(lines: Lines) -> Lines:
+        at = place(lines, name)
+        return [*lines[:at], lines[at + 1], lines[at], *lines[at + 2 :]]
+
+    return spoil
+
+
+def changed(name: str, **fields: Any) -> Spoil:
+    """Return what tells the first event of this name otherwise."""
+
+    def spoil(lines: Lines) -> Lines:
+        at = place(lines, name)
+        return [*lines[:at], {**lines[at], **fields}, *lines[at + 1 :]]
+
+    return spoil
+
+
+def started_after_closing(lines: Lines) -> Lines:
+    """Return what starts, once closed, the attempt that is given back next."""
+    at = place(lines, "closed") + 1
+    start = {"a": "started", "worker": lines[at]["worker"], "attempt": lines[at]["attempt"]}
+    return [*lines[:at], start, *lines[at:]]
+
+
+def claimed_after_drain(lines: Lines) -> Lines:
+    """Return what makes one more claim call after the drain."""
+    at = place(lines, "drained") + 1
+    call = {"a": "claim_sent", "worker": lines[at]["worker"], "call": 99, "token": 99, "limit": 1}
+    return [*lines[:at], call, *lines[at:]]
+
+
+LIES: Final[dict[str, tuple[str, Spoil]]] = {
+    "a claim that was never sent": ("named", dropped("claim_sent")),
+    "jobs of a call whose reply never came": ("held", dropped("claim_answered")),
+    "an outcome of a handler that never started": ("running", dropped("started")),
+    "a settle of something that has not ended": ("boxed", dropped("ended")),
+    "a settle that was never sent": ("sent", dropped("flush_sent")),
+    "a second batch while the first is out": ("one_flush", dropped("flush_answered")),
+    "two claim calls at once": ("one_call", repeated("claim_sent")),
+    "a reply that comes twice": ("awaited", repeated("claim_answered")),
+    "a handler that starts twice": ("waiting", repeated("started")),
+    "an outcome twice": ("running", repeated("ended")),
+    "an outcome before its handler started": ("running", swapped("started")),
+    "an answer twice": ("asked", repeated("flush_answered")),
+    "a claim for more than there is room": ("room", changed("claim_sent", limit=10**6)),
+    "a claim that took more than it asked for": ("limit", changed("claim_sent", limit=0)),
+    "open work nobody was told of": ("whole", changed("claim_answered", taken=[])),
+    "another outcome than the handler's": ("boxed", changed("flush_sent", how="retry")),
+    "an outcome dropped at the end": ("dropped", changed("left", dropped=3)),
+    "another beat than the one that came": ("sent", changed("beat_sent", named=[])),
+    "a beat that knows of too few calls": ("sent", changed("beat_sent", upto=7)),
+    "a start after the end of starting": ("begins", started_after_closing),
+    "a claim after the drain": ("claims", claimed_after_drain),
+}
+Unrecord = Callable[[list[Recorded]], list[Recorded]]
+STORE_LIES: Final[dict[str, tuple[str, Unrecord]]] = {
+    "a claim the database knows nothing of": ("took", lambda rows: without(rows, "claim")),
+    "a settle the database knows nothing of": ("done", lambda rows: without(rows, "release")),
+    "a worker the database knows nothing of": (
+        "started",
+        lambda rows: without(rows, "worker_start"),
+    ),
+}
+
+
+def without(recorded: list[Recorded], name: str) -> list[Recorded]:
+    """Return the recording without the events of this name."""
+    return [one for one in recorded if one.event["a"] != name]
+
+
+def story() -> tuple[list[Recorded], Lines]:
+    """Return the recording that the lies are told of."""
+    (file,) = [file for file in STORIES if file.stem == STORY]
+    recorded, told = read_recording(file)
+    return recorded, [dict(line) for line in told]
+
+
+@cache
+def verdicts() -> dict[str, Refusal | None]:
+    """Judge all stories and all lies in one run."""
+    recorded, told = story()
+    traces = {file.stem: join(*read_recording(file)) for file in STORIES}
+    traces |= {name: join(recorded, spoil(told)) for name, (_, spoil) in LIES.items()}
+    traces |= {name: join(spoil(recorded), told) for name, (_, spoil) in STORE_LIES.items()}
+    return dict(zip(traces, replay_workers(list(traces.values())), strict=True))
+
+
+@pytest.mark.parametrize("name", [file.stem for file in STORIES])
+def test_what_workers_told_is_accepted(name: str) -> None:
+    """Guards the specification against refusing what workers rightly do."""
+    assert verdicts()[name] is None
+
+
+@pytest.mark.parametrize("name", [*LIES, *STORE_LIES])
+def test_a_lie_is_rejected_for_its_reason(name: str) -> None:
+    """Guards the replay against accepting everything."""
+    guard, _ = {**LIES, **STORE_LIES}[name]
+    refusal = verdicts()[name]
+    assert refusal is not None
+    assert f'"{guard}"' in refusal.why
+
+
+def _spoilt(told: Sequence[dict[str, Any]]) -> Iterator[Lines]:
+    """Every event that binds anything, dropped and told twice."""
+    for at, line in enumerate(told):
+        if line["a"] not in FREE:
+            yield [*told[:at], *told[at + 1 :]]
+            yield [*told[: at + 1], *told[at:]]
+
+
+def test_most_changes_are_rejected() -> None:
+    """Guards the replay's sharpness: what it overlooks may only become less."""
+    recorded, told = story()
+    refusals = replay_workers([join(recorded, lines) for lines in _spoilt(told)])
+    rejected = sum(refusal is not None for refusal in refusals)
+    assert rejected / len(refusals) >= REJECTED_SHARE_MIN, (rejected, len(refusals))
+
+
+def test_a_step_comes_after_what_it_needs() -> None:
+    """Guards the joining: the database goes first, but not before it was asked."""
+    asked, answered = frozenset({("asked",)}), frozenset({("answered",)})
+
+    def step(name: str, **ties: frozenset[tuple[str]]) -> Step:
+        return Step(said={"a": name}, event={"a": name}, **ties)
+
+    database = [step("early"), step("claim", needs=asked, gives=answered)]
+    worker = [step("sent", gives=asked), step("heard", needs=answered)]
+    whole = [one.event["a"] for one in merged([database, worker])]
+    assert ["early", "sent", "claim", "heard"] == whole
+
+
+def test_every_event_is_a_step_of_the_specification() -> None:
+    """Guards the vocabulary: the name of a value is the name of a step, and no step is unused."""
+    spec = (SPEC / "RuntimeTrace.tla").read_text()
+    told = {name_of(value) for value in events.WorkerEvent.__subclasses__()}
+    steps = set(re.findall(r'e\.a = "(\w+)"', spec))
+    by_database = {"worker_start", "worker_stop", "claim", "settle", "heartbeat"}
+    assert steps == told | by_database | {"rescue_worker", "end_elsewhere"}
+    assert "handlers_cut" == as_line(events.HandlersCut(worker=3))["a"]
