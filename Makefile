@@ -12,7 +12,7 @@ CODE := $(wildcard src tests correctness examples)
 PYTEST_ARGS ?= --replay-traces
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test model-check model-check-deep lint format bench wheel ci clean
+.PHONY: help demo test model-check model-check-deep mutants lint format bench wheel ci clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -28,6 +28,9 @@ model-check: $(STAMP) ## check the specs, one line per configuration
 
 model-check-deep: $(STAMP) ## the same with larger bounds (long)
 	$(BIN)/python -m correctness.model_check --deep
+
+mutants: $(STAMP) ## hunt every mutant of the SQL, and write who caught what (long)
+	$(BIN)/python -m correctness.mutants
 
 lint: $(STAMP) ## ruff (all rules), its formatter, and mypy strict; tests included
 	$(BIN)/ruff check $(CODE)

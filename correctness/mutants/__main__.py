@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from correctness.mutants.every import MUTANTS
+from correctness.mutants.every import MUTANTS, sample
 from correctness.mutants.hunting import ROOT, Hunt, ground, hunt
 from correctness.mutants.mutant import Mutant
 from correctness.mutants.reporting import SURVIVORS, outcome, read_outcomes, written
@@ -19,16 +19,14 @@ from correctness.mutants.reporting import SURVIVORS, outcome, read_outcomes, wri
 PAGE: Final = ROOT / "correctness" / "mutants.md"
 
 
-def chosen(names: Sequence[str], sample: int | None) -> list[Mutant]:
-    """The mutants asked for; a sample is spread over all. Raise SystemExit on unknown names."""
+def chosen(names: Sequence[str], sampled: int | None) -> list[Mutant]:
+    """The mutants asked for. Raise SystemExit on unknown names."""
     unknown = set(names) - {mutant.name for mutant in MUTANTS}
     if unknown:
         raise SystemExit(f"no such mutant: {', '.join(sorted(unknown))}")
     if names:
         return [mutant for mutant in MUTANTS if mutant.name in names]
-    if sample is None:
-        return list(MUTANTS)
-    return [MUTANTS[place * len(MUTANTS) // sample] for place in range(sample)]
+    return list(MUTANTS) if sampled is None else sample(sampled)
 
 
 def line(done: Hunt) -> str:
@@ -61,7 +59,7 @@ def renew(hunts: Iterable[Hunt]) -> None:
     if len(known) == len(MUTANTS):
         PAGE.write_text(written(known))
     else:
-        print(f"nothing is known of {', '.join(outcomes.keys() - known.keys())}: no page")
+        print(f"nothing is known of {len(outcomes) - len(known)} mutants: {PAGE.name} stays")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -70,7 +68,11 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("names", nargs="*")
     parser.add_argument("--sample", type=int, metavar="N", help="so many, spread over all")
     parser.add_argument("--quick", action="store_true", help="ask the named tests only")
+    parser.add_argument("--page", action="store_true", help="hunt nobody, write the page anew")
     options = parser.parse_args(arguments)
+    if options.page:
+        renew([])
+        return 0
     started_s = time.monotonic()
     hunts = hunted(chosen(options.names, options.sample), quick=options.quick)
     free = [

@@ -23,3 +23,14 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *turning.MUTANTS,
 )
 """Names are different, and every action is part of one at least: a test sees to it."""
+
+SLOW: Final = frozenset(
+    {"BatchesWait", "RevivedTwice", "PromoteWaits", "MoveWaits", "PruneInsists"}
+)
+"""Noticed by a statement that waits until its time is up: no sample has them."""
+
+
+def sample(count: int) -> list[Mutant]:
+    """So many mutants, always the same, spread over all."""
+    quick = [mutant for mutant in MUTANTS if mutant.name not in SLOW]
+    return [quick[(2 * place + 1) * len(quick) // (2 * count)] for place in range(count)]

@@ -111,7 +111,7 @@ MUTANTS: Final = (
         "order",
         "prune",
         (PRUNING, "select k.lane, max(k.no) as no from", "select k.lane, min(k.no) as no from"),
-        "storage/test_prune.py",
+        "storage/test_prune.py::test_the_floor_is_the_newest_of_the_states_in_the_slot",
         attack="F1",
     ),
     mutant(
@@ -144,7 +144,8 @@ MUTANTS: Final = (
         "guard",
         "prune",
         (PRUNING, "coalesce(pg_sequence_last_value(s.seq), 0) >= s.next - 1);", "true);"),
-        "storage/test_prune_stragglers.py",
+        "storage/test_prune_stragglers.py::"
+        "test_stragglers_wait_for_who_draws_from_a_sequence_that_is_behind",
         attack="F4",
     ),
     mutant(

@@ -145,10 +145,10 @@ MUTANTS: Final = (
         "storage/test_rescue_deadline.py::test_the_worker_has_its_grace_to_settle_itself",
     ),
     mutant(
-        "DeadlineCostsNothing",
+        "ExpiredAsReleased",
         "effect",
         "rescue_deadline",
         (RESCUE_DEADLINE, "close_rows(v_rows, 'expired', 0)", "close_rows(v_rows, 'released', 0)"),
-        "storage/test_rescue_deadline.py::test_an_attempt_past_its_deadline_failed",
+        "storage/test_rescue_deadline.py::test_the_workers_are_told",
     ),
 )

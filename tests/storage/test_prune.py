@@ -202,6 +202,18 @@ def test_the_newest_state_stands_whichever_slot_goes_first(
     assert [5] == claim(one, token=3).seqs
 
 
+def test_the_floor_is_the_newest_of_the_states_in_the_slot(one: Session) -> None:
+    """Guards CursorGrows (F1): several claims wrote there, and the last one's stands."""
+    start_worker(one)
+    enqueue_many(one, 3)
+    for token in (1, 2, 3):
+        complete(one, claim(one, 1, token=token).row, settle_id=token)
+    turn(one)
+    before = lane_now(one)
+    assert "pruned" == pruned(one)
+    assert (3, 4, "{}") == before == lane_now(one)
+
+
 def test_a_late_claim_in_an_old_slot_has_the_newest_state(one: Session, other: Session) -> None:
     """Guards EntryClaimedOnce: the newest claim may lie in the oldest slot (F1)."""
     start_worker(one)

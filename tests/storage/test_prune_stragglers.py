@@ -65,3 +65,17 @@ def test_stragglers_of_a_lane_that_is_being_claimed_wait(
         assert ("needed", 0) == (answer.answer, answer.reappended)
     assert 1 == prune(one, 1).reappended
     assert planted == 10
+
+
+def test_stragglers_wait_for_who_draws_from_a_sequence_that_is_behind(
+    one: Session, other: Session, planted: int
+) -> None:
+    """Guards HoleSafety (F4): a number drawn now would be below the cursor like the old one."""
+    turn(one)
+    with other.transaction(force_rollback=True):
+        enqueue(other)
+        answer = prune(one, 1)
+        assert ("needed", 0) == (answer.answer, answer.reappended)
+    assert 1 == prune(one, 1).reappended
+    assert [10] == claim(one, token=2).seqs
+    assert planted == 10

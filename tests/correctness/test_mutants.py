@@ -1,0 +1,88 @@
+"""Mutants of the SQL: their list, and a sample of the hunt. `make mutants` hunts them all."""
+
+import subprocess
+import sys
+from typing import Final
+
+import pytest
+
+from correctness.edits import AnchorMissing, Edit, edited, installed_files, replacements
+from correctness.gates import GATES, gated
+from correctness.mutants.__main__ import PAGE
+from correctness.mutants.attacks import ATTACKS, NOT_IN_THE_SQL
+from correctness.mutants.every import MUTANTS
+from correctness.mutants.hunting import ROOT, TESTS
+from correctness.mutants.reporting import SPECS, SURVIVORS, read_outcomes, written
+from tests.tidy.tree import SQL
+
+SAMPLE: Final = 6
+SURVIVORS_MAX: Final = 3
+
+
+def test_every_mutant_fits_the_sql_and_its_hunters_are_there() -> None:
+    """Guards the hunt: a mutant whose text is gone would be caught by nobody, or by everybody."""
+    before = installed_files()
+    for mutant in MUTANTS:
+        assert before != edited(before, mutant.edits), mutant.name
+        for hunter in mutant.hunters:
+            path, _, test = hunter.partition("::")
+            assert f"def {test.partition('[')[0]}" in (TESTS / path).read_text(), hunter
+
+
+def test_every_action_has_mutants_and_every_name_is_one() -> None:
+    """Guards the list: no function of the contract is without a mutant that was caught."""
+    actions = {path.stem for path in (SQL / "functions").glob("*.sql")}
+    assert actions == {action for mutant in MUTANTS for action in mutant.actions}
+    names = [mutant.name for mutant in MUTANTS]
+    assert len(names) == len(set(names))
+
+
+def test_every_failure_of_an_earlier_design_is_a_mutant_or_has_its_reason() -> None:
+    """Guards what was learnt: none of it comes back unnoticed."""
+    again = {mutant.attack for mutant in MUTANTS} - {""}
+    assert not again & NOT_IN_THE_SQL.keys()
+    assert ATTACKS.keys() == again | NOT_IN_THE_SQL.keys()
+
+
+def test_survivors_are_few_and_known() -> None:
+    """Guards the limit: what no test notices is listed with a reason, and nothing else is."""
+    assert SURVIVORS.keys() <= {mutant.name for mutant in MUTANTS}
+    assert len(SURVIVORS) <= SURVIVORS_MAX
+    assert all(SURVIVORS.values())
+
+
+def test_the_page_is_of_these_mutants() -> None:
+    """Guards mutants.md: written again from what it says, it is the same (`--page` does it)."""
+    page = PAGE.read_text()
+    again = written(read_outcomes(page))
+    assert page.partition(SPECS)[0] == again.partition(SPECS)[0]
+
+
+def test_a_sample_of_the_mutants_is_caught() -> None:
+    """Guards the tests: what they are there for, they notice."""
+    command = [sys.executable, "-m", "correctness.mutants", "--sample", str(SAMPLE)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_text_that_is_missing_or_stands_twice_is_named() -> None:
+    """Guards changes of the SQL: whoever makes one is told which mutant no longer fits."""
+    for old in ("there is no such text", "perform"):
+        with pytest.raises(AnchorMissing, match=old):
+            edited(installed_files(), [Edit(file="functions/claim.sql", old=old, new="")])
+
+
+def test_a_missing_anchor_of_a_gate_is_named() -> None:
+    """Guards gates: one that is not there would let every session pass."""
+    files = installed_files() | {GATES[0].file: "-- nothing"}
+    with pytest.raises(AnchorMissing, match=GATES[0].name):
+        gated(files)
+
+
+def test_only_changed_functions_are_made_again() -> None:
+    """Guards the mutants of schedules: what cannot be replaced alone is refused."""
+    before = installed_files()
+    changed = replacements(before, edited(before, [GATES[0].edit(before)]))
+    assert ["create or replace function claim"] == [one.partition("(")[0] for one in changed]
+    with pytest.raises(ValueError, match=r"tables\.sql"):
+        replacements(before, before | {"tables.sql": before["tables.sql"] + "-- more\n"})
