@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003  a value's field types stay readable at run time
+from functools import lru_cache
 from pathlib import PurePath
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Final
@@ -125,8 +126,11 @@ def _frames(trace: TracebackType | None) -> tuple[str, ...]:
         if _is_ours(frame):
             frames.clear()
         else:
-            # Names of files, not paths: where a program is installed is nobody's business.
-            code = frame.f_code
-            place = f"{PurePath(code.co_filename).name}:{line} in {code.co_name}"
-            frames.append(cut_text(place, _FRAME_LENGTH_MAX))
+            frames.append(_place(frame.f_code.co_filename, line, frame.f_code.co_name))
     return tuple(frames)
+
+
+@lru_cache(maxsize=1000)  # jobs fail together, at one place
+def _place(path: str, line: int | None, function: str) -> str:
+    # Names of files, not paths: where a program is installed is nobody's business.
+    return cut_text(f"{PurePath(path).name}:{line} in {function}", _FRAME_LENGTH_MAX)

@@ -36,7 +36,7 @@ class Calling:
         if sql is None:
             # `check` is a reserved word; quoting costs the others nothing.
             sql = f'select {columns} from {self._prefix}."{action}"({places})'
-            assert places.count("%s") == len(params), f"{action}: one place for each parameter"
+            assert places.count("%") == len(params), f"{action}: one place for each parameter"
             self._sql[action] = sql
         return Call(action=action, sql=sql, params=params, decode=decode, schema=self.schema)
 

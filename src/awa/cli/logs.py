@@ -2,7 +2,9 @@
 
 import logging
 import sys
+import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from traceback import format_exception_only, format_tb
 from types import CodeType, TracebackType
 from typing import TYPE_CHECKING, Any, Final
@@ -83,7 +85,8 @@ class TextFormatter(_Formatter):
         job = ""
         if hasattr(record, "job_id"):
             job = f" [job {record.job_id} attempt {getattr(record, 'attempt', '?')}]"
-        moment = _moment(record).strftime("%H:%M:%S.%f")[:-3]
+        second_s, ms = divmod(int(record.created * 1000), 1000)
+        moment = f"{_clock(second_s)}.{ms:03}"
         line = f"{moment} {record.levelname:7} {record.name}{job} {record.getMessage()}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
@@ -114,6 +117,11 @@ def configure_logs(*, log_format: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+
+
+@lru_cache(maxsize=2)
+def _clock(second_s: int) -> str:
+    return time.strftime("%H:%M:%S", time.gmtime(second_s))
 
 
 def _moment(record: logging.LogRecord) -> datetime:
