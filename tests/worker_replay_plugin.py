@@ -41,7 +41,8 @@ class Watching:
 
     def all(self) -> list[dict[str, Any]]:
         """Return what all workers told. A process that was killed may have left half a line."""
-        lines = (line for file in sorted(self.folder.glob("*")) for line in file.open())
+        texts = (file.read_text() for file in sorted(self.folder.glob("*")))
+        lines = (line for text in texts for line in text.splitlines(keepends=True))
         return [*self.told, *(json.loads(line) for line in lines if line.endswith("\n"))]
 
 
