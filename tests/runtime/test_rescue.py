@@ -43,17 +43,23 @@ def job(session: Session, job_id: int, *columns: str) -> tuple[Any, ...]:
 
 
 def held_by(session: Session, worker: WorkerProcess, others: list[WorkerProcess]) -> int:
-    """Store jobs until this worker has one that it does not end, and return that one."""
+    """Store jobs until this worker has one that it does not end, and return that one.
+
+    One at a time they might all go to the same worker: with company there are as many as all have
+    permits for.
+    """
     everybody = [worker, *others]
 
     def has_begun(job_id: int, workers: list[WorkerProcess]) -> bool:
         return any(f"begun {job_id} 1" in one.said() for one in workers)
 
     for _ in range(50):
-        job_id = insert(session, stay_in=worker.name)
-        wait_until(partial(has_begun, job_id, everybody), what=f"the start of job {job_id}")
-        if has_begun(job_id, [worker]):
-            return job_id
+        with session.transaction():
+            jobs = [insert(session, stay_in=worker.name) for _ in range(4 * len(others) + 1)]
+        for job_id in jobs:
+            wait_until(partial(has_begun, job_id, everybody), what=f"the start of job {job_id}")
+            if has_begun(job_id, [worker]):
+                return job_id
     raise AssertionError(f"{worker.name} never gets a job")
 
 
