@@ -6,8 +6,8 @@
 --             lock on the slot is old (a dump, a vacuum, a forgotten reader): try later, work goes on
 --             meanwhile; 'busy': others were quicker for 30 ms, or maintain the ring: try soon.
 --             reappended: entries found that nobody would have claimed, enqueued again and reported
---   touches   TRUNCATE of the slot's five tables; update lanes (floors); delete unique_keys of the jobs that
---             completed here; for what is re-appended: insert closures, ready
+--   touches   TRUNCATE of the slot's five tables; update lanes (floors; the highest number emptied, where it is above
+--             them); delete unique_keys of the jobs that completed here; for what is re-appended: insert closures, ready
 --   one step  under the maintenance lock: SHARE on ready, the proof from the slot's own rows, ACCESS
 --             EXCLUSIVE in the order ready, claims, closures, results, leases, the lanes' states into their
 --             floors (claims read these last), TRUNCATE. Each lock is waited for 30 ms at most, less than
