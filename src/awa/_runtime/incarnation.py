@@ -260,8 +260,13 @@ class Incarnation:
         while trio.current_time() < self._deadline_s:
             await self._deadline_changed.wait(until_s=self._deadline_s)
         for queue in self.queues.values():
+            queue.close()
             queue.tell_cancelled()
             queue.threads.abandon_at(trio.current_time() + THREAD_GRACE_S)
+        if self._claiming is not None:
+            # Cut off from its reply, a claim may still happen, and what it took would be a loss.
+            # stop() says for how long the reply is waited for.
+            self._claiming.shield = True
         if self._running is not None:
             self._running.cancel()
 
