@@ -120,7 +120,7 @@ def _kill_one(session: Session, console: Console, workers: Crew) -> datetime | N
     workers.start()
     for line in (
         f"worker {pid} is killed with its jobs in hand; another one starts in its place",
-        "they run again once a worker has looked on for 15 s, and is sure that it is gone",
+        "they run again once the leader has missed it for 3 s, and is sure that it is gone",
     ):
         console.print(line, style="yellow", highlight=False)
     return killed_at

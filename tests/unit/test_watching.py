@@ -95,7 +95,17 @@ def test_a_beat_begins_the_absence_anew() -> None:
     assert [] == signs(watched(*looks, watch=experienced()))
 
 
-def test_no_absence_in_a_young_session() -> None:
+def test_a_lock_that_was_seen_held_is_missed_at_once() -> None:
+    """Guards a quick rescue by a leader that has only just begun: no restart freed that lock."""
+    looks = [(0.0, 5, True), *after(1, 5, beat=5)]
+    assert [] == signs(watched(*looks[:-1]))
+    assert [Sign.ABSENCE] == signs(watched(*looks))
+    beaten = [(0.0, 5, True), *after(1, 5, beat=6)]
+    assert [Sign.ABSENCE] == signs(watched(*beaten)), "it was held at an earlier beat"
+    assert [] == signs(watched(*after(1, 5, beat=5), watch=looked(watched((0.0, 5, True)), 0.5)))
+
+
+def test_no_absence_of_a_lock_never_seen_in_a_young_session() -> None:
     """Guards restarts: no lock is held then, and the living come back within the time-out."""
     looks = [(float(s), 5, False) for s in range(15)]
     assert [] == signs(watched(*looks))
@@ -192,7 +202,8 @@ def by_definition(looks: list[Seen]) -> set[Sign]:
     )
     absent_s = sum(min(s.gap_s, 1.5) for s in unchanged[free:][1:])
     old = sum(min(s.gap_s, 5.0) for s in looks[1:]) >= 15.0
-    if old and unchanged[free:] and absent_s >= 3.0 and looks[-1].beat > 0:
+    missed = old or any(seen.alive for seen in looks)
+    if missed and unchanged[free:] and absent_s >= 3.0 and looks[-1].beat > 0:
         return {Sign.ABSENCE}
     return set()
 

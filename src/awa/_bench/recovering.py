@@ -23,8 +23,6 @@ _JOBS_PER_KILL: Final = 10_000
 _JOBS: Final = 20
 """Enqueued at once, until the worker that is to be killed holds some."""
 _HELD_MIN: Final = 10
-_WARM_S: Final = 16.0
-"""The leader judges by absence only after it has looked on for the time-out, 15 s."""
 _TIMEOUT_S: Final = 60.0
 
 
@@ -40,7 +38,6 @@ def measure_recovery(server: Server, jobs: int) -> dict[str, float]:
             session.execute("select awa.ensure_lane('default')")
             (survivor,) = stack.enter_context(worker_processes(conninfo, 1))
             wait_until_up(session, [survivor])
-            time.sleep(_WARM_S)
             rescued_s = [_kill_one(session, conninfo, survivor) for _ in range(kills(jobs))]
         found = {
             "recovery.kill9_s.median": statistics.median(rescued_s),

@@ -9,8 +9,8 @@ A worker is lost when the observer has seen one of these:
 
 * silence: the same beat in several looks, over the whole time-out;
 * absence: the same beat, and nobody holding the worker's liveness lock, through the grace. Only
-  after the observer has looked on for the whole time-out: right after a restart of the server
-  nobody's lock is held, until everybody is back.
+  of a worker whose lock the observer has seen held before, or after it has looked on for the whole
+  time-out: right after a restart of the server nobody's lock is held, until everybody is back.
 
 Between two looks the observer may itself have been asleep, with or without the rest of the world.
 So the time between two looks counts only up to a bound, however long it was.
@@ -76,6 +76,8 @@ class _Record:
     silent_s: float
     absent_s: float | None
     """None: the last look saw its lock held."""
+    was_held: bool
+    """Some look saw its lock held, at this beat or an earlier one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +141,9 @@ def look_again_s(workers: int, *, least_s: float, share_s: float) -> float:
 
 
 def _after(before: _Record | None, seen: Observed, gap_s: float, patience: Patience) -> _Record:
+    was_held = seen.alive or (before is not None and before.was_held)
     if before is None or before.beat != seen.beat:
-        return _Record(seen.beat, 1, 0.0, None if seen.alive else 0.0)
+        return _Record(seen.beat, 1, 0.0, None if seen.alive else 0.0, was_held)
     if seen.alive:
         absent_s = None
     elif before.absent_s is None:
@@ -148,7 +151,7 @@ def _after(before: _Record | None, seen: Observed, gap_s: float, patience: Patie
     else:
         absent_s = before.absent_s + min(gap_s, patience.glance_s)
     silent_s = before.silent_s + min(gap_s, patience.beat_s)
-    return _Record(seen.beat, before.looks + 1, silent_s, absent_s)
+    return _Record(seen.beat, before.looks + 1, silent_s, absent_s, was_held)
 
 
 def _signs(
@@ -157,7 +160,7 @@ def _signs(
     if record.looks >= patience.looks_min and record.silent_s >= patience.timeout_s:
         yield Sign.SILENCE, record.silent_s
     elif (
-        long_enough
+        (long_enough or record.was_held)
         # Before its first beat a worker may not have opened the sessions that hold its lock.
         and record.beat > 0
         and record.absent_s is not None
