@@ -9,8 +9,9 @@ A worker is lost when the observer has seen one of these:
 
 * silence: the same beat in several looks, over the whole time-out;
 * absence: the same beat, and nobody holding the worker's liveness lock, through the grace. Only
-  of a worker whose lock the observer has seen held before, or after it has looked on for the whole
-  time-out: right after a restart of the server nobody's lock is held, until everybody is back.
+  of a worker that lived in the observer's session: some look saw its lock held, or a beat came
+  between two looks, which a connection brought that held the lock. Right after a restart of the
+  server nobody's lock is held until everybody is back; but then the observer's session is new, too.
 
 Between two looks the observer may itself have been asleep, with or without the rest of the world.
 So the time between two looks counts only up to a bound, however long it was.
@@ -76,8 +77,8 @@ class _Record:
     silent_s: float
     absent_s: float | None
     """None: the last look saw its lock held."""
-    was_held: bool
-    """Some look saw its lock held, at this beat or an earlier one."""
+    was_here: bool
+    """It held its lock at some moment of the observer's session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +87,6 @@ class Watch:
 
     answered_s: float | None = None
     """When the last look was answered, by the observer's own clock."""
-    watched_s: float = 0.0
-    """How long the session has been looking on, with the same bound between two looks."""
     records: Mapping[int, _Record] = field(default_factory=dict)
 
 
@@ -108,9 +107,10 @@ def look(
     assert gap_s >= 0
     return Watch(
         answered_s=answered_s,
-        watched_s=watch.watched_s + min(gap_s, patience.beat_s),
         records={
-            seen.worker: _after(watch.records.get(seen.worker), seen, gap_s, patience)
+            seen.worker: _after(before, seen, gap_s, patience)
+            if (before := watch.records.get(seen.worker)) is not None
+            else _first(seen, looked_before=watch.answered_s is not None)
             for seen in workers
         },
     )
@@ -118,11 +118,10 @@ def look(
 
 def lost(watch: Watch, patience: Patience) -> tuple[Lost, ...]:
     """The workers that the watch shows to be lost."""
-    long_enough = watch.watched_s >= patience.timeout_s
     return tuple(
         Lost(worker=worker, beat=record.beat, sign=sign, seconds=seconds)
         for worker, record in watch.records.items()
-        for sign, seconds in _signs(record, patience, long_enough=long_enough)
+        for sign, seconds in _signs(record, patience)
     )
 
 
@@ -140,10 +139,16 @@ def look_again_s(workers: int, *, least_s: float, share_s: float) -> float:
     return max(least_s, workers * share_s)
 
 
-def _after(before: _Record | None, seen: Observed, gap_s: float, patience: Patience) -> _Record:
-    was_held = seen.alive or (before is not None and before.was_held)
-    if before is None or before.beat != seen.beat:
-        return _Record(seen.beat, 1, 0.0, None if seen.alive else 0.0, was_held)
+def _first(seen: Observed, *, looked_before: bool) -> _Record:
+    # A worker that was not there at the last look has beaten since, if it ever has.
+    was_here = seen.alive or (looked_before and seen.beat > 0)
+    return _Record(seen.beat, 1, 0.0, None if seen.alive else 0.0, was_here)
+
+
+def _after(before: _Record, seen: Observed, gap_s: float, patience: Patience) -> _Record:
+    if before.beat != seen.beat:
+        return _Record(seen.beat, 1, 0.0, None if seen.alive else 0.0, was_here=True)
+    was_here = before.was_here or seen.alive
     if seen.alive:
         absent_s = None
     elif before.absent_s is None:
@@ -151,16 +156,14 @@ def _after(before: _Record | None, seen: Observed, gap_s: float, patience: Patie
     else:
         absent_s = before.absent_s + min(gap_s, patience.glance_s)
     silent_s = before.silent_s + min(gap_s, patience.beat_s)
-    return _Record(seen.beat, before.looks + 1, silent_s, absent_s, was_held)
+    return _Record(seen.beat, before.looks + 1, silent_s, absent_s, was_here)
 
 
-def _signs(
-    record: _Record, patience: Patience, *, long_enough: bool
-) -> Iterable[tuple[Sign, float]]:
+def _signs(record: _Record, patience: Patience) -> Iterable[tuple[Sign, float]]:
     if record.looks >= patience.looks_min and record.silent_s >= patience.timeout_s:
         yield Sign.SILENCE, record.silent_s
     elif (
-        (long_enough or record.was_held)
+        record.was_here
         # Before its first beat a worker may not have opened the sessions that hold its lock.
         and record.beat > 0
         and record.absent_s is not None
