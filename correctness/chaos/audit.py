@@ -1,0 +1,182 @@
+"""The one audit that ends every scenario.
+
+Every committed job ended exactly once, as its kind should, and had its effect; what was refused or
+rolled back left nothing; what is in doubt is there whole or not at all; `awa.check()` finds
+nothing; rows updated and deleted, and sessions, stayed within what the jobs call for.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+import trio
+
+from awa._storage.executors import run_sync
+from awa._storage.functions import Storage
+from correctness.chaos.jobs import end_of
+from correctness.chaos.preparing import open_session
+from correctness.chaos.report import Report
+from correctness.chaos.stage import Stage, TookTooLong
+
+STOP_S_MAX: Final = 90.0
+SESSIONS_MAX: Final = 5
+"""Of a worker: three, and two more to lead. One that starts anew may have old ones for a moment."""
+CRASH_LOOP: Final = "crash_loop"
+SHOWN: Final = 5
+
+UNENDED: Final = """\
+select count(*) from awa.jobs where state not in ('completed', 'failed', 'cancelled')"""
+CHANGES: Final = """\
+select c.relname, coalesce(s.n_tup_ins, 0), coalesce(s.n_tup_upd, 0), coalesce(s.n_tup_del, 0)
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+left join pg_stat_user_tables s on s.relid = c.oid
+where n.nspname = 'awa' and c.relkind = 'r'"""
+RING: Final = ("ready_", "claims_", "closures_", "results_", "leases_")
+
+
+async def audit(stage: Stage, name: str, *, drain_s: float) -> Report:
+    """Let everything end, stop the workers, and judge."""
+    stage.stop_producers()
+    problems = stage.problems
+    try:
+        await stage.until(lambda: has_drained(stage), "the end of every job", limit_s=drain_s)
+    except TookTooLong as error:
+        problems.append(str(error))
+    await stop_workers(stage)
+    await trio.to_thread.run_sync(judge, stage)
+    ends = Counter(n for (n,) in stage.query("select n from chaos.ends"))
+    books = stage.books
+    return Report(
+        scenario=name,
+        faults=dict(Counter(fault.kind for fault in stage.faults)),
+        jobs=len(books.committed),
+        doubted=len(books.doubted),
+        doubted_kept=len(books.doubted & ends.keys()),
+        lost=len(books.committed.keys() - ends.keys()),
+        ended_twice=sum(count > 1 for count in ends.values()),
+        duplicates=stage.effects.duplicates(),
+        given_up=len(given_up(stage)),
+        recoveries_s=tuple(stage.recoveries_s),
+        seconds=time.monotonic() - stage.began_s,
+        figures=stage.figures,
+        problems=tuple(problems),
+    )
+
+
+def has_drained(stage: Stage) -> bool:
+    """Whether every job that is there has ended."""
+    committed = stage.books.committed
+    found = stage.query("select count(distinct n) from chaos.ends")
+    if found[0][0] < len(committed) or committed.keys() - stage.ended(set(committed)):
+        return False
+    return bool(stage.query(UNENDED) == [(0,)])
+
+
+async def stop_workers(stage: Stage) -> None:
+    """Tell those that live to end, and hold that they do."""
+    for worker in stage.workers:
+        if worker.frozen:
+            worker.thaw()
+    living = stage.living()
+    for worker in living:
+        worker.stop()
+    for worker in living:
+        try:
+            await stage.until(lambda w=worker: not w.is_alive(), "its end", limit_s=STOP_S_MAX)  # type: ignore[misc]
+        except TookTooLong:
+            stage.problems.append(f"{worker.name} did not end when it was told to")
+        else:
+            if worker.process.returncode != 0:
+                code = worker.process.returncode
+                stage.problems.append(f"{worker.name} ended with {code}: {worker.log()[-500:]}")
+
+
+def judge(stage: Stage) -> None:
+    """Write down everything that is wrong."""
+    stage.look()
+    for found in (wrong_ends(stage), wrong_effects(stage), broken(stage), unbounded(stage)):
+        stage.problems.extend(found)
+
+
+def wrong_ends(stage: Stage) -> Iterator[str]:
+    """Say which jobs have not ended exactly once, or otherwise than they should."""
+    books = stage.books
+    ends = stage.query("select n, job_id, state, reason from chaos.ends")
+    times = Counter(n for n, *_ in ends)
+    yield from some("committed and never ended", books.committed.keys() - times.keys())
+    yield from some("ended more than once", {n for n, count in times.items() if count > 1})
+    yield from some("refused or rolled back, and there", books.refused & times.keys())
+    yield from some("ended, and never made", times.keys() - books.wishes.keys())
+    yield from some(
+        "ended otherwise than they should",
+        {
+            n
+            for n, _, state, reason in ends
+            if n in books.wishes and state != end_of(books.wishes[n].kind) and reason != CRASH_LOOP
+        },
+    )
+    yield from some("of two ids", {n for n, count in stage_ids(ends).items() if count > 1})
+
+
+def stage_ids(ends: list[tuple[int, int, str, str]]) -> Counter[int]:
+    """Return how many jobs there are of each number."""
+    return Counter(n for n, _ in {(n, job_id) for n, job_id, *_ in ends})
+
+
+def given_up(stage: Stage) -> set[int]:
+    """Return the jobs that ended because workers were lost with them too often."""
+    return {n for (n,) in stage.query("select n from chaos.ends where reason = %s", [CRASH_LOOP])}
+
+
+def wrong_effects(stage: Stage) -> Iterator[str]:
+    """Say which jobs have no effect, or one that they should not have."""
+    books, effects = stage.books, stage.effects
+    owed = books.committed.keys() - given_up(stage)
+    yield from some("committed and without an effect", owed - effects.done.keys())
+    yield from some("refused or rolled back, and run", books.refused & effects.begins.keys())
+    ends = dict(stage.query("select n, state from chaos.ends"))
+    yield from some(
+        "completed without an effect",
+        {n for n, state in ends.items() if state == "completed"} - effects.done.keys(),
+    )
+
+
+def broken(stage: Stage) -> Iterator[str]:
+    """Say what `awa.check()` finds."""
+    with open_session(stage.admin) as session:
+        violations = run_sync(session, Storage("awa").check())
+    for violation in violations[:SHOWN]:
+        yield f"check: {violation}"
+
+
+def unbounded(stage: Stage) -> Iterator[str]:
+    """Say which tables were changed more than they may be, and who had too many sessions."""
+    changes = {name: counts for name, *counts in stage.query(CHANGES)}
+    for name, (_, updated, deleted) in sorted(changes.items()):
+        if name.startswith(RING) and (updated or deleted):
+            yield f"{name}: {updated} rows updated and {deleted} deleted, in a log"
+    inserted, updated, deleted = changes["deferred"]
+    if updated or deleted > inserted:
+        yield f"deferred: {updated} rows updated, {deleted} of {inserted} deleted"
+    beats = sum(beats_at_most(stage, each.heartbeat_s) for each in stage.workers)
+    if changes["workers"][1] > beats:
+        yield f"workers: {changes['workers'][1]} updates, and at most {beats:.0f} beats"
+    stage.figures["updated"] = sum(updated for _, updated, _ in changes.values())
+    stage.figures["deleted"] = sum(deleted for _, _, deleted in changes.values())
+    most = stage.audience.sessions_max
+    stage.figures["sessions of a worker"] = max(most.values(), default=0)
+    for name, count in most.items():
+        if count > 2 * SESSIONS_MAX:
+            yield f"{name}: {count} sessions at a time"
+
+
+def beats_at_most(stage: Stage, heartbeat_s: float) -> float:
+    """Return how many beats a worker may have sent: some come early, when something ended."""
+    return 20 + 2 * (time.monotonic() - stage.began_s) / heartbeat_s
+
+
+def some(what: str, numbers: set[int]) -> Iterator[str]:
+    """Say how many jobs these are, and name a few; nothing for none."""
+    if numbers:
+        yield f"{len(numbers)} jobs {what}: {sorted(numbers)[:SHOWN]}"

@@ -1,0 +1,13 @@
+"""Every scenario, in the order in which they are run."""
+
+from typing import Final
+
+from correctness.chaos import killing
+from correctness.chaos.scenario import Scenario
+
+SCENARIOS: Final[tuple[Scenario, ...]] = (*killing.SCENARIOS,)
+
+
+def named(name: str) -> Scenario:
+    """Return the scenario of this name. Raises KeyError."""
+    return {scenario.name: scenario for scenario in SCENARIOS}[name]

@@ -1,0 +1,140 @@
+"""A worker as a process of its own: `python -m correctness.chaos.worker CONNINFO NAME FOLDER`.
+
+It says `started` once the database knows it, and ends as it should when it is sent SIGTERM.
+Handlers write what they do to FOLDER/NAME.effects.
+"""
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import trio
+
+import awa
+from awa._runtime.settings import Retention, WorkerSettings
+from awa._runtime.worker import Worker
+from correctness.chaos.effects import What
+from correctness.chaos.jobs import DOOMED, FLAKY, QUEUE, QUICK, SNOOZING, THREADED, Errand
+
+BACKOFF_S = (0.2,)
+SNOOZE_S = 0.3
+STOP_S = 20.0
+
+
+class Refusal(Exception):
+    """What failing handlers raise."""
+
+
+class Journal:
+    """Writes effects."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+
+    def write(self, what: What, job: awa.Job[Errand]) -> None:
+        """Write one line, at once."""
+        line = f"{what} {time.monotonic():.4f} {job.args.n} {job.run_lease}\n"
+        os.write(self._file, line.encode())
+
+
+def handlers(journal: Journal) -> awa.AsyncClient:
+    """Return a client with the handlers."""
+    client = awa.AsyncClient("postgresql:///unused")
+
+    @client.task(Errand, kind=QUICK, queue=QUEUE)
+    async def quick(job: awa.Job[Errand]) -> int:
+        journal.write("begun", job)
+        await trio.sleep(job.args.last_s)
+        journal.write("done", job)
+        return job.args.n
+
+    @client.task(Errand, kind=THREADED, queue=QUEUE)
+    def threaded(job: awa.Job[Errand]) -> None:
+        journal.write("begun", job)
+        time.sleep(job.args.last_s)
+        journal.write("done", job)
+
+    @client.task(Errand, kind=FLAKY, queue=QUEUE, backoff=BACKOFF_S)
+    async def flaky(job: awa.Job[Errand]) -> None:
+        journal.write("begun", job)
+        await trio.lowlevel.checkpoint()
+        if job.attempt == 1:
+            raise Refusal("the first attempt always fails")
+        journal.write("done", job)
+
+    @client.task(Errand, kind=SNOOZING, queue=QUEUE)
+    async def snoozing(job: awa.Job[Errand]) -> awa.Snooze | None:
+        journal.write("begun", job)
+        await trio.lowlevel.checkpoint()
+        if job.run_lease == 1:
+            return awa.Snooze(SNOOZE_S)
+        journal.write("done", job)
+        return None
+
+    @client.task(Errand, kind=DOOMED, queue=QUEUE, backoff=BACKOFF_S)
+    async def doomed(job: awa.Job[Errand]) -> None:
+        journal.write("begun", job)
+        await trio.lowlevel.checkpoint()
+        if job.attempt == job.max_attempts:
+            journal.write("done", job)
+        raise Refusal("every attempt fails")
+
+    return client
+
+
+async def main(settings: WorkerSettings, journal: Journal) -> None:
+    """Work until told to stop."""
+    worker = Worker(settings, handlers(journal)._handlers.by_kind)  # noqa: SLF001  # as a client does
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(worker.run)
+            print("started", flush=True)
+            nursery.start_soon(stop_when_told, worker, signals)
+            await worker.ended.wait()
+            nursery.cancel_scope.cancel()
+
+
+async def stop_when_told(worker: Worker, signals: AsyncIterator[int]) -> None:
+    """Stop at the first signal."""
+    async for _ in signals:
+        worker.stop(timeout_s=STOP_S)
+
+
+def arguments() -> argparse.Namespace:
+    """Return what the command line says."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("conninfo")
+    parser.add_argument("name")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--handlers", type=int, default=8, help="that run at once")
+    parser.add_argument("--heartbeat-s", type=float, default=5.0)
+    parser.add_argument("--no-lead", dest="lead", action="store_false")
+    parser.add_argument("--retention", type=json.loads, default={}, help="awa.Retention, as JSON")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    given = arguments()
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
+    )
+    trio.run(
+        main,
+        WorkerSettings(
+            conninfo=given.conninfo,
+            schema="awa",
+            queues=((QUEUE, given.handlers),),
+            version="0",
+            name=given.name,
+            heartbeat_s=given.heartbeat_s,
+            lead=given.lead,
+            retention=Retention(**given.retention),
+        ),
+        Journal(given.folder / f"{given.name}.effects"),
+    )
