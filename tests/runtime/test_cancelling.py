@@ -8,6 +8,7 @@ import pytest
 import trio
 
 import awa
+from awa._runtime import incarnation
 from tests.fix_database import NewSession, Session
 from tests.workers import WAIT_S_MAX, Number, health_of, until, until_state
 
@@ -144,9 +145,11 @@ async def test_a_cancel_that_nobody_was_told_of_is_seen_after_the_next_beat(
 
 
 async def test_a_cancelled_attempt_that_waits_behind_another_never_starts(
-    database: str, session: NewSession
+    database: str, session: NewSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Guards jobs claimed ahead: they are running to the database, and not here."""
+    # However slow the machine is, they wait here until the worker has heard of the cancel.
+    monkeypatch.setattr(incarnation, "PREFETCH_WAIT_MAX_S", WAIT_S_MAX)
     seen: list[int] = []
     blocked = trio.Event()
     async with awa.AsyncClient(database) as client:
@@ -156,7 +159,7 @@ async def test_a_cancelled_attempt_that_waits_behind_another_never_starts(
             seen.append(job.args.n)
             if job.args.n == -1:
                 blocked.set()
-                await trio.sleep(2)  # time to be told of the cancel
+                await until(lambda: health_of(client).ended_elsewhere == 1)
 
         await client.insert_many([Number(0)] * 200, queue="q")
         await client.start([("q", 1)])

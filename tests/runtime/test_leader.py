@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any, Final
 
 import pytest
@@ -80,19 +81,35 @@ async def test_a_job_deferred_by_a_long_transaction_is_not_forgotten(
     database: str, session: NewSession
 ) -> None:
     """Guards the timer's order: who read it before the promoter looked tells nobody."""
-    async with working(database, "w") as worker:
+    promotions = NotedPromotions()
+    async with working(database, "w", storage=promotions) as worker:
         await until(lambda: leads(worker))
         producer = session(autocommit=False)
         later(producer, 1, "1.5 seconds")
         with session() as other:
             # This one sets the timer to a time after the first job's.
             later(other, 2, "30 seconds")
-        await trio.sleep(0.5)
+        looks = promotions.looks
+        # The second of them began after all that.
+        await until(lambda: promotions.looks >= looks + 2)
         producer.commit()
         due_s = trio.current_time() + 1.0
         with session() as looking:
             await until(lambda: state(looking, 1) == "completed")
         assert trio.current_time() < due_s + LATE_S_MAX
+
+
+class NotedPromotions(Storage):
+    """A storage that counts the ends of the promoter's looks."""
+
+    def __init__(self) -> None:
+        super().__init__("awa")
+        self.looks = 0
+
+    def set_timer(self, at: datetime | None) -> Call[None]:
+        """Count, and set it."""
+        self.looks += 1
+        return super().set_timer(at)
 
 
 def later(session: Session, number: int, delay: str) -> None:
