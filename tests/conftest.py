@@ -3,6 +3,7 @@
 import signal
 
 pytest_plugins = [
+    "tests.fix_bouncer",
     "tests.fix_cluster",
     "tests.fix_database",
     "tests.fix_faults",

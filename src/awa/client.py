@@ -21,7 +21,7 @@ from awa._client.queues import QueueChoice, checked_queues
 from awa._client.steps import drive
 from awa._client.tasks import Tasks
 from awa._client.transactions import Transaction
-from awa._client.urls import target_of
+from awa._client.urls import direct_of, target_of
 from awa._core.batches import batches
 from awa._core.options import checked_duration_s, checked_int
 from awa._runtime.limits import DEADLINE_GRACE_S, POLL_DEAF_S, SHUTDOWN_TIMEOUT_S
@@ -63,7 +63,8 @@ class AsyncClient(Tasks, AsyncJobs, AsyncQueues, AsyncDlq):
 
     `url`: a PostgreSQL URL or connection string, or `embedded://NAME` for a server of your own;
     without it `DATABASE_URL` counts. `schema`: where Awa lives. `pool_size`: connections for
-    producing and administering; a worker has its own, three and two more to lead.
+    producing and administering; a worker has its own, three and two more to lead. `direct_url`:
+    the server itself where `url` is a pooler's; there a worker listens and leads.
     Raises ConfigurationError when no database is named.
     """
 
@@ -73,9 +74,11 @@ class AsyncClient(Tasks, AsyncJobs, AsyncQueues, AsyncDlq):
         *,
         schema: str = SCHEMA_DEFAULT,
         pool_size: int = POOL_SIZE_DEFAULT,
+        direct_url: str | None = None,
     ) -> None:
         super().__init__()
         self._target = target_of(url)
+        self._direct_conninfo = direct_of(direct_url)
         self._storage = Storage(schema)
         self._pool_size = checked_int("pool_size", pool_size, low=1, high=1000)
         self._producing = Producing(self._storage, self._handlers)
@@ -181,6 +184,7 @@ class AsyncClient(Tasks, AsyncJobs, AsyncQueues, AsyncDlq):
             raise ConfigurationError("this client's worker runs already")
         settings = WorkerSettings(
             conninfo=self._conninfo,
+            direct_conninfo=self._direct_conninfo,
             schema=self.schema,
             queues=chosen,
             version=VERSION,

@@ -16,12 +16,13 @@ from awa._client.producing import JobHandle, Lane, Producing, handle_of
 from awa._client.queue_admin import Queues
 from awa._client.steps import drive_sync
 from awa._client.tasks import Tasks
-from awa._client.urls import target_of
+from awa._client.urls import direct_of, target_of
 from awa._client.working import work
 from awa._core.batches import batches
 from awa._runtime.limits import DEADLINE_GRACE_S
 from awa._runtime.settings import DEFAULT_RETENTION, HEALTH_HOST, Retention
 from awa._storage.calls import counted
+from awa._storage.connecting import prepare_nothing_in_pools
 from awa._storage.executors import run_sync
 from awa._storage.functions import Storage
 from awa._storage.history import storage_status
@@ -56,9 +57,17 @@ class Client(Tasks, Jobs, Queues, Dlq):
     block, closes it. Arguments and errors as in `AsyncClient`.
     """
 
-    def __init__(self, url: str | None = None, *, schema: str = SCHEMA_DEFAULT) -> None:
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        schema: str = SCHEMA_DEFAULT,
+        direct_url: str | None = None,
+    ) -> None:
         super().__init__()
         self._url = url
+        direct_of(direct_url)
+        self._direct_url = direct_url
         self._target = target_of(url)
         self._storage = Storage(schema)
         self._producing = Producing(self._storage, self._handlers)
@@ -165,7 +174,7 @@ class Client(Tasks, Jobs, Queues, Dlq):
 
     def asynchronous(self) -> AsyncClient:
         """An asynchronous client of the same database, schema and handlers."""
-        client = AsyncClient(self._url, schema=self.schema)
+        client = AsyncClient(self._url, schema=self.schema, direct_url=self._direct_url)
         client._handlers = self._handlers  # noqa: SLF001  # its twin
         return client
 
@@ -231,6 +240,6 @@ class Client(Tasks, Jobs, Queues, Dlq):
         if self._server is None:
             self._conninfo, self._server = self._target.open()
         try:
-            return psycopg.connect(self._conninfo, autocommit=True)
+            return prepare_nothing_in_pools(psycopg.connect(self._conninfo, autocommit=True))
         except psycopg.OperationalError as error:
             raise not_connected(self._conninfo, str(error)) from error

@@ -52,3 +52,16 @@ def target_of(url: str | None, environment: Mapping[str, str] = os.environ) -> T
     except ProgrammingError as error:
         raise ConfigurationError(f"the connection string is malformed: {error}") from error
     return Target(conninfo=chosen, embedded=None)
+
+
+def direct_of(url: str | None) -> str | None:
+    """The connection string of a server that is reached past its pooler; None for no such way.
+
+    Raises ConfigurationError.
+    """
+    if url is None:
+        return None
+    target = target_of(url)
+    if target.conninfo is None:
+        raise ConfigurationError("an embedded server has no pooler: leave out direct_url")
+    return target.conninfo

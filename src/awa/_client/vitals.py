@@ -30,6 +30,8 @@ class WorkerVitals:
     beat_age_s: float
     alive: bool
     """Whether a session of it holds its liveness lock."""
+    poll_only: bool
+    """It goes through a pooler in transaction mode: without that lock, and never woken."""
     leads: bool
 
 
@@ -75,7 +77,7 @@ def vitals_problems(found: Vitals, *, waiting_max_s: float | None = None) -> lis
     if not found.workers:
         problems.append("there is no worker")
     elif found.leader is None:
-        problems.append("no worker leads: nothing is promoted or rescued")
+        problems.append("no worker leads: nothing is promoted or rescued" + _why(found.workers))
     problems += [
         f"worker {one.name} on {one.host} has not beaten for {one.beat_age_s:.0f} s"
         for one in found.workers
@@ -89,6 +91,11 @@ def vitals_problems(found: Vitals, *, waiting_max_s: float | None = None) -> lis
     return problems
 
 
+def _why(workers: tuple[WorkerVitals, ...]) -> str:
+    behind_pools = all(one.poll_only for one in workers)
+    return "; all go through a pooler, and one has to go directly" if behind_pools else ""
+
+
 def _worker(row: dict[str, Any]) -> WorkerVitals:
     return WorkerVitals(
         name=row["name"],
@@ -97,5 +104,6 @@ def _worker(row: dict[str, Any]) -> WorkerVitals:
         queues=tuple(row["queues"]),
         beat_age_s=float(row["beat_age_s"]),
         alive=row["alive"],
+        poll_only=row["poll_only"],
         leads=row["leads"],
     )

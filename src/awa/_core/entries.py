@@ -142,13 +142,15 @@ class StopAnswer(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerInfo:
-    """How a worker process introduces itself; shown to operators, decides nothing."""
+    """How a worker process introduces itself to operators, and in one point to observers."""
 
     name: str
     host: str
     pid: int
     queues: tuple[str, ...]
     version: str
+    poll_only: bool = False
+    """No session of its lasts: it holds no liveness lock, and is judged by its beats alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,13 +189,14 @@ class ClaimRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimAnswer:
-    """What a claim took, and what it says of each queue that gave nothing."""
+    """What a claim took, and what it says of the queues."""
 
     rows: tuple[ClaimRow, ...]
     empty: frozenset[str]
     """Nothing to take there now: the worker may go to sleep for these."""
     busy: frozenset[str]
-    """Another claim is at work there, which is not idleness: ask again soon."""
+    """Another claim is at work there, which is not idleness: ask again soon. Also of a queue that gave
+    less than its limit, when that may not be all."""
 
 
 class Body(NamedTuple):
@@ -373,7 +376,7 @@ class Observed:
     worker: int
     beat: int
     alive: bool
-    """Whether a session of its holds its liveness lock."""
+    """Whether a session of its holds its liveness lock, or none can be expected to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

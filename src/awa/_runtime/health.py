@@ -32,6 +32,8 @@ class WorkerHealth:
     """starting, running or stopping."""
     listening: bool
     """False: the worker polls, because it cannot be woken just now."""
+    poll_only: bool
+    """It never can be: it goes through a pooler in transaction mode."""
     beat_age_s: float
     claim_age_s: float | None
     """Since the last claim was answered; None before the first. A sleeping worker claims seldom."""
@@ -76,7 +78,8 @@ class WorkerHealth:
         """The health of a worker in this life; None between two lives and before the first."""
         return cls(
             state="stopping" if stopping else "starting" if life is None else "running",
-            listening=life is not None and life.listener.is_up,
+            listening=life is not None and life.listener.is_up and not life.poll_only,
+            poll_only=life is not None and life.poll_only,
             beat_age_s=0.0 if life is None else trio.current_time() - life.heart.beat_s,
             claim_age_s=None if life is None else _age_s(life.claims.answered_s),
             settle_age_s=None if life is None else _age_s(life.settles.answered_s),
@@ -108,7 +111,7 @@ def not_ready(worker: WorkerHealth) -> list[str]:
     problems += [f"{name}: {trouble}" for name, trouble in worker.troubles.items()]
     if worker.state != "running":
         problems.append(f"the worker is {worker.state}")
-    elif not worker.listening:
+    elif not worker.listening and not worker.poll_only:
         problems.append("there is no listener: the worker polls")
     return problems
 

@@ -28,6 +28,7 @@ from awa._runtime.listening import Listener, listen_calls
 from awa._runtime.permits import Permits
 from awa._runtime.reconnecting import ANSWERS, Session
 from awa._runtime.reporting import Reporter
+from awa._runtime.routes import Route, Routes
 from awa._runtime.running import QueueRun
 from awa._runtime.settings import WorkerSettings
 from awa._runtime.settling import Settler
@@ -40,6 +41,9 @@ from awa._storage.functions import Storage
 from awa.errors import UnknownWorker
 
 _log: Final = logging.getLogger("awa.worker")
+
+_WORKING: Final = ("claim", "settle")
+"""These sessions do the work; the others live long, or end before the work does."""
 
 # The last beat takes a full look.
 LAST_BEAT: Final = WHOLE_LOOK_BEATS * 2**40
@@ -63,6 +67,7 @@ class Incarnation:
         self,
         *,
         worker: int,
+        routes: Routes,
         settings: WorkerSettings,
         storage: Storage,
         handlers: Mapping[str, Handler],
@@ -70,6 +75,7 @@ class Incarnation:
         parts: Parts = Parts(),  # a frozen value
     ) -> None:
         self._worker = worker
+        self._routes = routes
         self._queue_run = parts.queue_run
         self._settings = settings
         self._storage = storage
@@ -115,7 +121,7 @@ class Incarnation:
         self._ended = Signal()
         self._leader: Leader | None = None
         self.listener: Final = Listener(
-            self._session("listen", pings=True, listens=True),
+            self._session("listen", pings=True, listens=not self.poll_only),
             schema=settings.schema,
             on_heard=self._claimer.heard,
             on_leader=self._leader_told,
@@ -135,7 +141,7 @@ class Incarnation:
             interval_s=settings.heartbeat_s,
         )
         self.watchdog: Final = Watchdog(self._stalls, loop_lag_s=settings.loop_lag_s)
-        if settings.lead:
+        if routes.leads(settings):
             self._leader = Leader(
                 settings=settings,
                 storage=storage,
@@ -195,6 +201,11 @@ class Incarnation:
             for queue in self.queues.values()
         ]
         return [stall for stall in found if stall is not None]
+
+    @property
+    def poll_only(self) -> bool:
+        """Whether this worker is never woken: no session of its lasts."""
+        return self._routes.poll_only
 
     @property
     def leads(self) -> bool:
@@ -307,7 +318,8 @@ class Incarnation:
         )
 
     def _listener_up(self) -> None:
-        self._claimer.listener_up()
+        if not self.poll_only:
+            self._claimer.listener_up()
         # What was notified meanwhile was not heard.
         self._leader_told()
         self._ended.set()
@@ -333,13 +345,18 @@ class Incarnation:
         final: tuple[type[Exception], ...] = ANSWERS,
     ) -> Session:
         settings = self._settings
-        hello = [self._storage.hold_alive(self._worker)]
+        route = self._route(name)
+        hello = [self._storage.hold_alive(self._worker)] if route.lasting else []
         if listens:
             hello += listen_calls(settings.schema)
         return Session(
             name=name,
-            conninfo=settings.conninfo,
+            conninfo=route.conninfo,
             hello=hello,
             settings=settings.pinging_settings() if pings else settings.session_settings(),
+            lasting=route.lasting,
             final=final,
         )
+
+    def _route(self, name: str) -> Route:
+        return self._routes.work if name in _WORKING else self._routes.direct

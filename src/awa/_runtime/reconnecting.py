@@ -20,6 +20,7 @@ from awa._storage.calls import Call
 from awa._storage.connecting import open_connection
 from awa._storage.driver import TrioConnection
 from awa._storage.executors import run_trio, run_trio_pipeline
+from awa._storage.pooling import sessions_last
 from awa.errors import AwaError, InvalidInput, LimitExceeded, ServerBusy, UnknownWorker
 
 T = TypeVar("T")
@@ -41,7 +42,8 @@ ANSWERS: Final = (UnknownWorker, InvalidInput, LimitExceeded)
 class Session:
     """One connection, used by one task. `hello` is said first on every new connection.
 
-    `final` are the errors that end the asking.
+    `lasting`: it is known that a session lasts there, so `settings` may be made in it. `final` are
+    the errors that end the asking.
     """
 
     def __init__(
@@ -51,12 +53,14 @@ class Session:
         conninfo: str,
         hello: Sequence[Call[Any]] = (),
         settings: Mapping[str, str] | None = None,
+        lasting: bool = False,
         final: tuple[type[Exception], ...] = ANSWERS,
     ) -> None:
         self.name: Final = name
         self._conninfo = conninfo
         self._hello = hello
         self._settings = settings
+        self._lasting = lasting
         self._final = final
         self._conn: TrioConnection[Any] | None = None
         self._stack = AsyncExitStack()
@@ -86,6 +90,14 @@ class Session:
 
         return await self._until_answered(first.action, send)
 
+    async def lasts(self) -> bool:
+        """Whether sessions last here, or are those of a pooler; asked until answered."""
+
+        async def look(conn: TrioConnection[Any]) -> bool:
+            return await sessions_last(conn, self._conninfo)
+
+        return await self._until_answered("self-test", look)
+
     async def aclose(self) -> None:
         """Close the connection, if there is one."""
         self._conn = None
@@ -97,7 +109,7 @@ class Session:
         """The connection, made if there is none. Raises what the attempt raises."""
         if self._conn is None:
             conn = await self._stack.enter_async_context(
-                open_connection(self._conninfo, settings=self._settings)
+                open_connection(self._conninfo, settings=self._settings, lasting=self._lasting)
             )
             try:
                 for call in self._hello:

@@ -61,6 +61,8 @@ class WorkerSettings:
     schema: str
     queues: tuple[tuple[str, int], ...]
     version: str
+    direct_conninfo: str | None = None
+    """Where to listen and to lead, if `conninfo` is a pooler's."""
     name: str = field(default_factory=lambda: f"{platform.node()}:{os.getpid()}")
     poll_s: float = POLL_DEAF_S
     """How often an empty queue is asked for while there is no listener."""
@@ -83,14 +85,15 @@ class WorkerSettings:
     """... and after so long it makes /healthz fail, if no deadline will end it; None for never."""
     loop_lag_s: float = LOOP_LAG_S
 
-    def info(self) -> WorkerInfo:
-        """How the worker introduces itself to operators."""
+    def info(self, *, poll_only: bool = False) -> WorkerInfo:
+        """How the worker introduces itself."""
         return WorkerInfo(
             name=self.name,
             host=platform.node(),
             pid=os.getpid(),
             queues=tuple(queue for queue, _ in self.queues),
             version=self.version,
+            poll_only=poll_only,
         )
 
     def look_s(self, *, calm: bool) -> float:

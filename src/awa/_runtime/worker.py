@@ -31,6 +31,7 @@ from awa._runtime.health import WorkerHealth
 from awa._runtime.incarnation import Incarnation
 from awa._runtime.limits import LAST_FLUSH_S
 from awa._runtime.reconnecting import ANSWERS, Session
+from awa._runtime.routes import Route, Routes, warn_of_poolers
 from awa._runtime.settings import WorkerSettings
 from awa._runtime.statistics import Statistics
 from awa._runtime.watched import WatchedIncarnation
@@ -105,15 +106,16 @@ class Worker:
         first = True
         while self._deadline_s is None:
             worker = draw_token()
+            routes: Routes | None = None
             with trio.CancelScope() as self._starting:
-                await self._start(worker, first=first)
+                routes = await self._start(worker, first=first)
             self._starting = None
-            if self._stopping():
+            if routes is None or self._stopping():
                 break
             if first:
                 task_status.started()
                 first = False
-            await self._live(worker)
+            await self._live(worker, routes)
         if first:
             # Stopped before it was known: whoever waits for the start learns of the end.
             task_status.started()
@@ -163,41 +165,60 @@ class Worker:
     def _stopping(self) -> bool:
         return self._deadline_s is not None
 
-    async def _start(self, worker: int, *, first: bool) -> None:
-        session = Session(
-            name="start",
-            conninfo=self._settings.conninfo,
-            settings=self._settings.session_settings(),
-            final=_FATAL_AT_START,
-        )
+    async def _start(self, worker: int, *, first: bool) -> Routes:
+        session = self._start_session(self._settings.conninfo)
         try:
             while True:
                 try:
-                    await self._introduce(session, worker, first=first)
+                    return await self._introduce(session, worker, first=first)
                 except _FATAL_AT_START as error:
                     if first:
                         raise
                     # It has worked before: what would have ended its start is waited out now.
                     await session.had_trouble("worker_start", error)
-                else:
-                    return
         finally:
             await session.aclose()
 
-    async def _introduce(self, session: Session, worker: int, *, first: bool) -> None:
+    def _start_session(self, conninfo: str) -> Session:
+        return Session(
+            name="start",
+            conninfo=conninfo,
+            settings=self._settings.session_settings(),
+            final=_FATAL_AT_START,
+        )
+
+    async def _introduce(self, session: Session, worker: int, *, first: bool) -> Routes:
         found = await session.ask(self._storage.schema_version())
         require_version(found, self._settings.schema)
+        routes = await self._routes(session)
         if first:
+            warn_of_poolers(routes, self._settings)
             allowed = await session.ask(allowances())
-            require_connections(allowed, lead=self._settings.lead)
+            require_connections(allowed, lead=routes.leads(self._settings))
         for queue, _ in self._settings.queues:
             await session.ask(self._storage.ensure_lane(queue))
-        await session.ask(self._storage.worker_start(worker, self._settings.info()))
+        info = self._settings.info(poll_only=routes.poll_only)
+        await session.ask(self._storage.worker_start(worker, info))
         await session.ask(self._storage.tell_leader())
+        return routes
 
-    async def _live(self, worker: int) -> None:
+    async def _routes(self, session: Session) -> Routes:
+        """Find out where sessions last."""
+        work = Route(conninfo=self._settings.conninfo, lasting=await session.lasts())
+        if self._settings.direct_conninfo is None:
+            return Routes(work=work, direct=work)
+        other = self._start_session(self._settings.direct_conninfo)
+        try:
+            lasting = await other.lasts()
+        finally:
+            await other.aclose()
+        direct = Route(conninfo=self._settings.direct_conninfo, lasting=lasting)
+        return Routes(work=work, direct=direct)
+
+    async def _live(self, worker: int, routes: Routes) -> None:
         incarnation = self._incarnate(
             worker=worker,
+            routes=routes,
             settings=self._settings,
             storage=self._storage,
             handlers=self._handlers,

@@ -235,6 +235,7 @@ def worker_document(info: entries.WorkerInfo) -> str:
             "pid": info.pid,
             "queues": info.queues,
             "version": info.version,
+            "poll_only": info.poll_only,
         }
     ).decode()
 

@@ -23,19 +23,22 @@ SETTINGS: Final = {"jit": "off"}
 """Of every session, unless told otherwise: compiling a view over all partitions takes seconds,
 running it milliseconds."""
 
+_BACKEND: Final = b"select where pg_backend_pid() = %s"
+
 AnyConnection = TypeVar("AnyConnection", bound=Connection)
 
 
 @asynccontextmanager
 async def open_connection(
-    conninfo: str, *, settings: Mapping[str, str] | None = None
+    conninfo: str, *, settings: Mapping[str, str] | None = None, lasting: bool = False
 ) -> AsyncIterator[TrioConnection[tuple[Any, ...]]]:
     """A trio connection in autocommit, closed at the end of the block whatever happened.
 
-    `settings` are the session's, by PostgreSQL's names. Raises ServerUnreachable (ServerRefused)
-    and ConfigurationError (a malformed connection string).
+    `settings` are the session's, by PostgreSQL's names. `lasting`: it is known that sessions last,
+    though a pooler may be on the way; unless it is, nothing is left in the sessions of a pooler.
+    Raises ServerUnreachable (ServerRefused) and ConfigurationError (a malformed connection string).
     """
-    connection = await connect_trio(conninfo, settings=settings)
+    connection = await connect_trio(conninfo, settings=settings, lasting=lasting)
     try:
         yield connection
     finally:
@@ -43,7 +46,7 @@ async def open_connection(
 
 
 async def connect_trio(
-    conninfo: str, *, settings: Mapping[str, str] | None = None
+    conninfo: str, *, settings: Mapping[str, str] | None = None, lasting: bool = False
 ) -> TrioConnection[tuple[Any, ...]]:
     """Open the connection of `open_connection`; the caller closes it."""
     connection: TrioConnection[tuple[Any, ...]]
@@ -53,7 +56,7 @@ async def connect_trio(
         raise not_connected(conninfo, str(error)) from error
     except psycopg.ProgrammingError as error:
         raise ConfigurationError(f"the connection string is malformed: {error}") from error
-    return await _with_settings(connection, settings)
+    return await _with_settings(connection, settings, lasting=lasting)
 
 
 async def connect(conninfo: str, *, settings: Mapping[str, str] | None = None) -> Connection:
@@ -76,17 +79,30 @@ async def connect(conninfo: str, *, settings: Mapping[str, str] | None = None) -
 
 
 async def _with_settings(
-    opened: AnyConnection, settings: Mapping[str, str] | None
+    opened: AnyConnection, settings: Mapping[str, str] | None, *, lasting: bool = False
 ) -> AnyConnection:
     merged = {**SETTINGS, **(settings or {})}
-    # One statement, and no startup options: poolers refuse those.
+    # One statement, and no startup options: poolers refuse those. In a session of a pooler's a
+    # setting would outlast this connection, and change what others do there.
     calls = ", ".join(["set_config(%s, %s, false)"] * len(merged))
     params = [text for setting in merged.items() for text in setting]
     try:
-        await opened.execute(f"select {calls}".encode(), params)
+        done = await opened.execute(
+            f"select {calls} where %s or pg_backend_pid() = %s".encode(),
+            [*params, lasting, opened.info.backend_pid],
+        )
     except BaseException:
         close_now(opened)
         raise
+    if not done.rowcount:
+        opened.prepare_threshold = None  # the next transaction may be another backend's
+    return opened
+
+
+def prepare_nothing_in_pools(opened: psycopg.Connection[Any]) -> psycopg.Connection[Any]:
+    """The same care for a synchronous connection: none of its statements are prepared there."""
+    if not opened.execute(_BACKEND, [opened.info.backend_pid]).rowcount:
+        opened.prepare_threshold = None
     return opened
 
 
