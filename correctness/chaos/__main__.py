@@ -24,14 +24,14 @@ def main() -> int:
     chosen = [named(name) for name in given.scenario] or [s for s in SCENARIOS if s.usual]
     reports: list[Report] = []
     for scenario in chosen:
-        logs = Path(tempfile.mkdtemp(prefix=f"awa-{scenario.name}-"))
+        logs = Path(tempfile.mkdtemp(prefix=f"{scenario.name}-", dir=given.logs))
         print(f"{scenario.name}: {scenario.does} ...", file=sys.stderr, flush=True)
         report = trio.run(
             partial(play, scenario, minutes=given.minutes, seed=given.seed, keep_in=logs)
         )
         reports.append(report)
         print(details(report), file=sys.stderr, flush=True)
-        if report.ok:
+        if report.ok and given.logs is None:
             shutil.rmtree(logs)
         else:
             print(f"  logs: {logs}", file=sys.stderr, flush=True)
@@ -51,6 +51,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--minutes", type=float, help="how long each injects faults")
     parser.add_argument("--seed", type=int, default=0, help="of what is left to chance")
+    parser.add_argument("--logs", type=Path, help="a folder to keep the logs of all of them in")
     parser.add_argument("--json", action="store_true", help="print reports instead of the table")
     given = parser.parse_args()
     if unknown := set(given.scenario) - set(names):

@@ -102,7 +102,7 @@ def judge(stage: Stage) -> None:
 def wrong_ends(stage: Stage) -> Iterator[str]:
     """Say which jobs have not ended exactly once, or otherwise than they should."""
     books = stage.books
-    ends = stage.query("select n, job_id, state, reason from chaos.ends")
+    ends = stage.query("select n, lease, state, reason from chaos.ends")
     times = Counter(n for n, *_ in ends)
     yield from some("committed and never ended", books.committed.keys() - times.keys())
     yield from some("ended more than once", {n for n, count in times.items() if count > 1})
@@ -116,12 +116,14 @@ def wrong_ends(stage: Stage) -> Iterator[str]:
             if n in books.wishes and state != end_of(books.wishes[n].kind) and reason != CRASH_LOOP
         },
     )
-    yield from some("of two ids", {n for n, count in stage_ids(ends).items() if count > 1})
-
-
-def stage_ids(ends: list[tuple[int, int, str, str]]) -> Counter[int]:
-    """Return how many jobs there are of each number."""
-    return Counter(n for n, _ in {(n, job_id) for n, job_id, *_ in ends})
+    yield from some(
+        "ended by an attempt that was not their last",
+        {
+            n
+            for n, lease, *_ in ends
+            if any(effect.lease > lease for effect in stage.effects.begins.get(n, ()))
+        },
+    )
 
 
 def given_up(stage: Stage) -> set[int]:

@@ -1,7 +1,7 @@
 """Producers: they make jobs all the time, and keep books of what the database told them."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Final
@@ -10,7 +10,7 @@ import psycopg
 import trio
 
 import awa
-from correctness.chaos.jobs import DOOMED, DOOMED_ATTEMPTS, QUEUE, Mix, Wish
+from correctness.chaos.jobs import DOOMED, DOOMED_ATTEMPTS, QUEUE, Errand, Mix, Wish
 
 CALL_S_MAX: Final = 30.0
 """A call without an answer for so long is given up; its outcome is in doubt."""
@@ -33,7 +33,7 @@ class Books:
     """The call was sent and its reply lost: each of these is there whole, or not at all."""
     refused: set[int] = field(default_factory=set)
     """The database, or the client, said that nothing was written; or it was rolled back."""
-    numbers: count[int] = field(default_factory=lambda: count(1))
+    numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     def wish(self, wish: Wish) -> Wish:
         """Note a job before it is made."""
@@ -107,13 +107,19 @@ async def book(
 
 
 async def store(client: awa.AsyncClient, wishes: list[Wish], *, rolls_back: bool) -> None:
-    """Make the jobs; one by one in a transaction, or one alone."""
+    """Make the jobs: one alone, or all in a transaction, those of a kind together."""
     if len(wishes) == 1 and not rolls_back:
         await client.insert(wishes[0].errand, **options(wishes[0]))
         return
+    alike: dict[tuple[tuple[str, Any], ...], list[Errand]] = {}
+    for wish in wishes:
+        alike.setdefault(tuple(options(wish).items()), []).append(wish.errand)
     async with client.transaction() as transaction:
-        for wish in wishes:
-            await transaction.insert(wish.errand, **options(wish))
+        for chosen, errands in alike.items():
+            if len(errands) == 1:
+                await transaction.insert(errands[0], **dict(chosen))
+            else:
+                await transaction.insert_many(errands, **dict(chosen))
         if rolls_back:
             raise RolledBackOnPurpose
 

@@ -2,10 +2,15 @@
 
 from typing import Final
 
-from correctness.chaos import killing
+from correctness.chaos import freezing, killing, overload, storms
 from correctness.chaos.scenario import Scenario
 
-SCENARIOS: Final[tuple[Scenario, ...]] = (*killing.SCENARIOS,)
+SCENARIOS: Final[tuple[Scenario, ...]] = (
+    *killing.SCENARIOS,
+    *freezing.SCENARIOS,
+    *storms.SCENARIOS,
+    *overload.SCENARIOS,
+)
 
 
 def named(name: str) -> Scenario:

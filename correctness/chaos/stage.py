@@ -19,7 +19,7 @@ from awa.embedded import Cluster
 from correctness.chaos.audience import Audience
 from correctness.chaos.effects import Effects
 from correctness.chaos.jobs import QUICK, Errand, Mix, Wish
-from correctness.chaos.preparing import DATABASE, SETTINGS, open_session, prepare
+from correctness.chaos.preparing import DATABASE, SETTINGS, of_hand, open_session, prepare
 from correctness.chaos.processes import WorkerProcess
 from correctness.chaos.producing import PAUSE_S, Books, Producer, book
 
@@ -47,9 +47,9 @@ class TookTooLong(Exception):
 class Stage:
     """What a scenario plays on. Made by `open_stage`.
 
-    `conninfo` is what workers and producers are given when they start; a scenario may set it to a
-    proxy, or to several hosts. `admin` is the superuser's own way, for faults and for the audit; it
-    has to be set anew when another server becomes the primary.
+    `conninfo` is what workers and producers are given when they start, of a role without special
+    rights; a scenario may set it to a proxy, or to several hosts. `admin` is the superuser's own
+    way, for faults and for the audit; it has to be set anew when another server is the primary.
     """
 
     cluster: Cluster
@@ -72,6 +72,8 @@ class Stage:
     problems: list[str] = field(default_factory=list)
     """What a scenario found wrong beside the audit."""
     began_s: float = field(default_factory=time.monotonic)
+    worker_options: dict[str, Any] = field(default_factory=dict)
+    """Of every worker that is started without other ones."""
     audience: Audience = field(init=False)
     _names: Counter[str] = field(default_factory=Counter)
 
@@ -87,6 +89,7 @@ class Stage:
 
         `options`: `name`, `handlers`, `heartbeat_s`, `lead`, `retention`; the defaults are Awa's.
         """
+        options = {**self.worker_options, **options}
         name = options.pop("name", "w")
         self._names[name] += 1
         worker = WorkerProcess(
@@ -153,6 +156,10 @@ class Stage:
         at_s = time.monotonic()
         self.faults.append(Fault(kind=kind, at_s=at_s, detail=detail))
         return at_s
+
+    def seconds_since(self, at_s: float) -> float:
+        """Return how long ago a moment was."""
+        return time.monotonic() - at_s
 
     def recovered(self, seconds: float) -> None:
         """Write down how long a recovery took."""
@@ -253,7 +260,7 @@ async def open_stage(
                 minutes=minutes,
                 dice=random.Random(seed),  # noqa: S311  # no secret
                 nursery=nursery,
-                conninfo=conninfo,
+                conninfo=of_hand(conninfo),
                 admin=conninfo,
                 effects=Effects(folder),
             )

@@ -1,0 +1,77 @@
+"""PgBouncer in transaction mode between all and the server; it is killed, and so are workers."""
+
+from functools import partial
+from typing import Final
+
+import trio
+
+from correctness.bouncer import Bouncer, program
+from correctness.chaos.holding import keep_open
+from correctness.chaos.jobs import Mix
+from correctness.chaos.killing import holds_a_job
+from correctness.chaos.preparing import DATABASE
+from correctness.chaos.processes import WorkerProcess
+from correctness.chaos.scenario import Scenario
+from correctness.chaos.stage import Stage
+
+DOWN_S: Final = 2.0
+POOL: Final = "8"
+
+
+async def pool(stage: Stage) -> None:
+    """Have two workers behind the pooler, and one that leads past it; kill each kind in turn."""
+    if program() is None:
+        stage.problems.append("not runnable: there is no pgbouncer (apt-get install pgbouncer)")
+        return
+    settings = {"default_pool_size": POOL, "server_round_robin": "1"}
+    bouncer = keep_open(stage, Bouncer(stage.admin, settings=settings))
+    direct, stage.conninfo = stage.conninfo, bouncer.conninfo(DATABASE)
+    leader = await stage.start_worker(name="direct", conninfo=direct, handlers=2)
+    pooled = [await stage.start_worker(name="pooled") for _ in range(2)]
+    unwarned = [each.name for each in pooled if "pooler in transaction mode" not in each.log()]
+    if unwarned:
+        stage.problems.append(f"did not find out that sessions do not last: {unwarned}")
+    stage.start_producers(2, rate=15.0, mix=Mix(slow=20.0))
+    await stage.probe()
+    over_s = trio.current_time() + stage.minutes * 60
+    while trio.current_time() < over_s:
+        await kill_bouncer(stage, bouncer)
+        pooled = await kill_one(stage, stage.dice.choice(pooled), "pooled", None)
+        (leader,) = await kill_one(stage, leader, "direct", direct)
+
+
+async def kill_bouncer(stage: Stage, bouncer: Bouncer) -> None:
+    """End the pooler, and start it again."""
+    await trio.to_thread.run_sync(bouncer.kill)
+    stage.fault("kill -9 of PgBouncer")
+    await trio.sleep(DOWN_S)
+    await trio.to_thread.run_sync(bouncer.start)
+    await stage.probe()
+
+
+async def kill_one(
+    stage: Stage, victim: WorkerProcess, name: str, conninfo: str | None
+) -> list[WorkerProcess]:
+    """Kill a worker; once its jobs run again another takes its place. Returns those of its name."""
+    await stage.until(partial(holds_a_job, stage, victim), "a job of the victim")
+    at_s = victim.kill()
+    stage.fault(f"kill -9 of a {name} worker", victim.name)
+    if name == "direct":
+        # Whoever is behind the pooler cannot lead: without another one nothing is rescued.
+        await stage.start_worker(name=name, conninfo=conninfo, handlers=2)
+    took_s = await stage.rerun(stage.look().open_in(victim.name), at_s)
+    worst = f"worst s after a {name} worker"
+    stage.figures[worst] = max(stage.figures.get(worst, 0.0), round(took_s, 1))
+    if name != "direct":
+        await stage.start_worker(name=name, conninfo=conninfo)
+    return [each for each in stage.living() if each.name.startswith(name)]
+
+
+SCENARIOS: Final = (
+    Scenario(
+        name="pgbouncer",
+        does="PgBouncer in transaction mode; kill -9 of it, of workers behind it, of the leader",
+        run=pool,
+        minutes=1.5,
+    ),
+)

@@ -1,0 +1,110 @@
+"""Sessions: terminated over and over, or not to be had because others took them all."""
+
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from typing import Final
+
+import psycopg
+import trio
+
+from correctness.chaos.jobs import Mix
+from correctness.chaos.preparing import HAND, open_session
+from correctness.chaos.scenario import Scenario
+from correctness.chaos.stage import Stage
+
+STORM_S: Final = 10.0
+GUSTS_A_SECOND: Final = 3.0
+SHORTAGE_S: Final = 8.0
+CONNECTIONS: Final = 40
+
+TERMINATE: Final = f"""\
+select count(pg_terminate_backend(pid)) from pg_stat_activity
+where usename = '{HAND}' and application_name like %s"""
+OURS: Final = "awa worker %"
+ANY: Final = "%"
+
+
+async def storm(stage: Stage) -> None:
+    """Terminate all sessions of workers and producers, some times a second, for a while."""
+    for _ in range(2):
+        await stage.start_worker()
+    stage.start_producers(2, rate=20.0)
+    await stage.probe()
+    over_s = trio.current_time() + stage.minutes * 60
+    while trio.current_time() < over_s:
+        calm_s = trio.current_time() + STORM_S
+        while trio.current_time() < calm_s:
+            terminate(stage, ANY)
+            await trio.sleep(stage.dice.expovariate(GUSTS_A_SECOND))
+        await stage.probe()
+        await trio.sleep(stage.dice.uniform(0.5, 3.0))
+
+
+def terminate(stage: Stage, whose: str) -> None:
+    """Terminate the sessions of this name."""
+    ended = stage.query(TERMINATE, [whose])[0][0]
+    stage.fault("gust of terminated sessions", f"{ended} sessions")
+    count = stage.figures.get("sessions terminated", 0)
+    stage.figures["sessions terminated"] = count + ended
+
+
+async def exhaust(stage: Stage) -> None:
+    """Use up the server's connections, then the role's, while sessions are terminated."""
+    for _ in range(2):
+        await stage.start_worker()
+    stage.start_producers(2, rate=20.0, mix=Mix(slow=12.0))
+    stage.query("create role greedy login password 'greedy' connection limit -1")
+    await stage.probe()
+    over_s = trio.current_time() + stage.minutes * 60
+    while trio.current_time() < over_s:
+        for shortage in (server_full, role_full):
+            async with shortage(stage):
+                terminate(stage, OURS)
+                await trio.sleep(SHORTAGE_S)
+            await stage.probe()
+
+
+@asynccontextmanager
+async def server_full(stage: Stage) -> AsyncIterator[None]:
+    """Have others take every connection that is free, and each that becomes free."""
+    stage.fault("all connections of the server taken")
+    conninfo = psycopg.conninfo.make_conninfo(stage.admin, user="greedy", password="greedy")  # noqa: S106
+    with ExitStack() as taken:
+        async with trio.open_nursery() as nursery:
+
+            async def grab() -> None:
+                while True:
+                    try:
+                        while True:
+                            taken.enter_context(open_session(conninfo))
+                    except psycopg.OperationalError:
+                        await trio.sleep(0.02)
+
+            nursery.start_soon(grab)
+            await trio.sleep(0.5)
+            yield
+            nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def role_full(stage: Stage) -> AsyncIterator[None]:
+    """Allow the role no connection more."""
+    stage.fault("the role's connection limit set to 0")
+    stage.query(f"alter role {HAND} connection limit 0")
+    yield
+    stage.query(f"alter role {HAND} connection limit -1")
+
+
+SCENARIOS: Final = (
+    Scenario(
+        name="storm",
+        does="pg_terminate_backend of all sessions, three times a second for 10 s, again and again",
+        run=storm,
+    ),
+    Scenario(
+        name="exhaustion",
+        does="no connection to be had: all of the server's taken, then the role's limit at 0",
+        run=exhaust,
+        settings={"max_connections": str(CONNECTIONS)},
+    ),
+)
