@@ -10,7 +10,8 @@ import pytest
 import trio
 
 import awa
-from awa._runtime import reporting
+from awa._runtime import alike, reporting
+from awa._runtime.limits import FAILURES_TOLD
 from tests.fix_database import NewSession
 from tests.workers import Number, health_of, until, until_state
 
@@ -115,6 +116,32 @@ async def test_a_failing_handler_is_logged_and_its_job_tried_again(
     assert (handle_of.id, 1) == (record.__dict__["job_id"], record.__dict__["attempt"])
     assert logging.ERROR == record.levelno
     assert record.exc_info is not None
+
+
+async def test_a_storm_of_failures_has_a_few_records_and_their_number(
+    database: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guards everything else in the log, and that no failure is left out of it."""
+    monkeypatch.setattr(alike, "FAILURES_ALIKE_S", float("inf"))
+    async with awa.AsyncClient(database) as client:
+
+        @client.task(Number, queue="q", max_attempts=1)
+        async def handle(job: awa.Job[Number]) -> None:
+            raise ValueError("bad moment")
+
+        jobs = await client.insert_many([Number(n) for n in range(50)], queue="q")
+        await client.start([("q", 50)])
+        await until(lambda: health_of(client).failed == 50)
+        assert 50 == health_of(client).failures
+        await client.shutdown()
+    told = [record for record in caplog.records if record.exc_info]
+    assert FAILURES_TOLD == len(told)
+    (rest,) = [r for r in caplog.records if r.__dict__.get("event") == "failures"]
+    assert 50 - FAILURES_TOLD == rest.__dict__["failures"]
+    assert rest.__dict__["job_id"] in {job.id for job in jobs}
+    assert "ValueError: bad moment" in rest.message
+    ends = [r.message for r in caplog.records if "no attempt is left" in r.message]
+    assert len(ends) < 50, "and one record says of many that they ended"
 
 
 async def test_a_failing_job_holds_no_permit_while_it_waits(database: str) -> None:

@@ -72,16 +72,13 @@ def failure_of(error: BaseException) -> Failure:
     """What to keep of this error. A group that holds one error is that error."""
     leaves = leaves_of(error)
     if len(leaves) == 1:
-        error = leaves[0]
-    if isinstance(error, BaseExceptionGroup):
+        (error,) = leaves
+        message = _text_of(error)
+    else:
         said = [f"{_type_of(leaf)}: {_text_of(leaf)}" for leaf in leaves[:_LEAVES_MAX]]
         more = len(leaves) - len(said)
-        message = "; ".join([*said, f"and {more} more"] if more else said)
-    else:
-        message = _text_of(error)
-    return Failure(
-        type=_type_of(error), message=cut_text(message), frames=_frames(error.__traceback__)
-    )
+        message = cut_text("; ".join([*said, f"and {more} more"] if more else said))
+    return Failure(type=_type_of(error), message=message, frames=_frames(error.__traceback__))
 
 
 def leaves_of(error: BaseException) -> list[BaseException]:
@@ -94,6 +91,8 @@ def leaves_of(error: BaseException) -> list[BaseException]:
 def cut_text(text: str, length_max: int = ERROR_LENGTH_MAX) -> str:
     """The text as PostgreSQL can store it: no NUL, no half characters, bounded."""
     cut = text if len(text) <= length_max else text[: length_max - 1] + "…"
+    if cut.isascii() and "\0" not in cut:
+        return cut
     return cut.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 

@@ -41,13 +41,13 @@ class RetryPolicy:
 
         A group is judged by what is in it: one final error is enough.
         """
-        final: tuple[type[BaseException], ...] = (TerminalError, *self.fail_on)
-        candidates = [error, *leaves_of(error)]
-        if any(isinstance(candidate, final) for candidate in candidates):
-            return True
+        leaves = leaves_of(error)
+        for candidate in (error, *leaves):
+            if isinstance(candidate, (TerminalError, self.fail_on)):
+                return True
         if not self.retry_on or isinstance(error, self.retry_on):
             return False
-        return not all(isinstance(leaf, self.retry_on) for leaf in candidates[1:])
+        return not all(isinstance(leaf, self.retry_on) for leaf in leaves)
 
     def delay_s(self, attempt: int, error: BaseException) -> float | None:
         """Seconds before the next attempt; None: as the database says.

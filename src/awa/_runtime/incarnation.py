@@ -170,6 +170,7 @@ class Incarnation:
                 self._settling = settling.cancel_scope
                 self._settling.deadline = self._last_flush_s()
             self._settling = None
+            self.reporter.close(trio.current_time())
             # The ledger also knows the batch whose answer did not come in time.
             if left := self._ledger.jobs():
                 _log.error(
@@ -285,7 +286,9 @@ class Incarnation:
         """Tell attempts that are over; give back jobs that turned out to wait behind long ones."""
         while True:
             await trio.sleep(PATROL_INTERVAL_S)
-            late_s = trio.current_time() - PREFETCH_WAIT_MAX_S
+            now_s = trio.current_time()
+            late_s = now_s - PREFETCH_WAIT_MAX_S
+            self.reporter.look(now_s)
             for queue in self.queues.values():
                 queue.patrol()
                 if queue.waiting and queue.waiting[0][0].taken_s < late_s:

@@ -130,6 +130,18 @@ BUSY_STALL_S: Final = 300.0
 LOOP_LAG_S: Final = 5.0
 """And so is an event loop that has not come round for so long."""
 
+FAILURES_TOLD: Final = 10
+"""Failures of one kind of job with one type of error that have a log record each,"""
+
+FAILURES_ALIKE_S: Final = 10.0
+"""... within so long; the others of that span have one record together."""
+
+FAILURE_SORTS_MAX: Final = 100
+"""Such sorts of failures that are told apart at the same time."""
+
+ENDED_JOBS_NAMED: Final = 10
+"""Jobs named in a record that says of many that they failed."""
+
 STALLED_HANDLERS_MAX: Final = 5
 """Handlers whose place is shown, of those that hold up a queue."""
 

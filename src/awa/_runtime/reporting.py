@@ -7,6 +7,7 @@ from awa._core.entries import Body
 from awa._core.failures import DEADLINE_EXCEEDED, Failure, cut_text, failure_of, handlers_part
 from awa._core.outcomes import Cancel, Completed, Outcome, RetryAfter, Snooze
 from awa._core.retrying import RetryPolicy
+from awa._runtime.alike import Alike, Span
 from awa._runtime.handlers import encode_result
 from awa._runtime.ledger import Held
 from awa._runtime.limits import UNKNOWN_KIND_SNOOZE_S, UNKNOWN_KINDS_MAX
@@ -23,6 +24,7 @@ class Reporter:
     def __init__(self, settler: Settler, statistics: Statistics) -> None:
         self._settler = settler
         self._statistics = statistics
+        self._alike = Alike()
         self.unknown_kinds: Final[set[str]] = set()
         """Kinds that were claimed and have no handler here, the first ones: no capable worker."""
 
@@ -37,7 +39,8 @@ class Reporter:
                 self._retry_after(held, body, outcome.delay_s, reason)
             case Snooze():
                 self._settler.snooze(held, body.seq, outcome.delay_s)
-                _say(logging.DEBUG, held, body, f"snoozes for {outcome.delay_s:g} s")
+                if _log.isEnabledFor(logging.DEBUG):
+                    _say(logging.DEBUG, held, body, f"snoozes for {outcome.delay_s:g} s")
             case Cancel(reason=reason):
                 said = None if reason is None else cut_text(reason)
                 self._settler.cancel(held, body.seq, said)
@@ -51,26 +54,30 @@ class Reporter:
         self._statistics.failures += 1
         if policy.is_final(error):
             self._settler.fail(held, _detail(body, failure))
-            _say(logging.ERROR, held, body, f"failed: {failure}; {_FOR_GOOD}", error)
+            if level := self._level(logging.ERROR, held, body, failure):
+                _say(level, held, body, f"failed: {failure}; {_FOR_GOOD}", error)
             return
         delay_s = _delay_s(held, body, error, policy)
         self._settler.retry(held, _detail(body, failure, delay_s))
-        _say(logging.ERROR, held, body, f"failed: {failure}; {_next(body, delay_s)}", error)
+        if level := self._level(logging.ERROR, held, body, failure):
+            _say(level, held, body, f"failed: {failure}; {_next(body, delay_s)}", error)
 
     def bad_args(self, held: Held, body: Body, error: BaseException) -> None:
         """The stored arguments do not fit the handler's type: another attempt changes nothing."""
         failure = failure_of(error)
         self._statistics.failures += 1
         self._settler.fail(held, _detail(body, failure))
-        what = f"has arguments its handler cannot take: {failure}; {_FOR_GOOD}"
-        _say(logging.ERROR, held, body, what)
+        if level := self._level(logging.ERROR, held, body, failure):
+            what = f"has arguments its handler cannot take: {failure}; {_FOR_GOOD}"
+            _say(level, held, body, what)
 
     def deadline_passed(self, held: Held, body: Body, policy: RetryPolicy) -> None:
         """The attempt took too long and was cancelled. The database would end it the same way."""
         self._statistics.failures += 1
         delay_s = _delay_s(held, body, TimeoutError(DEADLINE_EXCEEDED.message), policy)
         self._settler.retry(held, _detail(body, DEADLINE_EXCEEDED, delay_s))
-        _say(logging.ERROR, held, body, f"was cancelled at its deadline; {_next(body, delay_s)}")
+        if level := self._level(logging.ERROR, held, body, DEADLINE_EXCEEDED):
+            _say(level, held, body, f"was cancelled at its deadline; {_next(body, delay_s)}")
 
     def no_handler(self, held: Held, body: Body) -> None:
         """No handler for this kind: another worker may have one, so the job waits for it."""
@@ -117,7 +124,26 @@ class Reporter:
         failure = Failure(type="RetryAfter", message=cut_text(message))
         self._statistics.failures += 1
         self._settler.retry(held, _detail(body, failure, delay_s))
-        _say(logging.INFO, held, body, f"failed: {failure}; {_next(body, delay_s)}")
+        if level := self._level(logging.INFO, held, body, failure):
+            _say(level, held, body, f"failed: {failure}; {_next(body, delay_s)}")
+
+    # The log -------------------------------------------------------------------------------------
+
+    def look(self, now_s: float) -> None:
+        """Say how many failures had no record of their own, where their span is over."""
+        for span in self._alike.ended(now_s):
+            _sum_up(span)
+
+    def close(self, now_s: float) -> None:
+        """The same for all: no attempt fails any more."""
+        for span in self._alike.all(now_s):
+            _sum_up(span)
+
+    def _level(self, level: int, held: Held, body: Body, failure: Failure) -> int | None:
+        """How to log this failure; None for not at all. All but the first few alike are details."""
+        if not self._alike.tells(level, held, body, failure):
+            level = logging.DEBUG
+        return level if _log.isEnabledFor(level) else None
 
 
 _FOR_GOOD: Final = "it cannot succeed"
@@ -151,6 +177,22 @@ def _say(level: int, held: Held, body: Body, what: str, error: BaseException | N
         what,
         exc_info=error and (type(error), error, handlers_part(error.__traceback__)),
         extra=fields_of(held, body),
+    )
+
+
+def _sum_up(span: Span) -> None:
+    body, failure = span.body, span.failure
+    _log.log(
+        span.level,
+        "%d more attempts at jobs of kind %r failed like this within %.0f s; the last was attempt"
+        " %d at job %d: %s",
+        span.untold,
+        body.kind,
+        span.seconds,
+        body.attempt,
+        body.job_id,
+        failure,
+        extra={"event": "failures", "failures": span.untold, **fields_of(span.held, body)},
     )
 
 

@@ -16,7 +16,12 @@ from awa._core.failures import Failure, cut_text
 from awa._runtime.backoff import pause_s
 from awa._runtime.chance import jitter
 from awa._runtime.ledger import Held, Ledger
-from awa._runtime.limits import BUSY_RETRY_MAX_S, BUSY_RETRY_MIN_S, FLUSH_JOBS
+from awa._runtime.limits import (
+    BUSY_RETRY_MAX_S,
+    BUSY_RETRY_MIN_S,
+    ENDED_JOBS_NAMED,
+    FLUSH_JOBS,
+)
 from awa._runtime.outbox import Action, Batch, Detail, Outbox, Parcel, flush_in_s
 from awa._runtime.permits import Permits
 from awa._runtime.reconnecting import ANSWERS, Session, is_servers_limit
@@ -287,6 +292,19 @@ _WORD: Final = {Action.COMPLETE: "result", Action.RETRY: "error", Action.FAIL: "
 def _report_end(action: Action, parcel: Parcel, settlement: Settlement) -> None:
     ids = {detail.seq: detail.job_id for detail in parcel.details}
     why = "no attempt is left" if action is Action.RETRY else "it cannot succeed"
-    became = "failed" if settlement.answer is Answer.FAILED else "is a dead letter now"
-    for seq in settlement.seqs:
-        _log.error("job %s of queue %s %s: %s", ids.get(seq), parcel.held.queue, became, why)
+    told = [str(ids.get(seq)) for seq in settlement.seqs]
+    one = len(told) == 1
+    if settlement.answer is Answer.FAILED:
+        became = "failed"
+    else:
+        became = "is a dead letter now" if one else "are dead letters now"
+    more = len(told) - ENDED_JOBS_NAMED
+    _log.error(
+        "%s %s%s of queue %s %s: %s",
+        "job" if one else "jobs",
+        ", ".join(told[:ENDED_JOBS_NAMED]),
+        f" and {more} more" if more > 0 else "",
+        parcel.held.queue,
+        became,
+        why,
+    )
