@@ -1,0 +1,63 @@
+"""`python -m correctness.processes [FILE ...] [--minutes N] [--seed N] [--mutant NAME]`.
+
+With files: plays programs that were kept, again and again if told so. Without: plays other programs
+for so many minutes. The exit code is 0 when nothing broke; with a mutant, when it was found.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from correctness.mutants.every import MUTANTS
+from correctness.mutants.mutant import Mutant
+from correctness.processes.ground import ground
+from correctness.processes.hunting import hunt, keep, place_for, read_program, told
+from correctness.processes.judging import judged
+
+
+def again(files: Sequence[Path], times: int, mutant: Mutant | None) -> int:
+    """Play kept programs; answer how many times something broke."""
+    broken = 0
+    with ground(mutant) as where:
+        for file in files:
+            for _ in range(times):
+                verdict = judged(read_program(file), where)
+                print(told(verdict), flush=True)
+                if verdict.problems:
+                    broken += 1
+                    print(f"kept in {keep(verdict, place_for(mutant))}")
+    return broken
+
+
+def chosen(name: str | None) -> Mutant | None:
+    """The mutant of this name. Raise SystemExit when there is none."""
+    if name is None:
+        return None
+    found = [mutant for mutant in MUTANTS if mutant.name == name]
+    if not found:
+        raise SystemExit(f"no such mutant: {name}")
+    return found[0]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Play what was asked for; answer the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m correctness.processes")
+    parser.add_argument("files", nargs="*", type=Path)
+    parser.add_argument("--times", type=int, default=1, help="play each file so often")
+    parser.add_argument("--minutes", type=float, default=2.0)
+    parser.add_argument("--seed", type=int, help="of the first round")
+    parser.add_argument("--mutant", help="play it on SQL with this thing wrong")
+    options = parser.parse_args(arguments)
+    mutant = chosen(options.mutant)
+    if options.files:
+        broken = again(options.files, options.times, mutant)
+    else:
+        found = hunt(options.minutes, first_seed=options.seed, mutant=mutant)
+        print("\n".join(f"kept in {folder}" for folder in found) or "nothing broke")
+        broken = len(found)
+    return int(not broken) if mutant is not None else int(broken > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,144 @@
+"""What must hold when everything has healed and come to its end.
+
+The oracle is what the handlers themselves said, beside what the database recorded in its log:
+neither of them is what the other is made of.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from correctness.processes.world import Stored, WorkerRun
+from correctness.traces import Recorded
+
+Run = tuple[int, int]
+"""Job and run_lease: one attempt."""
+_ENDING: Final = frozenset(
+    {
+        *("complete", "release", "retry", "snooze", "fail", "cancel_running"),
+        *("rescue_worker", "rescue_deadline", "heartbeat"),
+    }
+)
+_BY_OTHERS: Final = frozenset(
+    {"release", "cancel_running", "rescue_worker", "rescue_deadline", "heartbeat"}
+)
+"""How an attempt may end whose handler had succeeded: it was lost, given back, or taken away."""
+_SPAN: Final = re.compile(r"\[(\d+),(\d+)\)")
+FINAL: Final = frozenset({"completed", "failed", "cancelled", "dead"})
+
+
+class Broken(AssertionError):
+    """A program led to something that must not be."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems: Final = tuple(problems)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """What became of the attempts, as the database's log tells."""
+
+    endings: dict[Run, list[str]] = field(default_factory=dict)
+    stored: set[int] = field(default_factory=set)
+    """Jobs that ever were."""
+
+    def completions(self) -> Counter[int]:
+        """How often each job was completed."""
+        done = (run for run, how in self.endings.items() for one in how if one == "complete")
+        return Counter(job for job, _ in done)
+
+
+def history(recorded: Iterable[Recorded]) -> History:
+    """Read a recording."""
+    found = History()
+    entries: dict[tuple[int, int], Run] = {}
+    for one in recorded:
+        event = one.event
+        if event["a"] == "census":
+            continue
+        for lane, _, seq, job, run, *_ in event.get("entries") or ():
+            entries[lane, seq] = (job, run)
+            found.stored.add(job)
+        found.stored.update(row[1] for row in event.get("deferred") or ())
+        if event["a"] in _ENDING:
+            for place in _settled(event):
+                found.endings.setdefault(entries[place], []).append(event["a"])
+    return found
+
+
+def _settled(event: Any) -> Iterator[tuple[int, int]]:
+    for item in event.get("items") or ():
+        for low, high in _SPAN.findall(item["settled"]):
+            yield from ((item["lane"], seq) for seq in range(int(low), int(high)))
+
+
+def problems_of(
+    workers: Sequence[WorkerRun], stored: Stored, states: dict[int, str], told: History
+) -> list[str]:
+    """What is wrong; nothing, if all is well."""
+    said = [line for run in workers for line in run.said()]
+    return [
+        *_unended(states, told),
+        *_strangers(said, stored),
+        *_starts(said, told),
+        *_effects(said, told),
+        *_exits(workers),
+    ]
+
+
+def _unended(states: dict[int, str], told: History) -> Iterator[str]:
+    """Every job that was ever stored is final, exactly once."""
+    completions = told.completions()
+    for job in sorted(told.stored):
+        state = states.get(job, "completed and pruned" if completions[job] else "gone")
+        if state not in FINAL and state != "completed and pruned":
+            yield f"job {job} did not end: {state}"
+        if completions[job] > 1:
+            yield f"job {job} was completed {completions[job]} times"
+        if completions[job] and state in FINAL - {"completed"}:
+            yield f"job {job} was completed, and is {state}"
+    for job in sorted(states.keys() - told.stored):
+        yield f"job {job} is {states[job]}, and no event tells of it"
+
+
+def _strangers(said: Iterable[dict[str, Any]], stored: Stored) -> Iterator[str]:
+    """Nothing runs of what was rolled back."""
+    known = stored.committed | stored.unknown
+    for number in sorted({line["n"] for line in said} - known):
+        yield f"job number {number} ran, and its transaction was not committed"
+
+
+def _starts(said: Sequence[dict[str, Any]], told: History) -> Iterator[str]:
+    """An attempt belongs to one worker, and is run once."""
+    starts = Counter((line["job"], line["run"]) for line in said if line["e"] == "start")
+    for (job, run), times in sorted(starts.items()):
+        if times > 1:
+            yield f"run {run} of job {job} was started {times} times"
+    for (job, run), endings in sorted(told.endings.items()):
+        if len(endings) > 1:
+            yield f"run {run} of job {job} ended {len(endings)} times: {', '.join(endings)}"
+
+
+def _effects(said: Sequence[dict[str, Any]], told: History) -> Iterator[str]:
+    """What is completed had its effect; an effect is repeated only after a loss."""
+    effects = {(line["job"], line["run"]) for line in said if line["e"] == "effect"}
+    completed = {run for run, how in told.endings.items() if "complete" in how}
+    for job, run in sorted(completed - effects):
+        yield f"run {run} of job {job} was completed without its effect"
+    for job, run in sorted(effects - completed):
+        endings = told.endings.get((job, run), ["nothing"])
+        if not set(endings) <= _BY_OTHERS:
+            how = ", ".join(endings)
+            yield f"run {run} of job {job} succeeded, and ended by {how}"
+
+
+def _exits(workers: Iterable[WorkerRun]) -> Iterator[str]:
+    """A worker ends when it is told to, and for nothing that the database does."""
+    for run in workers:
+        code = run.process.code()
+        if code is not None and not run.ended_by_us:
+            tail = run.log().splitlines()[-20:]
+            yield "\n  ".join([f"{run.place.name} ended by itself with {code}:", *tail])

@@ -1,0 +1,136 @@
+"""One program from its first step to the verdict: played, healed, waited for, audited, replayed."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from correctness.processes.audit import FINAL, Broken, History, history, problems_of
+from correctness.processes.ground import Ground
+from correctness.processes.playing import Player
+from correctness.processes.steps import Program
+from correctness.processes.world import World, wait_for, world
+from correctness.replay import replay, too_long
+from correctness.traces import Recorded, cut
+from correctness.worker_traces import join
+
+STANDSTILL_S_MAX: Final = 90.0
+"""Jobs that are not final while nothing changes for so long are not going to be: the slowest of a
+worker's clocks gives a call up after 30 s."""
+_LOOK_S: Final = 0.1
+
+
+@dataclass(slots=True, kw_only=True)
+class Verdict:
+    """What came of a program."""
+
+    program: Program
+    problems: tuple[str, ...] = ()
+    recorded: list[Recorded] = field(default_factory=list)
+    told: list[dict[str, Any]] = field(default_factory=list)
+    logs: dict[str, str] = field(default_factory=dict)
+    too_long: int = 0
+    """Lanes that were not replayed."""
+    seconds_s: float = 0.0
+    counts: dict[str, int] = field(default_factory=dict)
+    """How much happened: jobs, runs, attempts lost, events."""
+
+
+def judged(program: Program, ground: Ground) -> Verdict:
+    """Play a program and judge it. Raise when nothing can be said, as when the server is gone."""
+    verdict = Verdict(program=program)
+    began_s = time.monotonic()
+    with world(ground) as played:
+        problems: list[str] = []
+        states: dict[int, str] = {}
+        try:
+            Player(played).play(program)
+            played.heal()
+            states = _until_all_ended(played)
+            problems += _broken_at_the_end(played)
+        except Broken as broken:
+            problems += broken.problems
+        # Before they are ended: who is gone by now went by itself.
+        for run in played.workers:
+            run.ended_by_us = run.ended_by_us or run.is_alive()
+        verdict.recorded = played.close_down()
+        verdict.told = [line for run in played.workers for line in run.told()]
+        verdict.logs = {run.place.name: run.log() for run in played.workers}
+        happened = history(verdict.recorded)
+        if not problems:
+            problems += problems_of(played.workers, played.stored, states, happened)
+        verdict.counts = _counts(happened, verdict)
+    if not problems:
+        problems += _refused(verdict)
+    verdict.problems = tuple(problems)
+    verdict.seconds_s = time.monotonic() - began_s
+    return verdict
+
+
+def _until_all_ended(played: World) -> dict[int, str]:
+    """The states of all jobs, once all have ended. Raise Broken when they do not."""
+    states: dict[int, str] = {}
+    before: Any = None
+    changed_s = time.monotonic()
+
+    def ended() -> bool:
+        nonlocal before, changed_s
+        states.clear()
+        states.update(_states(played))
+        # A transaction whose connection was cut may commit later.
+        open_ones = played.ask(
+            "select pid from pg_stat_activity"
+            " where datname = current_database() and application_name = 'producer'"
+        )
+        now = (dict(states), open_ones, sum(len(run.said()) for run in played.workers))
+        if now != before:
+            before, changed_s = now, time.monotonic()
+        stuck = time.monotonic() - changed_s > STANDSTILL_S_MAX
+        return stuck or (not open_ones and set(states.values()) <= FINAL)
+
+    while not wait_for(ended, _LOOK_S):
+        pass
+    open_jobs = {job: state for job, state in states.items() if state not in FINAL}
+    if open_jobs:
+        raise Broken([f"job {job} does not end: {state}" for job, state in open_jobs.items()])
+    return states
+
+
+def _states(played: World) -> dict[int, str]:
+    rows = played.ask(
+        "select id, state::text from awa.jobs"
+        " union all select id, 'dead' from awa.dead_letters order by 1"
+    )
+    return dict(rows)
+
+
+def _broken_at_the_end(played: World) -> list[str]:
+    found = played.ask('select property, detail from awa."check"()')
+    return [f"check at the end: {name}: {detail}" for name, detail in found]
+
+
+def _refused(verdict: Verdict) -> list[str]:
+    """What the specification says of the recording, by the twin: it needs no start."""
+    traces = cut(verdict.recorded)
+    fit = [trace for trace in traces if too_long(trace) is None]
+    verdict.too_long = len(traces) - len(fit)
+    refusals = replay(fit, by="twin", cache=None).refusals
+    return [
+        f"the specification rejects event {refusal.event} of lane {trace.lane}: {refusal.why}"
+        for trace, refusal in zip(fit, refusals, strict=True)
+        if refusal is not None
+    ]
+
+
+def worker_trace(verdict: Verdict) -> Any:
+    """What the workers told and the database recorded, as one trace."""
+    return join(verdict.recorded, verdict.told)
+
+
+def _counts(happened: History, verdict: Verdict) -> dict[str, int]:
+    endings = [how for one in happened.endings.values() for how in one]
+    return {
+        "jobs": len(happened.stored),
+        "runs": len(endings),
+        "lost": sum(how in {"rescue_worker", "heartbeat"} for how in endings),
+        "events": len(verdict.recorded),
+    }

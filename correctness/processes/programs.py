@@ -1,0 +1,108 @@
+"""Programs for Hypothesis to draw, and to make shorter."""
+
+from typing import Final
+
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from correctness.processes.steps import (
+    QUEUES,
+    WORKERS,
+    WORKS,
+    Add,
+    Admit,
+    Backend,
+    Cut,
+    CutAt,
+    Enqueue,
+    Finish,
+    Jump,
+    Nothing,
+    Operate,
+    Program,
+    Restart,
+    Signal,
+    Silence,
+    Start,
+    Step,
+    Turn,
+    Wait,
+)
+
+_worker: Final = st.integers(0, WORKERS - 1)
+_queue: Final = st.integers(0, len(QUEUES) - 1)
+_work: Final = st.sampled_from(WORKS)
+_jobs: Final = st.integers(1, 8)
+
+_asking: Final = st.one_of(
+    st.builds(
+        Enqueue,
+        work=_work,
+        jobs=_jobs,
+        queue=_queue,
+        delay_s=st.sampled_from((0.0, 0.0, 0.3)),
+        unique=st.sampled_from((False, False, False, True)),
+    ),
+    st.builds(Add, work=_work, jobs=_jobs, queue=_queue),
+    st.builds(
+        Finish,
+        how=st.sampled_from(("commit", "commit", "rollback", "commit unsent", "commit unanswered")),
+    ),
+)
+_signal: Final = st.builds(
+    Signal,
+    worker=_worker,
+    name=st.sampled_from(("SIGKILL", "SIGKILL", "SIGSTOP", "SIGSTOP", "SIGCONT", "SIGTERM")),
+)
+_cut_at: Final = st.builds(
+    CutAt,
+    worker=_worker,
+    side=st.sampled_from(("answers", "asks")),
+    moment=st.sampled_from(("end", "any")),
+    after=st.integers(0, 12),
+    passed=st.booleans(),
+)
+_connections: Final = st.one_of(
+    _cut_at,
+    _cut_at,
+    st.builds(Cut, worker=_worker, refuse=st.booleans()),
+    st.builds(Admit, worker=_worker),
+    st.builds(Silence, worker=_worker),
+)
+_server: Final = st.one_of(
+    st.builds(Backend, which=st.integers(0, 8), killed=st.sampled_from((False, False, True))),
+    st.builds(Restart, mode=st.sampled_from(("fast", "immediate"))),
+)
+_upkeep: Final = st.one_of(
+    st.builds(
+        Turn,
+        action=st.sampled_from(("rotate", "prune", "evacuate")),
+        behind=st.integers(1, 2),
+    ),
+    st.builds(
+        Operate,
+        act=st.sampled_from(("cancel", "cancel", "retry", "pause", "resume")),
+        which=st.integers(0, 9),
+    ),
+)
+_time: Final = st.one_of(
+    st.builds(Wait, tenths=st.integers(1, 12)),
+    st.builds(Jump, worker=_worker, by_s=st.sampled_from((3600, -3600, 5))),
+)
+_start: Final = st.builds(
+    Start, worker=_worker, clock=st.sampled_from(("wall", "wall", "wall", "whole"))
+)
+_step: Final[SearchStrategy[Step]] = st.one_of(
+    _asking, _asking, _asking, _connections, _signal, _start, _time, _upkeep, _server
+)
+_maybe: Final[SearchStrategy[Step]] = st.one_of(st.just(Nothing()), _step, _step, _step, _step)
+
+STEPS: Final = 14
+
+
+@st.composite
+def programs(draw: st.DrawFn) -> Program:
+    """Some workers with something to do, and then anything."""
+    first: list[Step] = [Start(worker=number) for number in range(draw(st.integers(1, 2)))]
+    first += [Enqueue(work=draw(_work), jobs=draw(_jobs), queue=draw(_queue))]
+    return (*first, *draw(st.lists(_maybe, min_size=STEPS, max_size=STEPS)))

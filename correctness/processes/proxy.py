@@ -1,0 +1,213 @@
+"""A TCP proxy before PostgreSQL that knows where messages of its protocol begin and end.
+
+It runs in threads of its own, so that a program can be played without an event loop. A connection
+is cut between two messages, at the one a program names, or wherever it happens to be.
+"""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from correctness.processes.steps import Moment, Side
+
+_CHUNK_BYTES: Final = 65536
+_LENGTH_BYTES: Final = 4
+_ENDS: Final[dict[Side, frozenset[bytes]]] = {
+    "asks": frozenset({b"S", b"Q"}),
+    "answers": frozenset({b"Z"}),
+}
+"""Sync and Query, which end what is asked at once; ReadyForQuery, which ends its answer."""
+
+
+@dataclass(slots=True)
+class Trap:
+    """Where the next cut is to be."""
+
+    side: Side
+    moment: Moment
+    after: int
+    """So many of these messages still pass, on whatever connections."""
+    passed: bool
+
+
+@dataclass(slots=True)
+class Messages:
+    """Bytes cut into messages. What a client says first has no type."""
+
+    first: bool
+    _left: bytearray = field(default_factory=bytearray)
+
+    def fed(self, data: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Type and text of each message that is complete now."""
+        self._left += data
+        while True:
+            head = 0 if self.first else 1
+            if len(self._left) < head + _LENGTH_BYTES:
+                return
+            size = head + int.from_bytes(self._left[head : head + _LENGTH_BYTES], "big")
+            if len(self._left) < size:
+                return
+            message = bytes(self._left[:size])
+            del self._left[:size]
+            kind = b"" if self.first else message[:1]
+            self.first = False
+            yield kind, message
+
+
+class Link:
+    """One connection of a client, and the one to the server that belongs to it."""
+
+    def __init__(self, client: socket.socket, server: socket.socket) -> None:
+        self._sockets: Final = (client, server)
+        self.silent = False
+
+    def cut(self) -> None:
+        """End both connections, whoever waits for them."""
+        for one in self._sockets:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Forget both."""
+        for one in self._sockets:
+            one.close()
+
+
+class Proxy:
+    """Listens from construction on until `close`. `conninfo` leads through it."""
+
+    def __init__(self, conninfo: str) -> None:
+        params = conninfo_to_dict(conninfo)
+        self._path: Final = f"{params['host']}/.s.PGSQL.{params['port']}"
+        self._listener: Final = socket.create_server(("127.0.0.1", 0))
+        self.conninfo: Final = make_conninfo(
+            conninfo,
+            host="127.0.0.1",
+            port=self._listener.getsockname()[1],
+            sslmode="disable",
+            gssencmode="disable",
+        )
+        self._lock: Final = threading.Lock()
+        self._links: Final[set[Link]] = set()
+        self._trap: Trap | None = None
+        self.refusing = False
+        """New connections are closed at once."""
+        self.cuts = 0
+        """How many connections were cut at a message."""
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def set_trap(self, trap: Trap | None) -> None:
+        """Cut at that message."""
+        with self._lock:
+            self._trap = trap
+
+    def cut_all(self) -> None:
+        """Cut every connection now."""
+        for link in self._open():
+            link.cut()
+
+    def silence(self) -> None:
+        """Let no answer through any more, on the connections of now."""
+        for link in self._open():
+            link.silent = True
+
+    def heal(self) -> None:
+        """Carry everything from now on; what was silent is cut, and is made anew."""
+        self.set_trap(None)
+        self.refusing = False
+        for link in self._open():
+            if link.silent:
+                link.cut()
+
+    def close(self) -> None:
+        """Cut everything, and listen no more."""
+        self.refusing = True
+        # Closing alone would not wake the thread that accepts.
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self.cut_all()
+
+    def _open(self) -> list[Link]:
+        with self._lock:
+            return list(self._links)
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            if self.refusing:
+                client.close()
+            else:
+                self._connect(client)
+
+    def _connect(self, client: socket.socket) -> None:
+        server = socket.socket(socket.AF_UNIX)
+        try:
+            server.connect(self._path)
+        except OSError:
+            server.close()
+            client.close()
+            return
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        link = Link(client, server)
+        with self._lock:
+            self._links.add(link)
+        threading.Thread(target=self._carry_both, args=(link, client, server), daemon=True).start()
+
+    def _carry_both(self, link: Link, client: socket.socket, server: socket.socket) -> None:
+        back = threading.Thread(
+            target=self._carry, args=(link, "answers", server, client), daemon=True
+        )
+        back.start()
+        self._carry(link, "asks", client, server)
+        back.join()
+        with self._lock:
+            self._links.discard(link)
+        link.close()
+
+    def _carry(self, link: Link, side: Side, source: socket.socket, to: socket.socket) -> None:
+        messages = Messages(first=side == "asks")
+        try:
+            while data := source.recv(_CHUNK_BYTES):
+                passing, cut = self._judged(side, messages.fed(data))
+                if passing and not (link.silent and side == "answers"):
+                    to.sendall(passing)
+                if cut:
+                    break
+        except OSError:
+            pass
+        link.cut()
+
+    def _judged(self, side: Side, messages: Iterator[tuple[bytes, bytes]]) -> tuple[bytes, bool]:
+        """What may pass of these messages, and whether the connection is cut behind it."""
+        passing = bytearray()
+        for kind, message in messages:
+            met, passed = self._meets(side, kind)
+            if passed:
+                passing += message
+            if met:
+                return bytes(passing), True
+        return bytes(passing), False
+
+    def _meets(self, side: Side, kind: bytes) -> tuple[bool, bool]:
+        """Whether the trap is at this message, and whether the message passes."""
+        with self._lock:
+            trap = self._trap
+            if trap is None or trap.side != side:
+                return False, True
+            if trap.moment == "end" and kind not in _ENDS[side]:
+                return False, True
+            if trap.after:
+                trap.after -= 1
+                return False, True
+            self._trap = None
+            self.cuts += 1
+            return True, trap.passed

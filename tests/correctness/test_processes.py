@@ -1,0 +1,80 @@
+"""Random programs over real worker processes, and what they must find when something is wrong."""
+
+import sys
+from collections.abc import Iterator
+from typing import Final
+
+import pytest
+from hypothesis import Phase, given, settings
+
+from correctness.mutants.every import MUTANTS
+from correctness.processes.ground import Ground, ground
+from correctness.processes.hunting import Budget, search
+from correctness.processes.judging import judged
+from correctness.processes.programs import programs
+from correctness.processes.proxy import Messages
+from correctness.processes.steps import (
+    Enqueue,
+    Operate,
+    Program,
+    Start,
+    read,
+    written,
+)
+
+PROGRAMS: Final = 8
+SHORTEN_S: Final = 60.0
+
+CAUGHT: Final[dict[str, Program]] = {
+    "ClosedTwice": (
+        Start(),
+        Enqueue(work="slow", jobs=3),
+        Operate(act="cancel"),
+    ),
+}
+"""Mutants of the SQL, and a program that shows each."""
+
+
+@pytest.fixture(scope="module")
+def sound() -> Iterator[Ground]:
+    """Return a ground with the SQL as it is."""
+    with ground() as where:
+        yield where
+
+
+def test_programs_of_faults_lose_and_double_nothing(sound: Ground) -> None:
+    """Guards every promise at once, whatever is killed, frozen, cut or restarted, and when."""
+    report = search(sound, Budget(programs=PROGRAMS, shorten_s=SHORTEN_S), tell=_tell)
+    assert report.failed is None, f"kept in {report.kept}:\n{report.failed}"
+    assert 4 <= len(report.played)
+    assert 10 <= sum(verdict.counts["jobs"] for verdict in report.played)
+    assert 0 == sum(verdict.too_long for verdict in report.played)
+
+
+@pytest.mark.parametrize("name", CAUGHT)
+def test_a_defect_of_the_sql_is_seen(name: str) -> None:
+    """Guards the audit: a program that reaches a defect does not hold."""
+    (mutant,) = (mutant for mutant in MUTANTS if mutant.name == name)
+    with ground(mutant) as where:
+        assert judged(CAUGHT[name], where).problems
+
+
+@settings(max_examples=20, phases=[Phase.generate], derandomize=True, database=None, deadline=None)
+@given(programs())
+def test_a_program_that_is_written_down_is_read_again(program: Program) -> None:
+    """Guards keeping what was found: it can be played from its file."""
+    assert program == read(written(program))
+
+
+def test_messages_are_told_apart_wherever_the_bytes_are_cut() -> None:
+    """Guards cuts between two messages: the first has no type, and none comes in one piece."""
+    stream = b"\0\0\0\x08\0\3\0\0" + b"Q\0\0\0\x06x\0" + b"S\0\0\0\x04"
+    whole = [b"\0\0\0\x08\0\3\0\0", b"Q\0\0\0\x06x\0", b"S\0\0\0\x04"]
+    messages = Messages(first=True)
+    found = [one for place in range(len(stream)) for one in messages.fed(stream[place : place + 1])]
+    assert whole == [message for _, message in found]
+    assert [b"", b"Q", b"S"] == [kind for kind, _ in found]
+
+
+def _tell(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
