@@ -7,6 +7,9 @@ import pytest
 import trio
 
 import awa
+from awa._runtime import events
+from awa._runtime.settings import WorkerSettings
+from awa._runtime.worker import Worker
 from tests.fix_database import NewSession, Session
 from tests.workers import Number, health_of, until, until_state
 
@@ -100,6 +103,24 @@ async def test_what_waits_behind_a_handler_is_released_though_a_claim_is_under_w
             await client.stopped()
             ends = looker.execute("select distinct outcome::text from awa.closures order by 1")
             assert [("completed",), ("released",)] == ends.fetchall(), "and none was lost"
+
+
+async def test_who_has_left_cuts_nobody_off_when_the_time_is_up(
+    database: str, session: NewSession
+) -> None:
+    """Guards what is told: taking leave may last longer than the handlers may have."""
+    told: list[type[events.WorkerEvent]] = []
+    settings = WorkerSettings(conninfo=database, schema="awa", queues=(("q", 1),), version="0")
+    worker = Worker(settings, {}, tell=lambda event: told.append(type(event)))
+    async with trio.open_nursery() as nursery:
+        await nursery.start(worker.run)
+        with session() as holder, holder.transaction():
+            holder.execute("lock table awa.workers in access exclusive mode")
+            up_s = trio.current_time() + 0.3
+            worker.stop(timeout_s=0.3)
+            await until(lambda: events.Left in told)
+            await trio.sleep_until(up_s + 0.1)
+    assert events.HandlersCut not in told[told.index(events.Left) :]
 
 
 def _waits_for_claims(session: Session) -> bool:

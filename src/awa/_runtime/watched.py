@@ -31,6 +31,7 @@ class WatchedIncarnation(Incarnation):
     def __init__(self, tell: Tell, **given: Any) -> None:
         self._tell = tell
         self._told_drained = False
+        self._has_left = False
         worker = given["worker"]
         super().__init__(
             **given,
@@ -39,7 +40,7 @@ class WatchedIncarnation(Incarnation):
                 reporter=partial(WatchedReporter, tell, worker),
                 claimer=partial(WatchedClaimer, tell),
                 heart=partial(WatchedHeart, tell),
-                queue_run=partial(WatchedRun, tell, worker),
+                queue_run=partial(WatchedRun, self._tell_of_handlers, worker),
             ),
         )
 
@@ -63,7 +64,13 @@ class WatchedIncarnation(Incarnation):
         self._tell(events.Gone(worker=self._worker))
         super()._is_gone()
 
+    def _tell_of_handlers(self, event: events.WorkerEvent) -> None:
+        # The time to leave may be up while the database is told: nobody is cut off any more.
+        if not self._has_left:
+            self._tell(event)
+
     async def _leave(self) -> None:
+        self._has_left = True
         self._tell(events.Left(worker=self._worker, dropped=self._ledger.jobs()))
         self._tell(
             events.BeatSent(
