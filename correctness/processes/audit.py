@@ -5,6 +5,7 @@ neither of them is what the other is made of.
 """
 
 import re
+import signal
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -139,6 +140,10 @@ def _exits(workers: Iterable[WorkerRun]) -> Iterator[str]:
     """A worker ends when it is told to, and for nothing that the database does."""
     for run in workers:
         code = run.process.code()
-        if code is not None and not run.ended_by_us:
-            tail = run.log().splitlines()[-20:]
-            yield "\n  ".join([f"{run.place.name} ended by itself with {code}:", *tail])
+        # Before it began it does not listen to signals yet.
+        early = code == -signal.SIGTERM and not run.told()
+        if run.killed or (run.told_to_leave and (not code or early)):
+            continue
+        how = "when told to leave" if run.told_to_leave else "by itself"
+        tail = run.log().splitlines()[-20:]
+        yield "\n  ".join([f"{run.place.name} ended {how} with {code}:", *tail])

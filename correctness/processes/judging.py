@@ -46,12 +46,10 @@ def judged(program: Program, ground: Ground) -> Verdict:
             Player(played).play(program)
             played.heal()
             states = _until_all_ended(played)
+            _until_all_left(played)
             problems += _broken_at_the_end(played)
         except Broken as broken:
             problems += broken.problems
-        # Before they are ended: who is gone by now went by itself.
-        for run in played.workers:
-            run.ended_by_us = run.ended_by_us or run.is_alive()
         verdict.recorded = played.close_down()
         verdict.told = [line for run in played.workers for line in run.told()]
         verdict.logs = {run.place.name: run.log() for run in played.workers}
@@ -93,6 +91,16 @@ def _until_all_ended(played: World) -> dict[int, str]:
     if open_jobs:
         raise Broken([f"job {job} does not end: {state}" for job, state in open_jobs.items()])
     return states
+
+
+def _until_all_left(played: World) -> None:
+    """Tell all workers to leave: what they still have to say is said then. Raise Broken."""
+    for run in played.workers:
+        if run.is_alive():
+            run.signal("SIGTERM")
+    if not wait_for(lambda: not any(run.is_alive() for run in played.workers), STANDSTILL_S_MAX):
+        names = [run.place.name for run in played.workers if run.is_alive()]
+        raise Broken([f"{name} does not leave" for name in names])
 
 
 def _states(played: World) -> dict[int, str]:

@@ -12,7 +12,7 @@ from awa.errors import AwaError
 from correctness.processes import steps
 from correctness.processes.audit import Broken
 from correctness.processes.proxy import Trap
-from correctness.processes.world import KEY, World
+from correctness.processes.world import KEY, World, wait_for
 from tests.fix_database import Session, open_session
 
 _RING: Final = 16
@@ -75,9 +75,11 @@ class Player:
                 proxy.cut_all()
             case steps.Admit(worker=worker):
                 self._world.proxy(worker).refusing = False
-            case steps.CutAt(worker=worker, side=side, moment=moment, after=after, passed=passed):
-                trap = Trap(side=side, moment=moment, after=after, passed=passed)
-                self._world.proxy(worker).set_trap(trap)
+            case steps.CutAt():
+                self._set_trap(step)
+            case steps.Await(worker=worker, most_s=most_s):
+                proxy = self._world.proxy(worker)
+                wait_for(lambda: not proxy.is_set(), most_s)
             case steps.Silence(worker=worker):
                 self._world.proxy(worker).silence()
             case steps.Backend():
@@ -159,6 +161,16 @@ class Player:
         if self._world.at(step.worker) is None:
             self._world.start(step.worker, step.clock)
             self._clocks[self._world.workers[-1].place.name] = step.clock
+
+    def _set_trap(self, step: steps.CutAt) -> None:
+        trap = Trap(
+            side=step.side,
+            moment=step.moment,
+            after=step.after,
+            passed=step.passed,
+            about=step.about,
+        )
+        self._world.proxy(step.worker).set_trap(trap)
 
     def _jump(self, step: steps.Jump) -> None:
         run = self._world.at(step.worker)

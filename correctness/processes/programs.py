@@ -1,6 +1,6 @@
 """Programs for Hypothesis to draw, and to make shorter."""
 
-from typing import Final
+from typing import Final, get_args
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
@@ -11,7 +11,9 @@ from correctness.processes.steps import (
     WORKS,
     Add,
     Admit,
+    Await,
     Backend,
+    Call,
     Cut,
     CutAt,
     Enqueue,
@@ -62,9 +64,20 @@ _cut_at: Final = st.builds(
     after=st.integers(0, 12),
     passed=st.booleans(),
 )
+_cut_at_call: Final = st.builds(
+    CutAt,
+    worker=_worker,
+    side=st.sampled_from(("answers", "asks")),
+    moment=st.sampled_from(("end", "any")),
+    after=st.integers(0, 2),
+    passed=st.booleans(),
+    about=st.sampled_from(get_args(Call)[1:]),
+)
 _connections: Final = st.one_of(
     _cut_at,
-    _cut_at,
+    _cut_at_call,
+    _cut_at_call,
+    st.builds(Await, worker=_worker),
     st.builds(Cut, worker=_worker, refuse=st.booleans()),
     st.builds(Admit, worker=_worker),
     st.builds(Silence, worker=_worker),

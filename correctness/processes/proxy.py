@@ -33,6 +33,8 @@ class Trap:
     after: int
     """So many of these messages still pass, on whatever connections."""
     passed: bool
+    about: str = ""
+    """Only messages of calls of this function."""
 
 
 @dataclass(slots=True)
@@ -65,6 +67,32 @@ class Link:
     def __init__(self, client: socket.socket, server: socket.socket) -> None:
         self._sockets: Final = (client, server)
         self.silent = False
+        self._prepared: Final[dict[bytes, bytes]] = {}
+        self._calls: Final = [b""]
+        """The SQL of each call that is not answered yet, the one that is being asked last."""
+
+    def about(self, side: Side) -> bytes:
+        """The SQL of the call that the next message of this side belongs to."""
+        return self._calls[-1 if side == "asks" else 0]
+
+    def note(self, side: Side, kind: bytes, message: bytes) -> None:
+        """Keep account of what is asked and answered."""
+        if side == "answers":
+            # The first one ends the log-in, which nobody asked for.
+            if kind in _ENDS["answers"] and len(self._calls) > 1:
+                del self._calls[0]
+            return
+        text = message[1 + _LENGTH_BYTES :]
+        if kind == b"P":
+            name, sql, *_ = text.split(b"\0")
+            self._prepared[name] = sql
+        elif kind == b"B":
+            _, name, *_ = text.split(b"\0")
+            self._calls[-1] += self._prepared.get(name, b"")
+        elif kind == b"Q":
+            self._calls[-1] += text
+        if kind in _ENDS["asks"]:
+            self._calls.append(b"")
 
     def cut(self) -> None:
         """End both connections, whoever waits for them."""
@@ -97,14 +125,16 @@ class Proxy:
         self._trap: Trap | None = None
         self.refusing = False
         """New connections are closed at once."""
-        self.cuts = 0
-        """How many connections were cut at a message."""
         threading.Thread(target=self._listen, daemon=True).start()
 
     def set_trap(self, trap: Trap | None) -> None:
         """Cut at that message."""
         with self._lock:
             self._trap = trap
+
+    def is_set(self) -> bool:
+        """Whether that message is still to come."""
+        return self._trap is not None
 
     def cut_all(self) -> None:
         """Cut every connection now."""
@@ -177,7 +207,7 @@ class Proxy:
         messages = Messages(first=side == "asks")
         try:
             while data := source.recv(_CHUNK_BYTES):
-                passing, cut = self._judged(side, messages.fed(data))
+                passing, cut = self._judged(link, side, messages.fed(data))
                 if passing and not (link.silent and side == "answers"):
                     to.sendall(passing)
                 if cut:
@@ -186,18 +216,21 @@ class Proxy:
             pass
         link.cut()
 
-    def _judged(self, side: Side, messages: Iterator[tuple[bytes, bytes]]) -> tuple[bytes, bool]:
+    def _judged(
+        self, link: Link, side: Side, messages: Iterator[tuple[bytes, bytes]]
+    ) -> tuple[bytes, bool]:
         """What may pass of these messages, and whether the connection is cut behind it."""
         passing = bytearray()
         for kind, message in messages:
-            met, passed = self._meets(side, kind)
+            met, passed = self._meets(link, side, kind)
+            link.note(side, kind, message)
             if passed:
                 passing += message
             if met:
                 return bytes(passing), True
         return bytes(passing), False
 
-    def _meets(self, side: Side, kind: bytes) -> tuple[bool, bool]:
+    def _meets(self, link: Link, side: Side, kind: bytes) -> tuple[bool, bool]:
         """Whether the trap is at this message, and whether the message passes."""
         with self._lock:
             trap = self._trap
@@ -205,9 +238,10 @@ class Proxy:
                 return False, True
             if trap.moment == "end" and kind not in _ENDS[side]:
                 return False, True
+            if trap.about and f'"{trap.about}"('.encode() not in link.about(side):
+                return False, True
             if trap.after:
                 trap.after -= 1
                 return False, True
             self._trap = None
-            self.cuts += 1
             return True, trap.passed

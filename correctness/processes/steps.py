@@ -19,6 +19,8 @@ Side = Literal["asks", "answers"]
 Moment = Literal["any", "end"]
 """Any message of the protocol, or the end of a call: Sync and Query there, ReadyForQuery back. An
 implicit transaction commits at Sync; so a cut there has COMMIT in flight."""
+Call = Literal["", "claim", "complete", "retry", "heartbeat", "rescue_worker"]
+"""Calls of this function; of any."""
 Clock = Literal["wall", "whole"]
 """Whether a worker's jumps are those of the wall clock alone, or of the monotonic clock as well."""
 
@@ -98,6 +100,16 @@ class CutAt:
     after: int = 0
     passed: bool = False
     """Whether that message itself still comes through."""
+    about: Call = ""
+    """Of this function's calls alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Await:
+    """Wait until a worker's connection was cut at its message, but no longer than so."""
+
+    worker: int = 0
+    most_s: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +175,7 @@ Step: TypeAlias = (
     | Cut
     | Admit
     | CutAt
+    | Await
     | Silence
     | Jump
     | Backend

@@ -43,7 +43,8 @@ class WorkerRun:
 
     process: Forked
     place: Place
-    ended_by_us: bool = False
+    killed: bool = False
+    told_to_leave: bool = False
 
     def is_alive(self) -> bool:
         """Whether the process is there, frozen or not."""
@@ -51,8 +52,9 @@ class WorkerRun:
 
     def signal(self, name: str) -> None:
         """Send a signal, and wait for the end when it is one."""
-        self.ended_by_us = self.ended_by_us or name in {"SIGKILL", "SIGTERM"}
+        self.told_to_leave = self.told_to_leave or name == "SIGTERM"
         if name == "SIGKILL":
+            self.killed = self.killed or self.is_alive()
             self.process.kill()
         else:
             self.process.signal(signal.Signals[name])
@@ -177,13 +179,13 @@ class World:
             if run.is_alive():
                 run.signal("SIGCONT")
         self.session().execute("select awa.resume_queue(queue) from awa.queue_settings")
-        if not any(run.is_alive() and not run.ended_by_us for run in self._at.values()):
+        if not any(run.is_alive() and not run.told_to_leave for run in self._at.values()):
             self.start(WORKERS, "wall")
 
     def close_down(self) -> list[Recorded]:
         """End everything; answer what the database recorded."""
         for run in self.workers:
-            run.process.kill()
+            run.signal("SIGKILL")
         for proxy in (*self._proxies.values(), self.producer_proxy):
             proxy.close()
         if self._session is not None:

@@ -14,8 +14,9 @@ from correctness.processes.judging import judged
 from correctness.processes.programs import programs
 from correctness.processes.proxy import Messages
 from correctness.processes.steps import (
+    Await,
+    CutAt,
     Enqueue,
-    Operate,
     Program,
     Start,
     read,
@@ -28,8 +29,9 @@ SHORTEN_S: Final = 60.0
 CAUGHT: Final[dict[str, Program]] = {
     "ClosedTwice": (
         Start(),
-        Enqueue(work="slow", jobs=3),
-        Operate(act="cancel"),
+        CutAt(about="complete"),
+        Enqueue(jobs=3),
+        Await(most_s=60),
     ),
 }
 """Mutants of the SQL, and a program that shows each."""
