@@ -4,10 +4,15 @@ from collections.abc import Callable
 
 import psycopg
 import pytest
+import trio
 
+from awa._storage import codec
+from awa._storage.calls import Call
 from awa._storage.connecting import open_connection
+from awa._storage.executors import run_trio_pipeline
 from awa._storage.pooling import sessions_last
 from correctness.bouncer import Bouncer
+from tests.facts import WAIT_S_MAX
 from tests.fix_database import Session, open_session
 from tests.fix_sql import start_worker
 
@@ -83,3 +88,30 @@ def test_a_worker_without_lasting_sessions_is_never_absent(one: Session) -> None
 def dbname(conninfo: str) -> str:
     """Return the name of the database."""
     return str(psycopg.conninfo.conninfo_to_dict(conninfo)["dbname"])
+
+
+async def test_two_calls_in_one_round_trip_are_two_behind_a_pool(
+    new_bouncer: Callable[..., Bouncer], database: str
+) -> None:
+    """Guards answers: in pipelines through a pool some get lost, and some come to others."""
+    pooled = new_bouncer(default_pool_size="3", server_round_robin="1").conninfo(dbname(database))
+    answered: list[tuple[int, int]] = []
+
+    async def ask(who: int) -> None:
+        async with open_connection(pooled) as conn:
+            for n in range(MANY):
+                with trio.fail_after(WAIT_S_MAX):
+                    both = await run_trio_pipeline(conn, said(who), said(n, last_ms=n % 3))
+                assert both == (who, n)
+                answered.append(both)
+
+    async with trio.open_nursery() as nursery:
+        for who in range(MANY):
+            nursery.start_soon(ask, who)
+    assert MANY * MANY == len(answered)
+
+
+def said(number: int, *, last_ms: int = 0) -> Call[int]:
+    """Return a call that answers this number, after so long, and writes."""
+    sql = "select %s::int from pg_sleep(%s::int / 1000.0), txid_current()"
+    return Call(action="said", sql=sql, params=(number, last_ms), decode=codec.scalar(int))

@@ -96,6 +96,8 @@ async def _with_settings(
         raise
     if not done.rowcount:
         opened.prepare_threshold = None  # the next transaction may be another backend's
+        if isinstance(opened, TrioConnection):
+            opened.pooled = True
     return opened
 
 

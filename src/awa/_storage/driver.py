@@ -152,6 +152,9 @@ class TrioConnection(psycopg.AsyncConnection[Row]):
     Hold async generators (`notifies`) in `contextlib.aclosing`: an abandoned one keeps the lock.
     """
 
+    pooled: bool = False
+    """Its transactions may each be another session's. Nothing is prepared then, and no pipelines:
+    PgBouncer 1.18 lost answers in them, and gave some to others."""
     outcome_unknown: bool = False
     """True when a COMMIT was sent and its answer never came."""
 

@@ -34,11 +34,13 @@ async def run_trio(conn: TrioConnection[Any], call: Call[T]) -> T:
 
 
 async def run_trio_pipeline(conn: TrioConnection[Any], a: Call[A], b: Call[B]) -> tuple[A, B]:
-    """Run two Calls in one round trip; `a` has committed before `b` begins.
+    """Run two Calls in one round trip, or in two; `a` has committed before `b` begins.
 
     The connection must be in autocommit. When `a` fails its error is raised, whatever `b` did.
     """
     assert conn.autocommit, "a transaction around both would commit them together"
+    if conn.pooled:
+        return await run_trio(conn, a), await run_trio(conn, b)
     with _errors_of(conn, a):
         async with conn.pipeline():
             first = _raw(conn.cursor(binary=True, row_factory=tuple_row))
@@ -61,7 +63,7 @@ async def run_overlapped(
     from awa._storage.driver import TrioConnection  # noqa: PLC0415  # asyncio needs no trio
 
     assert conn.autocommit, "a transaction around them would commit them together"
-    if not isinstance(conn, TrioConnection):
+    if not isinstance(conn, TrioConnection) or conn.pooled:
         return [await run_asyncio(conn, call) async for call in calls]
     answers: list[T] = []
     before: tuple[Call[T], psycopg.AsyncCursor[tuple[Any, ...]]] | None = None
