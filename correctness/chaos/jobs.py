@@ -36,6 +36,7 @@ class Wish:
     kind: str
     errand: Errand
     delay_s: float | None = None
+    priority: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

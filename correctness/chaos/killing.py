@@ -69,7 +69,7 @@ async def begin(stage: Stage) -> None:
     """Start workers and producers, and let followers look on until they can judge."""
     for _ in range(WORKERS):
         await stage.start_worker()
-    stage.start_producers(2, rate=10.0, mix=MIX)
+    stage.start_producers(2, rate=6.0, mix=MIX)
     await trio.sleep(SETTLED_S)
 
 

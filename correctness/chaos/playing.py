@@ -40,7 +40,12 @@ async def play(
             await scenario.run(stage)
         except TookTooLong as error:
             stage.problems.append(str(error))
-        report = await audit(stage, scenario.name, drain_s=scenario.drain_s)
+        report = await audit(
+            stage,
+            scenario.name,
+            drain_s=scenario.drain_s,
+            counts_hold=scenario.counts_hold,
+        )
         if keep_in is not None:
             keep(stage, keep_in)
         return report

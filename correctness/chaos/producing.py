@@ -129,6 +129,8 @@ def options(wish: Wish) -> dict[str, Any]:
     found: dict[str, Any] = {"kind": wish.kind, "queue": QUEUE}
     if wish.delay_s is not None:
         found["delay"] = wish.delay_s
+    if wish.priority is not None:
+        found["priority"] = wish.priority
     if wish.kind == DOOMED:
         found["max_attempts"] = DOOMED_ATTEMPTS
     return found

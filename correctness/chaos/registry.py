@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from correctness.chaos import freezing, killing, overload, storms
+from correctness.chaos import freezing, killing, overload, soak, storms
 from correctness.chaos.scenario import Scenario
 
 SCENARIOS: Final[tuple[Scenario, ...]] = (
@@ -10,6 +10,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     *freezing.SCENARIOS,
     *storms.SCENARIOS,
     *overload.SCENARIOS,
+    *soak.SCENARIOS,
 )
 
 

@@ -26,5 +26,8 @@ class Scenario:
     """How long it goes on injecting, unless told otherwise; `stage.minutes`."""
     drain_s: float = 300.0
     """How long the last jobs may take to end, once all faults are over."""
+    counts_hold: bool = True
+    """Whether the server's counts of rows are those of what was committed since the beginning: not
+    when another server ends the run, nor when transactions fail after they have deleted."""
     usual: bool = True
     """Whether it is run when no scenario is named."""

@@ -76,6 +76,8 @@ class Stage:
     """Of every worker that is started without other ones."""
     audience: Audience = field(init=False)
     _names: Counter[str] = field(default_factory=Counter)
+    _session: tuple[str, psycopg.Connection[Any]] | None = None
+    """The audience's, with the connection string that it was made by."""
 
     def __post_init__(self) -> None:
         self.audience = Audience(lambda: self.admin, self.workers)
@@ -116,7 +118,7 @@ class Stage:
     # Producers -----------------------------------------------------------------------------------
 
     def start_producers(
-        self, number: int = 2, *, rate: float = 20.0, mix: Mix | None = None
+        self, number: int = 2, *, rate: float = 8.0, mix: Mix | None = None
     ) -> None:
         """Have so many producers make jobs, each so many transactions a second."""
         for _ in range(number):
@@ -135,18 +137,15 @@ class Stage:
         for producer in self.producers:
             producer.stopped.set()
 
-    async def make(self, kind: str = QUICK, *, count: int = 1, last_s: float = 0.0) -> set[int]:
-        """Make jobs in one transaction, again and again until the database takes it.
-
-        Returns their numbers. `last_s`: how long their handlers take.
-        """
+    async def make_one(self, *, priority: int | None = None) -> int:
+        """Make a quick job, again and again until the database takes it; return its number."""
         with trio.fail_after(WAIT_S_MAX):
             while True:
-                errands = [Errand(n=self.books.next_number(), last_s=last_s) for _ in range(count)]
-                wishes = [self.books.wish(Wish(kind=kind, errand=errand)) for errand in errands]
+                errand = Errand(n=self.books.next_number())
+                wish = self.books.wish(Wish(kind=QUICK, errand=errand, priority=priority))
                 async with awa.AsyncClient(self.conninfo, pool_size=1) as client:
-                    if await book(self.books, client, wishes):
-                        return {errand.n for errand in errands}
+                    if await book(self.books, client, [wish]):
+                        return errand.n
                 await trio.sleep(PAUSE_S)
 
     # Faults and recoveries -----------------------------------------------------------------------
@@ -165,13 +164,14 @@ class Stage:
         """Write down how long a recovery took."""
         self.recoveries_s.append(seconds)
 
-    async def probe(self, since_s: float | None = None) -> float:
+    async def probe(self, since_s: float | None = None, *, priority: int | None = 1) -> float:
         """Make a job that ends at once, and wait until it has run; write down how long that took.
 
-        `since_s`: from when on it counts, by `time.monotonic`; now, unless told otherwise.
+        `since_s`: from when on it counts, by `time.monotonic`; now, unless told otherwise. It goes
+        before the others, so that a backlog is not taken for an outage, unless told otherwise.
         """
         began_s = time.monotonic() if since_s is None else since_s
-        (n,) = await self.make()
+        n = await self.make_one(priority=priority)
         await self.until(lambda: n in self.look().done, "the run of a probe")
         took_s = self.effects.done[n][0].at_s - began_s
         self.recovered(took_s)
@@ -199,6 +199,11 @@ class Stage:
         self.recovered(latest_s - at_s)
         return latest_s - at_s
 
+    def close(self) -> None:
+        """End the audience's session."""
+        if self._session is not None:
+            self._session[1].close()
+
     # Looking -------------------------------------------------------------------------------------
 
     def look(self) -> Effects:
@@ -212,13 +217,28 @@ class Stage:
         return {n for (n,) in rows}
 
     def query(self, statement: str, params: list[Any] | None = None) -> list[tuple[Any, ...]]:
-        """Ask the server as the superuser."""
-        with open_session(self.admin) as session:
+        """Ask the server as the superuser, in a session that is made anew when it has ended."""
+        kept = self._session is not None and self._session[0] == self.admin
+        if not kept or self._session is None or self._session[1].closed:
+            self.close()
+            self._session = self.admin, open_session(self.admin)
+            kept = False
+        session = self._session[1]
+        try:
             cursor = session.execute(statement.encode(), params)
             return cursor.fetchall() if cursor.description else []
+        except psycopg.OperationalError:
+            if not (kept and session.closed):
+                raise
+            return self.query(statement, params)
 
     async def until(
-        self, fact: Callable[[], bool], what: str, *, limit_s: float = WAIT_S_MAX
+        self,
+        fact: Callable[[], bool],
+        what: str,
+        *,
+        limit_s: float = WAIT_S_MAX,
+        interval_s: float = LOOK_INTERVAL_S,
     ) -> None:
         """Return once `fact()` is true. Raises TookTooLong. A server that is away says nothing."""
         deadline_s = time.monotonic() + limit_s
@@ -230,7 +250,7 @@ class Stage:
                 pass
             if time.monotonic() > deadline_s:
                 raise TookTooLong(f"{what} did not happen within {limit_s:.0f} s")
-            await trio.sleep(LOOK_INTERVAL_S)
+            await trio.sleep(interval_s)
 
 
 @asynccontextmanager
@@ -270,6 +290,7 @@ async def open_stage(
             finally:
                 for worker in stage.workers:
                     worker.kill()
+                stage.close()
                 nursery.cancel_scope.cancel()
 
 

@@ -7,7 +7,6 @@ from typing import Final
 import psycopg
 import trio
 
-from correctness.chaos.jobs import Mix
 from correctness.chaos.preparing import HAND, open_session
 from correctness.chaos.scenario import Scenario
 from correctness.chaos.stage import Stage
@@ -28,7 +27,7 @@ async def storm(stage: Stage) -> None:
     """Terminate all sessions of workers and producers, some times a second, for a while."""
     for _ in range(2):
         await stage.start_worker()
-    stage.start_producers(2, rate=20.0)
+    stage.start_producers(2)
     await stage.probe()
     over_s = trio.current_time() + stage.minutes * 60
     while trio.current_time() < over_s:
@@ -52,7 +51,7 @@ async def exhaust(stage: Stage) -> None:
     """Use up the server's connections, then the role's, while sessions are terminated."""
     for _ in range(2):
         await stage.start_worker()
-    stage.start_producers(2, rate=20.0, mix=Mix(slow=12.0))
+    stage.start_producers(2)
     stage.query("create role greedy login password 'greedy' connection limit -1")
     await stage.probe()
     over_s = trio.current_time() + stage.minutes * 60

@@ -1,0 +1,118 @@
+"""Chaos in small: a minute of faults on real processes, and an audit that misses nothing."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Final
+
+import trio
+
+from correctness.chaos.audit import has_drained, judge, stop_workers
+from correctness.chaos.jobs import QUICK
+from correctness.chaos.playing import play
+from correctness.chaos.registry import SCENARIOS, named
+from correctness.chaos.stage import Stage, open_stage
+from tests.fix_cluster import chosen_bindir
+
+
+async def test_a_minute_of_faults_loses_nothing_and_nothing_grows() -> None:
+    """Guards what docs/reliability.md says a worker survives: `make soak`, for one minute."""
+    report = await play(named("soak"), minutes=1.0)
+    assert () == report.problems
+    assert (0, 0) == (report.lost, report.ended_twice)
+    assert report.faults_injected > 3
+    assert report.jobs > 50
+
+
+def test_every_scenario_has_a_name_of_its_own() -> None:
+    """Guards the command line: a name means one scenario."""
+    assert len(SCENARIOS) == len({scenario.name for scenario in SCENARIOS})
+
+
+@asynccontextmanager
+async def played() -> AsyncIterator[Stage]:
+    """Open a stage on which a few jobs of each outcome were run, and nothing went wrong."""
+    async with open_stage(bindir=chosen_bindir()) as stage:
+        await stage.start_worker()
+        stage.start_producers(1)
+        await stage.until(lambda: len(stage.books.committed) > 100, "a hundred jobs")
+        stage.stop_producers()
+        await stage.until(lambda: has_drained(stage), "the end of every job")
+        await stop_workers(stage)
+        yield stage
+
+
+def a_quick_one(stage: Stage) -> int:
+    """Return a job that completed."""
+    return next(n for n in stage.books.committed if stage.books.wishes[n].kind == QUICK)
+
+
+def end_twice(stage: Stage) -> None:
+    """Write a job's end once more."""
+    stage.query(f"insert into chaos.ends select * from chaos.ends where n = {a_quick_one(stage)}")
+
+
+def lose(stage: Stage) -> None:
+    """Take a job's end away."""
+    stage.query(f"delete from chaos.ends where n = {a_quick_one(stage)}")
+
+
+def refuse(stage: Stage) -> None:
+    """Have a producer say that it was told of a failure."""
+    stage.books.refused.add(max(stage.books.committed))
+
+
+def forget(stage: Stage) -> None:
+    """Have no producer know of a job."""
+    del stage.books.wishes[max(stage.books.committed)]
+
+
+def fail(stage: Stage) -> None:
+    """Have completed jobs fail."""
+    stage.query("update chaos.ends set state = 'failed'")
+
+
+def end_too_early(stage: Stage) -> None:
+    """Have the first attempts be what ended the jobs."""
+    stage.query("update chaos.ends set lease = 0")
+
+
+def undo(stage: Stage) -> None:
+    """Take the effects of a job away."""
+    del stage.effects.done[max(stage.effects.done)]
+
+
+def close_twice(stage: Stage) -> None:
+    """Have attempts end once more."""
+    stage.query("insert into awa.closures select * from awa.closures")
+
+
+def rewrite(stage: Stage) -> None:
+    """Change rows of the log."""
+    stage.query("update awa.ready set kind = kind")
+
+
+LIES: Final[dict[str, Callable[[Stage], None]]] = {
+    "jobs ended more than once": end_twice,
+    "jobs committed and never ended": lose,
+    "jobs refused or rolled back, and there": refuse,
+    "jobs ended, and never made": forget,
+    "jobs ended otherwise than they should": fail,
+    "jobs ended by an attempt that was not their last": end_too_early,
+    "jobs committed and without an effect": undo,
+    "check: ": close_twice,
+    "in a log": rewrite,
+}
+"""What the audit says, and what it has to say that of. One after the other, on one stage."""
+
+
+async def test_the_audit_says_what_is_wrong() -> None:
+    """Guards every scenario: what it looks for is noticed, and nothing else is."""
+    async with played() as stage:
+        await trio.to_thread.run_sync(partial(judge, stage, counts_hold=True))
+        assert [] == stage.problems
+        for said, lie in LIES.items():
+            lie(stage)
+            stage.problems.clear()
+            await trio.to_thread.run_sync(partial(judge, stage, counts_hold=True))
+            assert any(said in problem for problem in stage.problems), (said, stage.problems)
