@@ -20,8 +20,7 @@ async def freeze(stage: Stage) -> None:
 
     The leader is frozen every other time. Its row was removed meanwhile, and it starts anew.
     """
-    for _ in range(3):
-        await stage.start_worker()
+    await stage.start_workers(3)
     stage.start_producers(2, rate=5.0, mix=MIX)
     await stage.probe()
     over_s = trio.current_time() + stage.minutes * 60

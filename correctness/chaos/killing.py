@@ -67,8 +67,7 @@ async def kill_workers(stage: Stage) -> None:
 
 async def begin(stage: Stage) -> None:
     """Start workers and producers, and let followers look on until they can judge."""
-    for _ in range(WORKERS):
-        await stage.start_worker()
+    await stage.start_workers(WORKERS)
     stage.start_producers(2, rate=6.0, mix=MIX)
     await trio.sleep(SETTLED_S)
 

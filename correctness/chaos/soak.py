@@ -26,6 +26,8 @@ HEARTBEAT_S: Final = 1.0
 SHORT_S: Final = 1.5
 LONG_S: Final = 6.0
 PAUSE_S: Final = 2.0
+FAULTS_MIN: Final = 5
+"""However slow the machine is."""
 LOOK_INTERVAL_S: Final = 2.0
 
 MEMORY_GROWTH_MAX: Final = 48 * 2**20
@@ -53,8 +55,7 @@ class Size:
 async def soak(stage: Stage) -> None:
     """Make mixed work, and inject one fault after the other, the leader's death every third."""
     stage.worker_options.update(retention=RETENTION, heartbeat_s=HEARTBEAT_S)
-    for _ in range(WORKERS):
-        await stage.start_worker()
+    await stage.start_workers(WORKERS)
     stage.start_producers(2, mix=Mix(slow_s=(0.2, 1.0)))
     first = await stage.make_one()
     sizes: list[Size] = []
@@ -62,7 +63,7 @@ async def soak(stage: Stage) -> None:
     turn = 0
     async with trio.open_nursery() as nursery:
         nursery.start_soon(watch_sizes, stage, sizes)
-        while trio.current_time() < over_s:
+        while trio.current_time() < over_s or turn < FAULTS_MIN:
             turn += 1
             fault = kill_leader if turn % 3 == 1 else stage.dice.choice(FAULTS)
             await fault(stage)

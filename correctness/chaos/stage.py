@@ -102,6 +102,13 @@ class Stage:
             await self.until(worker.has_started, f"the start of {worker.name}")
         return worker
 
+    async def start_workers(self, number: int) -> None:
+        """Start so many alike, all at once."""
+        for _ in range(number):
+            await self.start_worker(wait=False)
+        for worker in self.workers[-number:]:
+            await self.until(worker.has_started, f"the start of {worker.name}")
+
     def living(self) -> list[WorkerProcess]:
         """Return the workers that run, frozen ones left out."""
         return [each for each in self.workers if each.is_alive() and not each.frozen]

@@ -25,8 +25,7 @@ ANY: Final = "%"
 
 async def storm(stage: Stage) -> None:
     """Terminate all sessions of workers and producers, some times a second, for a while."""
-    for _ in range(2):
-        await stage.start_worker()
+    await stage.start_workers(2)
     stage.start_producers(2)
     await stage.probe()
     over_s = trio.current_time() + stage.minutes * 60
@@ -49,8 +48,7 @@ def terminate(stage: Stage, whose: str) -> None:
 
 async def exhaust(stage: Stage) -> None:
     """Use up the server's connections, then the role's, while sessions are terminated."""
-    for _ in range(2):
-        await stage.start_worker()
+    await stage.start_workers(2)
     stage.start_producers(2)
     stage.query("create role greedy login password 'greedy' connection limit -1")
     await stage.probe()
