@@ -74,7 +74,9 @@ def read(session: Session) -> Database:
     *by_lane, lanes, workers, keys, ring = row(session, READ)
     rows = [_by_lane(part or []) for part in by_lane]
     return Database(
-        lanes={lane[0]: _tables(lane, [part.get(lane[0], []) for part in rows]) for lane in lanes},
+        lanes={
+            lane[0]: _tables(lane, [part.get(lane[0], []) for part in rows]) for lane in lanes or ()
+        },
         workers=frozenset(workers or ()),
         keys=frozenset(Key(int(key, 16), job) for key, job in keys or ()),
         ring=ring,
