@@ -107,6 +107,7 @@ SCENARIOS: Final = (
         name="failover",
         does="kill -9 of the primary, its synchronous standby promoted; workers know both hosts",
         run=fail_over,
+        counts_hold=False,
         settings={"synchronous_commit": "on", "hot_standby": "on"},
     ),
 )

@@ -16,18 +16,22 @@ from correctness.chaos.stage import Stage
 
 DOWN_S: Final = 2.0
 POOL: Final = "8"
+POOLED: Final = "pooled"
+LEADING: Final = "leading"
+"""These claim and settle through the pooler, and listen and lead past it."""
 
 
 async def pool(stage: Stage) -> None:
-    """Have two workers behind the pooler, and one that leads past it; kill each kind in turn."""
+    """Have workers behind the pooler, and some that may lead past it; kill each kind in turn."""
     if program() is None:
         stage.problems.append("not runnable: there is no pgbouncer (apt-get install pgbouncer)")
         return
     settings = {"default_pool_size": POOL, "server_round_robin": "1"}
     bouncer = keep_open(stage, Bouncer(stage.admin, settings=settings))
     direct, stage.conninfo = stage.conninfo, bouncer.conninfo(DATABASE)
-    leader = await stage.start_worker(name="direct", conninfo=direct, handlers=2)
-    pooled = [await stage.start_worker(name="pooled") for _ in range(2)]
+    for _ in range(2):
+        await stage.start_worker(name=LEADING, direct=direct)
+    pooled = [await stage.start_worker(name=POOLED) for _ in range(2)]
     unwarned = [each.name for each in pooled if "pooler in transaction mode" not in each.log()]
     if unwarned:
         stage.problems.append(f"did not find out that sessions do not last: {unwarned}")
@@ -36,8 +40,11 @@ async def pool(stage: Stage) -> None:
     over_s = trio.current_time() + stage.minutes * 60
     while trio.current_time() < over_s:
         await kill_bouncer(stage, bouncer)
-        pooled = await kill_one(stage, stage.dice.choice(pooled), "pooled", None)
-        (leader,) = await kill_one(stage, leader, "direct", direct)
+        await kill_one(stage, stage.dice.choice(alive(stage, POOLED)))
+        await stage.start_worker(name=POOLED)
+        await stage.until(lambda: stage.leader() is not None, "a leader")
+        await kill_one(stage, stage.leader() or alive(stage, LEADING)[0])
+        await stage.start_worker(name=LEADING, direct=direct)
 
 
 async def kill_bouncer(stage: Stage, bouncer: Bouncer) -> None:
@@ -49,22 +56,20 @@ async def kill_bouncer(stage: Stage, bouncer: Bouncer) -> None:
     await stage.probe()
 
 
-async def kill_one(
-    stage: Stage, victim: WorkerProcess, name: str, conninfo: str | None
-) -> list[WorkerProcess]:
-    """Kill a worker; once its jobs run again another takes its place. Returns those of its name."""
+def alive(stage: Stage, name: str) -> list[WorkerProcess]:
+    """Return the workers of this name."""
+    return [each for each in stage.living() if each.name.startswith(name)]
+
+
+async def kill_one(stage: Stage, victim: WorkerProcess) -> None:
+    """Kill a worker, and wait until its jobs run again."""
+    name = victim.name.rstrip("0123456789")
     await stage.until(partial(holds_a_job, stage, victim), "a job of the victim")
     at_s = victim.kill()
     stage.fault(f"kill -9 of a {name} worker", victim.name)
-    if name == "direct":
-        # Whoever is behind the pooler cannot lead: without another one nothing is rescued.
-        await stage.start_worker(name=name, conninfo=conninfo, handlers=2)
     took_s = await stage.rerun(stage.look().open_in(victim.name), at_s)
     worst = f"worst s after a {name} worker"
     stage.figures[worst] = max(stage.figures.get(worst, 0.0), round(took_s, 1))
-    if name != "direct":
-        await stage.start_worker(name=name, conninfo=conninfo)
-    return [each for each in stage.living() if each.name.startswith(name)]
 
 
 SCENARIOS: Final = (

@@ -26,6 +26,7 @@ class WorkerProcess:
         handlers: int = 8,
         heartbeat_s: float = 5.0,
         lead: bool = True,
+        direct: str | None = None,
         retention: Mapping[str, float] | None = None,
     ) -> None:
         self.name: Final = name
@@ -37,6 +38,7 @@ class WorkerProcess:
         command += [f"--handlers={handlers}", f"--heartbeat-s={heartbeat_s}"]
         command += [f"--retention={json.dumps(dict(retention or {}))}"]
         command += [] if lead else ["--no-lead"]
+        command += [] if direct is None else [f"--direct={direct}"]
         with self._said.open("w") as out, self._log.open("w") as log:
             self.process: Final = subprocess.Popen(
                 command,

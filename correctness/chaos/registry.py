@@ -2,7 +2,17 @@
 
 from typing import Final
 
-from correctness.chaos import freezing, killing, overload, soak, storms
+from correctness.chaos import (
+    failing_over,
+    filling,
+    freezing,
+    killing,
+    overload,
+    pooling,
+    read_only,
+    soak,
+    storms,
+)
 from correctness.chaos.scenario import Scenario
 
 SCENARIOS: Final[tuple[Scenario, ...]] = (
@@ -10,6 +20,10 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     *freezing.SCENARIOS,
     *storms.SCENARIOS,
     *overload.SCENARIOS,
+    *read_only.SCENARIOS,
+    *filling.SCENARIOS,
+    *failing_over.SCENARIOS,
+    *pooling.SCENARIOS,
     *soak.SCENARIOS,
 )
 

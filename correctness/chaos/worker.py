@@ -115,6 +115,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--handlers", type=int, default=8, help="that run at once")
     parser.add_argument("--heartbeat-s", type=float, default=5.0)
     parser.add_argument("--no-lead", dest="lead", action="store_false")
+    parser.add_argument("--direct", help="where to listen and to lead, past a pooler")
     parser.add_argument("--retention", type=json.loads, default={}, help="awa.Retention, as JSON")
     return parser.parse_args()
 
@@ -128,6 +129,7 @@ if __name__ == "__main__":
         main,
         WorkerSettings(
             conninfo=given.conninfo,
+            direct_conninfo=given.direct,
             schema="awa",
             queues=((QUEUE, given.handlers),),
             version="0",
