@@ -374,10 +374,10 @@ FlushAgain(w) == /\ All(FlushAgainG(w))
                  /\ batch' = [batch EXCEPT ![w].state = "sent"]
                  /\ UNCHANGED <<dataVars, row, leaders, wayVars, selfVars, ask, hold>>
 
-\* A beat leaves, over the listener's connection.
+\* A beat leaves, over the listener's connection; who takes leave has one for it.
 BeatSentG(w, n, upto, named) ==
     [alive |-> Living(w) \/ phase[w] = "left",                       \* a beat of the dead
-     hears |-> w \notin deaf,
+     hears |-> w \notin deaf \/ phase[w] = "left",
      upto  |-> upto = Upto(w),                                       \* calls that the list does not know
      named |-> IF phase[w] = "left" THEN Naming(w) \subseteq named
                ELSE named = Naming(w)]                               \* work given up that runs
