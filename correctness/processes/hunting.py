@@ -213,11 +213,18 @@ def place_for(mutant: Mutant | None) -> Path:
     return KEPT if mutant is None else Path(tempfile.gettempdir()) / f"awa-{mutant.name}"
 
 
-def rounds(until_s: float, first: int, keep_below: Path) -> Iterator[Budget]:
+def rounds(until_s: float, first: int, mutant: Mutant | None) -> Iterator[Budget]:
     """Budgets with new seeds, until the time is over."""
     number = first
     while time.monotonic() < until_s:
-        yield Budget(programs=ROUND, until_s=until_s, seed=number, keep_below=keep_below)
+        yield Budget(
+            programs=ROUND,
+            until_s=until_s,
+            # What a mutant does wrong is known.
+            shorten_s=SHORTENING_S if mutant is None else SHORTENING_S / 4,
+            seed=number,
+            keep_below=place_for(mutant),
+        )
         number += 1
 
 
@@ -234,7 +241,7 @@ def hunt(
         if where.faketime is None:
             print("libfaketime is not installed: no clock jumps")
         first = int(time.time()) if first_seed is None else first_seed
-        for budget in rounds(until_s, first, place_for(mutant)):
+        for budget in rounds(until_s, first, mutant):
             print(f"seed {budget.seed}", flush=True)
             report = search(where, budget, tell=lambda line: print(line, flush=True))
             print(report.line(), flush=True)
