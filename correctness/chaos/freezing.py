@@ -10,7 +10,7 @@ from correctness.chaos.processes import WorkerProcess
 from correctness.chaos.scenario import Scenario
 from correctness.chaos.stage import Stage
 
-MIX: Final = Mix(slow=30.0, slow_s=(2.0, 8.0))
+MIX: Final = Mix(slow=12.0, slow_s=(2.0, 8.0))
 """Long enough that the frozen worker and the next one run a job at the same time."""
 ROW: Final = "select count(*) from awa.workers where info->>'name' = %s"
 
@@ -21,7 +21,7 @@ async def freeze(stage: Stage) -> None:
     The leader is frozen every other time. Its row was removed meanwhile, and it starts anew.
     """
     await stage.start_workers(3)
-    stage.start_producers(2, rate=5.0, mix=MIX)
+    stage.start_producers(2, rate=2.0, mix=MIX)
     await stage.probe()
     over_s = trio.current_time() + stage.minutes * 60
     leaders_turn = True

@@ -60,6 +60,13 @@ def handlers(journal: Journal) -> awa.AsyncClient:
         time.sleep(job.args.last_s)
         journal.write("done", job)
 
+    add_unsteady(client, journal)
+    return client
+
+
+def add_unsteady(client: awa.AsyncClient, journal: Journal) -> None:
+    """Add the handlers that do not complete at once."""
+
     @client.task(Errand, kind=FLAKY, queue=QUEUE, backoff=BACKOFF_S)
     async def flaky(job: awa.Job[Errand]) -> None:
         journal.write("begun", job)
@@ -84,8 +91,6 @@ def handlers(journal: Journal) -> awa.AsyncClient:
         if job.attempt == job.max_attempts:
             journal.write("done", job)
         raise Refusal("every attempt fails")
-
-    return client
 
 
 async def main(settings: WorkerSettings, journal: Journal) -> None:
