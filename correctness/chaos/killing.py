@@ -87,19 +87,19 @@ async def kill(stage: Stage, victim: WorkerProcess, kind: str) -> None:
 async def kill_leaders(stage: Stage) -> None:
     """Hold the leader in the middle of each step, kill it there, and see who goes on.
 
-    What its session has begun on the server is rolled back in one round, as when the server notices
-    first, and goes on to its commit in the next.
+    What its session has begun on the server is rolled back in every other step, as when the server
+    notices first, and goes on to its commit in those between; in the next round the other way.
     """
     stage.query(GATES)
     retention = {"completed_s": 2.0, "slot_s": 1.0, "finals_s": 5.0}
     stage.worker_options["retention"] = retention
     await begin(stage)
     over_s = trio.current_time() + stage.minutes * 60
-    rolls_back = False
+    rounds = 0
     while trio.current_time() < over_s:
-        rolls_back = not rolls_back
-        for step in STEPS:
-            await kill_leader_in(stage, step, rolls_back=rolls_back)
+        rounds += 1
+        for place, step in enumerate(STEPS, rounds):
+            await kill_leader_in(stage, step, rolls_back=place % 2 == 1)
             await stage.start_worker()
 
 
@@ -112,7 +112,8 @@ async def kill_leader_in(stage: Stage, step: str, *, rolls_back: bool) -> None:
         pid, leader = await stands(stage, step)
         open_jobs = stage.look().open_in(leader.name)
         at_s = leader.kill()
-        stage.fault(f"kill -9 of the leader in {step}", leader.name)
+        how = "rolled back" if rolls_back else "committed all the same"
+        stage.fault(f"kill -9 of the leader in {step}", f"{leader.name}, {how}")
         if rolls_back:
             stage.query("select pg_terminate_backend(%s, 10000)", [pid])
     await stage.until(lambda: stage.leader() not in {None, leader}, "another leader")
