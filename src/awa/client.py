@@ -29,6 +29,7 @@ from awa._runtime.settings import DEFAULT_RETENTION, HEALTH_HOST, Retention, Wor
 from awa._runtime.worker import Worker
 from awa._storage import views
 from awa._storage.calls import counted
+from awa._storage.committing import in_transaction
 from awa._storage.connecting import close_now, connect
 from awa._storage.executors import run_asyncio, run_overlapped
 from awa._storage.functions import Storage
@@ -291,7 +292,7 @@ class AsyncClient(Tasks, AsyncJobs, AsyncQueues, AsyncDlq):
         handles: list[JobHandle] = []
         async with self._opened().connection() as conn:
             await self._make_lanes(same.lanes, conn)
-            async with conn.transaction():
+            async with in_transaction(conn):
                 for batch in batches(prepared):
                     answers = await run_asyncio(conn, self._storage.enqueue_many(batch))
                     handles += [handle_of(answer) for answer in answers]
@@ -320,7 +321,7 @@ class AsyncClient(Tasks, AsyncJobs, AsyncQueues, AsyncDlq):
 
         It borrows one of the client's connections for the length of the block.
         """
-        async with self._opened().connection() as conn, conn.transaction():
+        async with self._opened().connection() as conn, in_transaction(conn):
             yield Transaction(conn, self._storage, self._producing, self._make_lanes)
 
     async def _make_lanes(self, lanes: Iterable[Lane], conn: Any = None) -> None:

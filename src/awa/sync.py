@@ -22,6 +22,7 @@ from awa._core.batches import batches
 from awa._runtime.limits import DEADLINE_GRACE_S
 from awa._runtime.settings import DEFAULT_RETENTION, HEALTH_HOST, Retention
 from awa._storage.calls import counted
+from awa._storage.committing import in_transaction_sync
 from awa._storage.connecting import prepare_nothing_in_pools
 from awa._storage.executors import run_sync
 from awa._storage.functions import Storage
@@ -152,7 +153,7 @@ class Client(Tasks, Jobs, Queues, Dlq):
         handles: list[JobHandle] = []
         with self._connection() as conn:
             self._make_lanes(conn, same.lanes)
-            with conn.transaction():
+            with in_transaction_sync(conn):
                 for batch in batches(prepared):
                     answers = run_sync(conn, self._storage.enqueue_many(batch))
                     handles += [handle_of(answer) for answer in answers]

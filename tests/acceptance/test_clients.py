@@ -241,6 +241,42 @@ def test_the_synchronous_twin_does_the_same(database: str, one: Session) -> None
     assert 8 == written(one)
 
 
+DIES_AT_COMMIT = """
+create function die() returns trigger language plpgsql as $$
+begin
+    perform pg_terminate_backend(pg_backend_pid());
+    perform pg_sleep(60);
+    return null;
+end $$;
+create constraint trigger die after insert on awa.ready_0
+    deferrable initially deferred for each row execute function die()"""
+
+
+def test_a_commit_without_an_answer_is_unknown_under_every_loop(
+    database: str, one: Session
+) -> None:
+    """Guards producers: who is told of a plain failure makes the jobs again, perhaps twice."""
+    one.execute(DIES_AT_COMMIT)
+
+    async def many() -> None:
+        async with awa.AsyncClient(database) as client:
+            with pytest.raises(awa.OutcomeUnknown):
+                await client.insert_many([Order(1), Order(2)])
+
+    async def by_hand() -> None:
+        async with awa.AsyncClient(database) as client:
+            with pytest.raises(awa.OutcomeUnknown):
+                async with client.transaction() as tx:
+                    await tx.insert(Order(1))
+
+    for produce in (many, by_hand):
+        asyncio.run(produce())
+        trio.run(produce)
+    with awa.Client(database) as client, pytest.raises(awa.OutcomeUnknown):
+        client.insert_many([Order(1), Order(2)])
+    assert 0 == written(one)
+
+
 async def test_a_job_enters_through_somebody_elses_transaction(
     database: str, session: NewSession, one: Session
 ) -> None:
