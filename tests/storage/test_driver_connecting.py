@@ -140,13 +140,13 @@ async def test_a_host_that_stays_silent_costs_its_time_limit_only(
     listening: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A machine that fell off the network does not hang a client."""
-    monkeypatch.setattr(attempts, "CONNECT_TIMEOUT_MIN_S", 0.05)
+    monkeypatch.setattr(attempts, "CONNECT_TIMEOUT_MIN_S", 2.0)
     with silent_host() as silent:
         conninfo = make_conninfo(
             listening.conninfo(tcp=True),
             host="127.0.0.1,127.0.0.1",
             port=f"{silent},{listening.port}",
-            connect_timeout="0.05",
+            connect_timeout="2",
         )
         assert listening.port == await port_of(conninfo)
 
