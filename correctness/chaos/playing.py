@@ -8,7 +8,7 @@ from typing import Final
 from correctness.chaos.audit import audit
 from correctness.chaos.report import Report
 from correctness.chaos.scenario import Scenario
-from correctness.chaos.stage import Stage, TookTooLong, open_stage
+from correctness.chaos.stage import Stage, open_stage
 
 EMBEDDED_MAJOR: Final = "18"
 
@@ -38,8 +38,8 @@ async def play(
     ) as stage:
         try:
             await scenario.run(stage)
-        except TookTooLong as error:
-            stage.problems.append(str(error))
+        except Exception as error:  # noqa: BLE001  # the others shall be played all the same
+            stage.problems.append(f"{type(error).__name__}: {error}")
         report = await audit(
             stage,
             scenario.name,
