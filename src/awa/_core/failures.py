@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003  a value's field types stay readable at run time
 from functools import lru_cache
 from pathlib import PurePath
-from traceback import walk_tb
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -120,13 +119,15 @@ def _is_ours(frame: FrameType) -> bool:
 
 
 def _frames(trace: TracebackType | None) -> tuple[str, ...]:
-    frames: deque[str] = deque(maxlen=_FRAMES_MAX)
-    for frame, line in walk_tb(trace):
-        if _is_ours(frame):
-            frames.clear()
+    kept: deque[TracebackType] = deque(maxlen=_FRAMES_MAX)
+    while trace is not None:
+        if _is_ours(trace.tb_frame):
+            kept.clear()
         else:
-            frames.append(_place(frame.f_code.co_filename, line, frame.f_code.co_name))
-    return tuple(frames)
+            kept.append(trace)
+        trace = trace.tb_next
+    codes = [(part.tb_frame.f_code, part.tb_lineno) for part in kept]
+    return tuple(_place(code.co_filename, line, code.co_name) for code, line in codes)
 
 
 @lru_cache(maxsize=1000)  # jobs fail together, at one place
