@@ -167,6 +167,9 @@ CALLS: Final[dict[str, LiteralString]] = {
     "configure_queue": """
         select awa.configure_queue('q', '{"enqueue_shards": 2}')
     """,
+    "configure_defaults": """
+        select awa.configure_defaults('{"dead_letters": true}')
+    """,
 }
 
 TIMED: Final = frozenset({"prune", "evacuate"})

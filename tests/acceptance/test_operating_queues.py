@@ -80,6 +80,22 @@ def test_a_queue_is_set_and_made_on_demand(do: Do, one: Session) -> None:
     assert not settings(do, "mail").dead_letters
 
 
+def test_the_default_for_dead_letters_holds_where_a_queue_says_nothing(
+    do: Do, one: Session
+) -> None:
+    """Guards the policy by default: set once, for all queues without a policy of their own."""
+    start_worker(one)
+    do("configure_queue", "own", dead_letters=False)
+    do("configure_defaults", dead_letters=True)
+    failed(one)
+    failed(one, queue="own")
+    assert (True, False) == tuple(settings(do, q).dead_letters for q in ("default", "own"))
+    assert {"default": 1} == do("dlq_depth")
+    do("configure_defaults", dead_letters=False)
+    failed(one)
+    assert {"default": 1} == do("dlq_depth")
+
+
 def test_dead_letters_are_listed_counted_and_deleted(do: Do, one: Session) -> None:
     """Guards looking after them: filters, pages, depth; a deleted one is gone for good."""
     start_worker(one)
@@ -138,6 +154,7 @@ def test_the_storage_tells_its_status(do: Do, one: Session) -> None:
         ("configure_queue", {"queue": "default", "aging": 0.0001}, "aging"),
         ("configure_queue", {"queue": "default", "dead_letters": "yes"}, "dead_letters"),
         ("configure_queue", {"queue": "default", "enqueue_shards": 65}, "enqueue_shards"),
+        ("configure_defaults", {"dead_letters": "default"}, "dead_letters"),
         ("dlq_retry", {"job_id": 1, "priority": 5}, "priority"),
         ("dlq_retry", {"job_id": 1, "to_queue": ""}, "to_queue"),
         ("dlq_retry", {"job_id": 1, "delay": -1}, "delay"),

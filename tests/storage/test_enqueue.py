@@ -58,6 +58,7 @@ BAD_OPTIONS: list[tuple[str, Any]] = [
     ("opts", []),
     ("opts", "x"),
     ("run_at", {"run_at": "2030-01-01"}),
+    ("run_at", {"run_at": "2030-01-01T10:00:00+16:00"}),
     ("Queue", {"Queue": "q"}),
     ("queue", {"queue": ""}),
     ("queue", {"queue": "q" * 201}),

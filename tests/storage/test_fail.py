@@ -37,7 +37,7 @@ def test_each_queue_says_what_becomes_of_its_failed_jobs(one: Session) -> None:
     """Guards the policy: in one call, dead letters of one queue and failed jobs of another."""
     configure(one, "letters", dead_letters=True)
     configure(one, "plain", dead_letters=False)
-    one.execute("update awa.meta set dead_letters = true")
+    one.execute("""select awa.configure_defaults('{"dead_letters": true}')""")
     start_worker(one)
     letters, plain, unset = (enqueue(one, queue=q) for q in ("letters", "plain", "unset"))
     rows = claim(one, token=1, queues=["letters", "plain", "unset"]).rows

@@ -122,6 +122,13 @@ def test_settings_are_set_one_by_one(one: Session) -> None:
     assert 4 == value(one, "select count(*) from awa.lanes where queue = 'new'")
 
 
+@pytest.mark.parametrize("settings", ["null", "[]", '{"dead_letters": null}', '{"deadline_s": 1}'])
+def test_bad_defaults_are_refused(one: Session, settings: str) -> None:
+    """Guards AW001: what is no default of an installation is not taken for one."""
+    with refused("AW001", "settings"):
+        one.execute("select awa.configure_defaults(%s::jsonb)", [settings])
+
+
 BAD_SETTINGS: list[Any] = [
     None,
     [],

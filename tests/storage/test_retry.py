@@ -111,7 +111,7 @@ def test_an_exhausted_job_is_a_dead_letter_where_the_queue_says_so(
     one: Session, queue_says: bool | None, default: bool, answer: str
 ) -> None:
     """Guards the policy: the queue's word, else the installation's."""
-    one.execute("update awa.meta set dead_letters = %s", [default])
+    one.execute("select awa.configure_defaults(%s)", [Jsonb({"dead_letters": default})])
     configure(one, "default", dead_letters=queue_says)
     start_worker(one)
     job = enqueue(one, max_attempts=1)

@@ -62,6 +62,7 @@ OPERATING: tuple[LiteralString, ...] = (
     "select awa.pause_queue('default')",
     "select awa.resume_queue('default')",
     "select awa.configure_queue('default', '{}')",
+    "select awa.configure_defaults('{}')",
 )
 LOOKING_INTO: tuple[LiteralString, ...] = ("select awa.census(1)", 'select awa."check"()')
 LOOKING: tuple[LiteralString, ...] = (

@@ -75,6 +75,13 @@ class AsyncQueues(AsyncAdministering):
         settings = _settings(deadline, aging, dead_letters, enqueue_shards)
         await self._run(self._storage.configure_queue(checked_name("queue", queue), settings))
 
+    async def configure_defaults(self, *, dead_letters: bool) -> None:
+        """Set what holds in every queue that does not say otherwise.
+
+        `dead_letters`: whether failed jobs become dead letters; at first they do not.
+        """
+        await self._run(self._storage.configure_defaults(_defaults(dead_letters)))
+
 
 class Queues(Administering):
     """What the synchronous client does with queues; each as its twin in `AsyncClient`."""
@@ -111,6 +118,10 @@ class Queues(Administering):
         """As `AsyncClient.configure_queue`."""
         settings = _settings(deadline, aging, dead_letters, enqueue_shards)
         self._run(self._storage.configure_queue(checked_name("queue", queue), settings))
+
+    def configure_defaults(self, *, dead_letters: bool) -> None:
+        """As `AsyncClient.configure_defaults`."""
+        self._run(self._storage.configure_defaults(_defaults(dead_letters)))
 
 
 def drain_steps(storage: Storage, queue: str, reason: str | None) -> Steps[BulkAct]:
@@ -162,3 +173,9 @@ def _settings(
     if not settings:
         raise InvalidInput("settings", "are empty: give deadline, aging, dead_letters or shards")
     return settings
+
+
+def _defaults(dead_letters: bool) -> dict[str, object]:  # noqa: FBT001  # a value to check
+    if not isinstance(dead_letters, bool):
+        raise InvalidInput("dead_letters", "must be True or False")
+    return {"dead_letters": dead_letters}

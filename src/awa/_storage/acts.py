@@ -75,6 +75,15 @@ class Acts(Calling):
             codec.nothing,
         )
 
+    def configure_defaults(self, settings: Mapping[str, object]) -> Call[None]:
+        """Set dead_letters for every queue that does not say otherwise."""
+        return self._call(
+            "configure_defaults",
+            "%s::text::jsonb",
+            (codec.settings_document(settings),),
+            codec.nothing,
+        )
+
     def _act(
         self, action: str, settle_id: int, job_ids: Sequence[int], place: str = "", *more: object
     ) -> Acted:

@@ -1,6 +1,7 @@
 """`awa queue`: look at queues, pause, drain and configure them."""
 
 import getpass
+import os
 from typing import TYPE_CHECKING
 
 import click
@@ -44,7 +45,7 @@ def list_queues(place: Place, *, as_json: bool) -> None:
 def pause(place: Place, name: str, *, by: str | None, as_json: bool) -> None:
     """Let nothing of a queue be claimed; what runs goes on."""
     with place.client() as client:
-        new = client.pause_queue(name, paused_by=by or getpass.getuser())
+        new = client.pause_queue(name, paused_by=by or _user())
     _tell(name, "paused", new=new, as_json=as_json)
 
 
@@ -111,6 +112,24 @@ def set_queue(
         show_table(columns, [[getattr(found, column) for column in columns]])
 
 
+@queue.command()
+@click.option(
+    "--dead-letters", type=click.Choice(["yes", "no"]), help="Whether failed jobs become so."
+)
+@json_option
+@with_place
+def defaults(place: Place, *, dead_letters: str | None, as_json: bool) -> None:
+    """Show, or set, what holds in queues that do not say otherwise."""
+    with place.client() as client:
+        if dead_letters is not None:
+            client.configure_defaults(dead_letters=dead_letters == "yes")
+        found = client.storage_status()["dead_letters"]
+    if as_json:
+        show_json({"dead_letters": found})
+    else:
+        show_table(("dead_letters",), [[found]])
+
+
 def _show(place: Place, columns: tuple[str, ...], *, as_json: bool) -> None:
     with place.client() as client:
         found = client.queue_stats()
@@ -118,6 +137,13 @@ def _show(place: Place, columns: tuple[str, ...], *, as_json: bool) -> None:
         show_json(found)
     else:
         show_table(columns, [[getattr(one, column) for column in columns] for one in found])
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return f"uid {os.getuid()}"
 
 
 def _tell(name: str, verb: str, *, new: bool, as_json: bool) -> None:

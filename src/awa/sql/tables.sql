@@ -174,13 +174,13 @@ begin
             execute format(
                 'create table %1$s_%2$s partition of %1$s for values in (%2$s) with (autovacuum_enabled = off)',
                 t, k);
+            execute format('alter table %s_%s set (toast.autovacuum_enabled = off)', t, k);
         end loop;
         execute format('alter table ready_%s add primary key (lane, seq)', k);
         execute format('create index on ready_%s (job_id)', k);
         -- these two cost nothing for a job that has neither
         execute format('create index on ready_%s (lane, seq) where extra ? ''deadline_s''', k);
         execute format('create index on ready_%s (lane, seq) where extra ? ''unique''', k);
-        execute format('alter table ready_%s set (toast.autovacuum_enabled = off)', k);
         execute format('create index on claims_%s (token)', k);
         execute format('create index on claims_%s (worker, call)', k);
         execute format('create unique index on claims_%s (lane, no, part)', k);
@@ -189,7 +189,6 @@ begin
         execute format('create index on closures_%s (token, part)', k);
         execute format('create index on closures_%s (lane, upper(seqs)) where token is null', k);
         execute format('alter table results_%s add primary key (lane, seq)', k);
-        execute format('alter table results_%s set (toast.autovacuum_enabled = off)', k);
         execute format('alter table leases_%s add primary key (lane, seq)', k);
         insert into ring_slots values (
             k, format('ready_%s', k)::regclass, format('claims_%s', k)::regclass,

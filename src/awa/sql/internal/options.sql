@@ -84,7 +84,7 @@ begin
     end if;
     begin
         v.run_at := (p_opts ->> 'run_at')::timestamptz;
-    exception when datetime_field_overflow or invalid_datetime_format then
+    exception when datetime_field_overflow or invalid_datetime_format or invalid_time_zone_displacement_value then
         perform refuse_input('run_at', format('is no date and time: %s', sqlerrm));
     end;
     return v;

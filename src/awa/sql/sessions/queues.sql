@@ -55,6 +55,21 @@ begin
         dead_letters = case when v ? 'dead_letters' then (v ->> 'dead_letters')::boolean else q.dead_letters end
     where q.queue = configure_queue.queue;
     perform ensure_shards(configure_queue.queue, l.priority) from (select distinct x.priority from lanes x where x.queue = configure_queue.queue) l;
-exception when check_violation or invalid_text_representation or numeric_value_out_of_range then
+exception when check_violation then
+    perform refuse_input('settings', 'hold deadline_s from 0 to 3153600000, aging_s 0 or from 0.001 to 3153600000: ' || v::text);
+when invalid_text_representation or numeric_value_out_of_range then
     perform refuse_input('settings', sqlerrm);
+end $$;
+
+-- configure_defaults: what holds in every queue that does not say otherwise: dead_letters.
+create function configure_defaults(settings jsonb) returns void
+language plpgsql security definer set search_path from current as $$
+declare
+    v jsonb := configure_defaults.settings;
+begin
+    if v is null or jsonb_typeof(v) <> 'object' or v - 'dead_letters' <> '{}' or jsonb_typeof(v -> 'dead_letters') <> 'boolean' then
+        perform refuse_input('settings', 'must be an object with dead_letters, true or false');
+    elsif v ? 'dead_letters' then
+        update meta set dead_letters = (v ->> 'dead_letters')::boolean;
+    end if;
 end $$;
