@@ -10,11 +10,11 @@ CODE := $(wildcard src tests correctness examples)
 # Every database test records its trace; all are replayed at the end, by TLC or, without Java, by its
 # Python twin.
 PYTEST_ARGS ?= --replay-traces
-# How long a hunt lasts.
+# How long the soak and the hunt last.
 MINUTES ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test model-check model-check-deep mutants process-hunt lint format bench wheel ci clean
+.PHONY: help demo test model-check model-check-deep mutants chaos soak process-hunt lint format bench wheel ci clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -33,6 +33,12 @@ model-check-deep: $(STAMP) ## the same with larger bounds (long)
 
 mutants: $(STAMP) ## hunt every mutant of the SQL, and write who caught what (long)
 	$(BIN)/python -m correctness.mutants
+
+chaos: $(STAMP) ## faults of all kinds on real processes, each scenario audited (long)
+	$(BIN)/python -m correctness.chaos
+
+soak: $(STAMP) ## ten minutes of mixed work under steady faults, audited (make soak MINUTES=60)
+	$(BIN)/python -m correctness.chaos soak --minutes $(MINUTES)
 
 process-hunt: $(STAMP) ## play random programs over real processes (MINUTES=10)
 	$(BIN)/python -m correctness.processes --minutes $(MINUTES)
