@@ -8,13 +8,14 @@ listed there.
 import argparse
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from correctness.configurations import CONFIGURATIONS, SPEC, Configuration, unlisted
-from correctness.tlc import PASSED, CheckerMissing, Run, find_jar, find_java, run_tlc
+from correctness.tlc import DEEP, PASSED, QUICK, CheckerMissing, Run, find_jar, find_java, run_tlc
 
 PARALLEL: Final = 2
 DEEP_TIMEOUT_S: Final = 7200.0
@@ -77,10 +78,23 @@ def check(configuration: Configuration) -> Result:
         run=run_tlc(
             module,
             configuration.file,
-            quick=not configuration.deep,
+            means=DEEP if configuration.deep else QUICK,
             timeout_s=timeout_s,
+            told=partial(_tell, configuration.name) if configuration.deep else None,
         ),
     )
+
+
+def _tell(name: str, line: str) -> None:
+    print(f"  {name}: {line}", flush=True)
+
+
+def checked(todo: Sequence[Configuration]) -> Iterator[Result]:
+    """Check the deep ones one after the other, each with all processors; then the others."""
+    deep = [configuration for configuration in todo if configuration.deep]
+    yield from map(check, deep)
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        yield from pool.map(check, [one for one in todo if not one.deep])
 
 
 def chosen(names: Sequence[str], *, deep: bool) -> list[Configuration]:
@@ -130,8 +144,7 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     started_s = time.monotonic()
     todo = chosen(options.names, deep=options.deep)
-    with ThreadPoolExecutor(PARALLEL) as pool:
-        wrong = report(pool.map(check, todo))
+    wrong = report(checked(todo))
     for result in wrong:
         print(f"\n== {result.configuration.name}\n" + _tail(result.run.output))
     for path in unlisted():

@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,7 @@ MODULES: Final = ("JobLife.tla", "Storage.tla", "StorageTrace.tla")
 BATCH_EVENTS_MAX: Final = 6000
 PARALLEL: Final = 2
 
-CONFIG: Final = f"""\
+_CONFIG: Final = f"""\
 CONSTANTS
   Jobs <- TraceJobs
   Workers <- TraceNames
@@ -32,18 +33,30 @@ CONSTANTS
   MayGoOn <- TraceMayGoOn
 SPECIFICATION TraceSpec
 CONSTRAINT Track
-INVARIANTS {" ".join(INVARIANTS)} Verdict
-"""
+INVARIANTS """
+CONFIG: Final = f"{_CONFIG}{' '.join(INVARIANTS)} Verdict\n"
+WITHOUT_INVARIANTS: Final = f"{_CONFIG}Verdict\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Law:
+    """By what traces are judged: where its modules lie, and the text of the configuration."""
+
+    folder: Path = SPEC
+    config: str = CONFIG
+
+
+STORAGE: Final = Law()
 _REJECTED: Final = re.compile(r'^"REJECTED (\d+) (\d+) WHY (.*?) STATE (.*)"$', re.MULTILINE)
 _VERDICT: Final = re.compile(r'^"VERDICT (\d+) (\d+)"$', re.MULTILINE)
 _OUTPUT_LINES: Final = 25
 
 
-def judge_all(texts: Sequence[str]) -> list[Refusal | None]:
+def judge_all(texts: Sequence[str], law: Law = STORAGE) -> list[Refusal | None]:
     """Check traces, each given as a value of TLA+. Raise CheckerMissing without Java or TLC."""
     found: dict[str, Refusal | None] = {}
     with ThreadPoolExecutor(PARALLEL) as pool:
-        for batch, refusals in pool.map(lambda batch: (batch, _check(batch)), _batches(texts)):
+        for batch, refusals in pool.map(lambda part: (part, _check(part, law)), _batches(texts)):
             found.update(zip(batch, refusals, strict=True))
     return [found[text] for text in texts]
 
@@ -68,16 +81,16 @@ def _split(batch: list[str]) -> list[list[str]]:
     return parts
 
 
-def _check(texts: Sequence[str]) -> list[Refusal | None]:
+def _check(texts: Sequence[str], law: Law) -> list[Refusal | None]:
     """Check a batch. One that TLC cannot judge is halved until the trace to blame stands alone."""
-    run = _run(texts)
+    run = _run(texts, law)
     judged = _VERDICT.search(run.output)
     if not run.failed and run.broken is None and judged is not None:
         return _refusals(run.output, len(texts), int(judged[2]))
     if len(texts) == 1:
         return [_unjudged(run)]
     half = len(texts) // 2
-    return _check(texts[:half]) + _check(texts[half:])
+    return _check(texts[:half], law) + _check(texts[half:], law)
 
 
 def _refusals(output: str, count: int, expected: int) -> list[Refusal | None]:
@@ -98,14 +111,14 @@ def _unjudged(run: Run) -> Refusal:
     return Refusal(event=1, why=f"TLC gave no verdict:\n{said}", state="unknown")
 
 
-def _run(texts: Sequence[str]) -> Run:
+def _run(texts: Sequence[str], law: Law) -> Run:
     with tempfile.TemporaryDirectory(prefix="awa-replay-") as made:
         folder = Path(made)
         for name in MODULES:
-            shutil.copy(SPEC / name, folder)
+            shutil.copy(law.folder / name, folder)
         (folder / "Traces.tla").write_text(_traces_module(texts))
         config = folder / "StorageTrace.cfg"
-        config.write_text(CONFIG)
+        config.write_text(law.config)
         return run_tlc(folder / "StorageTrace.tla", config)
 
 

@@ -12,8 +12,9 @@ import re
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,8 +24,8 @@ from correctness.configurations import SPEC
 
 WHEEL_JAR_SHA256: Final = "58c6df9a1045beb341ee947bc640fe8d89988ad1d0b700e392aa8dd97502129a"
 TIMEOUT_S: Final = 900.0
-HEAP_MIB: Final = 2048
-QUICK: Final = ("-XX:TieredStopAtLevel=1",)
+PROGRESS: Final = "Progress("
+"""How the lines begin that TLC writes once a minute."""
 PRACTICE: Final = ("Storage.tla", "witness/NobodyPrunes.cfg")
 
 PASSED: Final = "ok"
@@ -35,6 +36,27 @@ _BROKEN: Final = (
 _STATES: Final = re.compile(r"(\d+) states generated, (\d+) distinct states found")
 _LIVENESS_EXIT: Final = 13
 _SAFETY_EXIT: Final = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """What a run of TLC is given.
+
+    With one worker the search is breadth first and its counterexamples are shortest.
+    """
+
+    workers: int = 1
+    heap_mib: int = 2048
+    java: tuple[str, ...] = ()
+    tlc: tuple[str, ...] = ()
+
+
+USUAL: Final = Means()
+QUICK: Final = Means(java=("-XX:TieredStopAtLevel=1",), tlc=("-fpmem", "0.05"))
+"""For runs of up to a minute: they spare the optimising compiler and a table of millions of states,
+which cost more than they give."""
+DEEP: Final = Means(workers=2, heap_mib=4096)
+"""For runs that have the machine to themselves."""
 
 
 class CheckerMissing(RuntimeError):
@@ -109,59 +131,76 @@ def run_tlc(
     module: Path,
     config: Path,
     *,
-    quick: bool = False,
+    means: Means = USUAL,
     timeout_s: float = TIMEOUT_S,
     graph: Path | None = None,
+    told: Callable[[str], None] | None = None,
 ) -> Run:
     """Check `module` under `config`; every module it extends lies in the module's folder.
 
-    One worker, so that the search is breadth first and its counterexamples are shortest. `quick`
-    spares the optimising compiler, which costs runs of up to a minute more than it gives. `graph`
-    is a file to write all states and labelled steps to, in the language of dot.
+    `graph` is a file to write all states and labelled steps to, in the language of dot. `told` is
+    called with each line of TLC that begins with PROGRESS.
     """
     started_s = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="awa-tlc-") as scratch:
-        command = _command(module, config, Path(scratch), quick=quick)
+        command = _command(module, config, Path(scratch), means)
         if graph is not None:
             command[-1:-1] = ["-dump", "dot,actionlabels", str(graph)]
+        exit_code, output = _played(command, module.parent, timeout_s, told)
+    return _read(exit_code, output, time.monotonic() - started_s)
+
+
+def _played(
+    command: list[str], folder: Path, timeout_s: float, told: Callable[[str], None] | None
+) -> tuple[int, str]:
+    """The exit code and what was said; of a run that takes too long, that it was stopped."""
+    stopped: list[str] = []
+
+    def stop() -> None:
+        stopped.append(f"stopped after {timeout_s:.0f} s\n")
+        playing.kill()
+
+    lines: list[str] = []
+    with subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as playing:
+        timer = threading.Timer(timeout_s, stop)
+        timer.start()
         try:
-            done = subprocess.run(
-                command,
-                cwd=module.parent,
-                capture_output=True,
-                text=True,
-                timeout=timeout_s,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return Run(
-                broken=None,
-                failed=True,
-                states=0,
-                seconds_s=time.monotonic() - started_s,
-                output=f"stopped after {timeout_s:.0f} s",
-            )
-    return _read(done.returncode, done.stdout + done.stderr, time.monotonic() - started_s)
+            assert playing.stdout is not None, "it was asked for"
+            for line in playing.stdout:
+                lines.append(line)
+                if told is not None and line.startswith(PROGRESS):
+                    told(line.rstrip())
+        except BaseException:
+            playing.kill()
+            raise
+        finally:
+            timer.cancel()
+    return playing.returncode, "".join([*stopped, *lines])
 
 
-def _command(module: Path, config: Path, scratch: Path, *, quick: bool) -> list[str]:
+def _command(module: Path, config: Path, scratch: Path, means: Means) -> list[str]:
     archived = archive_options(Path(find_java()), find_jar(), _practice)
-    return _java(module, config, scratch, [*archived, *(QUICK if quick else ())])
+    return _java(module, config, scratch, archived, means)
 
 
 def _practice(scratch: Path, options: list[str]) -> list[str]:
     """A run of a second that loads nearly all that is ever loaded: it ends in a broken property."""
-    return _java(SPEC / PRACTICE[0], SPEC / PRACTICE[1], scratch, [*options, *QUICK])
+    return _java(SPEC / PRACTICE[0], SPEC / PRACTICE[1], scratch, options, QUICK)
 
 
-def _java(module: Path, config: Path, scratch: Path, options: Sequence[str]) -> list[str]:
+def _java(
+    module: Path, config: Path, scratch: Path, options: Sequence[str], means: Means
+) -> list[str]:
     return [
         find_java(),
         *options,
+        *means.java,
         "-XX:+UseSerialGC",
-        "-XX:ActiveProcessorCount=1",
+        f"-XX:ActiveProcessorCount={means.workers}",
         "-XX:-UsePerfData",
-        f"-Xmx{HEAP_MIB}m",
+        f"-Xmx{means.heap_mib}m",
         "-Xss16m",
         f"-Djava.io.tmpdir={scratch}",
         "-cp",
@@ -170,7 +209,8 @@ def _java(module: Path, config: Path, scratch: Path, options: Sequence[str]) -> 
         "-nowarning",
         "-deadlock",  # a lane with nothing left to do is not an error
         "-workers",
-        "1",
+        str(means.workers),
+        *means.tlc,
         "-metadir",
         str(scratch / "states"),
         "-config",

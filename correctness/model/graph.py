@@ -34,7 +34,7 @@ from correctness.model.state import (
     start,
 )
 from correctness.tla_text import from_tla, to_tla
-from correctness.tlc import run_tlc
+from correctness.tlc import QUICK, run_tlc
 
 STATES_MAX: Final = 200_000
 SHOWN: Final = 3
@@ -131,7 +131,7 @@ def reached_by_tlc(entry: Configuration) -> Graph:
     with tempfile.TemporaryDirectory(prefix="awa-graph-") as made:
         config, drawn = Path(made) / "graph.cfg", Path(made) / "graph.dot"
         config.write_text(f"{_constants(entry)}SPECIFICATION Spec\n")
-        run = run_tlc(SPEC / "Storage.tla", config, quick=True, graph=drawn)
+        run = run_tlc(SPEC / "Storage.tla", config, means=QUICK, graph=drawn)
         if run.failed:
             raise RuntimeError(f"TLC gave no graph of {entry.name}:\n{run.output}")
         with drawn.open() as lines:
