@@ -7,7 +7,7 @@ import pytest
 
 import awa
 from awa._client.queues import checked_queues
-from awa._client.urls import target_of
+from awa._client.urls import direct_of, target_of
 from awa.errors import ConfigurationError, InvalidInput
 
 
@@ -29,6 +29,15 @@ def test_a_url_of_another_database_is_refused() -> None:
     """Guards typing errors: the message says how a URL begins."""
     with pytest.raises(ConfigurationError, match=r"mysql://.*postgresql://"):
         target_of("mysql://localhost/db")
+
+
+def test_a_way_past_the_pooler_is_a_servers_url_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guards `direct_url`: an empty one is none, and no variable takes its place."""
+    monkeypatch.setenv("DATABASE_URL", "postgresql://pool/db")
+    assert (None, None) == (direct_of(None), direct_of(""))
+    assert "postgresql://here/db" == direct_of("postgresql://here/db")
+    with pytest.raises(ConfigurationError, match="no pooler"):
+        direct_of("embedded://demo")
 
 
 @pytest.mark.parametrize("url", ["garbage", "postgresql://here/db?no_such_option=1"])

@@ -57,9 +57,9 @@ def target_of(url: str | None, environment: Mapping[str, str] = os.environ) -> T
 def direct_of(url: str | None) -> str | None:
     """The connection string of a server that is reached past its pooler; None for no such way.
 
-    Raises ConfigurationError.
+    An empty string is none as well, and never means `DATABASE_URL`. Raises ConfigurationError.
     """
-    if url is None:
+    if url is None or url == "":  # noqa: PLC1901  # whatever else is false is refused below
         return None
     target = target_of(url)
     if target.conninfo is None:
