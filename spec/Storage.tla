@@ -845,9 +845,10 @@ TryClaim ==
     \E w \in Workers, t \in Tokens : \E G \in Takes : \E after \in States(G) :
         Claim(w, t, t, RowsFor(G), after, FALSE)
 
-\* Calls of a settle: its id, and one item with the answer it tries to give.
+\* Calls of a settle: its id, and one item with the answer it tries to give. One that settles nothing
+\* changes nothing, so it is not tried.
 Calls(outcome) ==
-    UNION {UNION {{[id |-> id, item |-> it] : it \in Settles(r, id, asked, outcome)} :
+    UNION {UNION {{[id |-> id, item |-> it] : it \in {i \in Settles(r, id, asked, outcome) : i.settled # {}}} :
                     id \in Ids, asked \in Asked(r)} : r \in Receipts}
 Ending(S, state) == Outs({}, {}, "retryable", S, state, 0, 0)
 TryComplete == \E c \in Calls("completed") : Complete(c.id, {c.item})

@@ -181,13 +181,13 @@ class Tried:
                 yield Item(token, part, still)
 
     def calls(self, outcome: str) -> Iterator[Call]:
-        """Calls of a settle."""
+        """Calls of a settle that settle something: any other changes nothing."""
         for settle, receipt in product(self.scope.ids, self.receipts):
             loose = self.scope.loose("claimed")
             held = self.seen.claimed if loose else self.seen.taken_by(*receipt)
             for asked in filter(None, subsets(held)):
                 already = asked & self.seen.closed_as(*receipt, settle, outcome)
-                for settled in self._answers(receipt, asked):
+                for settled in filter(None, self._answers(receipt, asked)):
                     stale = asked - (settled | already)
                     yield Call(settle, Item(*receipt, settled, asked, already, stale))
 
