@@ -59,7 +59,7 @@ def direct_of(url: str | None) -> str | None:
 
     An empty string is none as well, and never means `DATABASE_URL`. Raises ConfigurationError.
     """
-    if url is None or url == "":  # noqa: PLC1901  # whatever else is false is refused below
+    if url is None or url == "":  # whatever else is false is refused below
         return None
     target = target_of(url)
     if target.conninfo is None:
