@@ -18,10 +18,15 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 _LOOK_S: Final = 0.005
 
 
+class ForgeEnded(RuntimeError):
+    """The process that forks workers is gone; its last words say why."""
+
+
 class Forge:
     """A process that forks workers. They have a clock of their own where there is libfaketime."""
 
     def __init__(self, environment: dict[str, str], log: Path) -> None:
+        self._log: Final = log
         with log.open("w") as said:
             self._process: Final = subprocess.Popen(
                 [sys.executable, "-m", "correctness.processes.forge"],
@@ -48,15 +53,20 @@ class Forge:
 
     def close(self) -> None:
         """End, and everything that was forked."""
-        self._process.communicate()
+        with contextlib.suppress(BrokenPipeError):
+            self._process.communicate()
 
     def _ask(self, line: str) -> str:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         with self._lock:
-            self._process.stdin.write(line + "\n")
-            self._process.stdin.flush()
-            return self._process.stdout.readline().strip()
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.write(line + "\n")
+                self._process.stdin.flush()
+            answer = self._process.stdout.readline().strip()
+        if not answer:
+            raise ForgeEnded(self._log.read_text())
+        return answer
 
 
 class Forked:

@@ -22,7 +22,7 @@ from correctness.processes.forked import ROOT
 from correctness.processes.ground import Ground, ground
 from correctness.processes.judging import Verdict, judged, worker_trace
 from correctness.processes.programs import programs
-from correctness.processes.steps import Program, essential, read, written
+from correctness.processes.steps import Program, read, written
 from correctness.tlc import available
 from correctness.traces import write_ndjson
 from correctness.worker_replay import replay_workers
@@ -32,8 +32,6 @@ from correctness.worker_traces import write_recording
 KEPT: Final = ROOT / "traces" / "processes"
 ROUND: Final = 10
 """Programs of one seed; later ones resemble each other."""
-STEPS_MIN: Final = 6
-"""What is drawn shorter tells little."""
 SHORTENING_S: Final = 240.0
 
 
@@ -89,14 +87,12 @@ class _Playing:
         self._broken: Final[set[Program]] = set()
         self.report: Final = Report()
 
-    def draw(self, drawn: Program) -> None:
+    def draw(self, program: Program) -> None:
         """Raise Found when the program breaks something."""
-        program = essential(drawn)
-        if program not in self._broken:
-            too_late = time.monotonic() > self._budget.until_s
-            if too_late or len(program) < STEPS_MIN or not self._breaks(program):
-                return
-        raise Found
+        if program in self._broken:
+            raise Found
+        if time.monotonic() < self._budget.until_s and self._breaks(program):
+            raise Found
 
     def shorten(self) -> None:
         """Leave out of the program that broke something what it can do without."""

@@ -1,4 +1,4 @@
-"""Programs for Hypothesis to draw, and to make shorter."""
+"""Programs for Hypothesis to draw: single steps, and some that are worth more together."""
 
 from typing import Final, get_args
 
@@ -19,7 +19,6 @@ from correctness.processes.steps import (
     Enqueue,
     Finish,
     Jump,
-    Nothing,
     Operate,
     Program,
     Restart,
@@ -36,6 +35,10 @@ _queue: Final = st.integers(0, len(QUEUES) - 1)
 _work: Final = st.sampled_from(WORKS)
 _jobs: Final = st.integers(1, 8)
 
+_finish: Final = st.builds(
+    Finish,
+    how=st.sampled_from(("commit", "commit", "rollback", "commit unsent", "commit unanswered")),
+)
 _asking: Final = st.one_of(
     st.builds(
         Enqueue,
@@ -46,10 +49,7 @@ _asking: Final = st.one_of(
         unique=st.sampled_from((False, False, False, True)),
     ),
     st.builds(Add, work=_work, jobs=_jobs, queue=_queue),
-    st.builds(
-        Finish,
-        how=st.sampled_from(("commit", "commit", "rollback", "commit unsent", "commit unanswered")),
-    ),
+    _finish,
 )
 _signal: Final = st.builds(
     Signal,
@@ -108,14 +108,59 @@ _start: Final = st.builds(
 _step: Final[SearchStrategy[Step]] = st.one_of(
     _asking, _asking, _asking, _connections, _signal, _start, _time, _upkeep, _server
 )
-_maybe: Final[SearchStrategy[Step]] = st.one_of(st.just(Nothing()), _step, _step, _step, _step)
+_single: Final[SearchStrategy[tuple[Step, ...]]] = st.tuples(_step)
 
-STEPS: Final = 14
+
+@st.composite
+def _frozen(draw: st.DrawFn) -> tuple[Step, ...]:
+    """A worker is frozen at work for about as long as it takes to be called lost."""
+    worker = draw(_worker)
+    return (
+        Enqueue(work="slow", jobs=draw(_jobs), queue=draw(_queue)),
+        Signal(worker=worker, name="SIGSTOP"),
+        Wait(tenths=draw(st.integers(10, 25))),
+        Signal(worker=worker, name="SIGCONT"),
+    )
+
+
+@st.composite
+def _killed(draw: st.DrawFn) -> tuple[Step, ...]:
+    """A worker dies at work, and another one comes."""
+    worker = draw(_worker)
+    return (
+        Enqueue(work="slow", jobs=draw(_jobs), queue=draw(_queue)),
+        Wait(tenths=draw(st.integers(1, 3))),
+        Signal(worker=worker, name="SIGKILL"),
+        Start(worker=worker),
+    )
+
+
+@st.composite
+def _unanswered(draw: st.DrawFn) -> tuple[Step, ...]:
+    """A call is cut somewhere, with jobs for it to be about."""
+    cut = draw(_cut_at_call)
+    asked = Enqueue(work=draw(_work), jobs=draw(_jobs), queue=draw(_queue))
+    return (cut, asked, Await(worker=cut.worker))
+
+
+@st.composite
+def _in_flight(draw: st.DrawFn) -> tuple[Step, ...]:
+    """Something happens while a producer is in the middle of its transaction."""
+    jobs = Add(work="quick", jobs=draw(_jobs), queue=draw(_queue))
+    after = Enqueue(work="quick", jobs=draw(_jobs), queue=jobs.queue)
+    return (jobs, after, draw(_step), draw(_finish))
+
+
+PARTS: Final = 7
+_part: Final[SearchStrategy[tuple[Step, ...]]] = st.one_of(
+    _single, _single, _single, _frozen(), _killed(), _unanswered(), _in_flight()
+)
 
 
 @st.composite
 def programs(draw: st.DrawFn) -> Program:
     """Some workers with something to do, and then anything."""
-    first: list[Step] = [Start(worker=number) for number in range(draw(st.integers(1, 2)))]
+    first: list[Step] = [Start(worker=number) for number in range(draw(st.integers(1, WORKERS)))]
     first += [Enqueue(work=draw(_work), jobs=draw(_jobs), queue=draw(_queue))]
-    return (*first, *draw(st.lists(_maybe, min_size=STEPS, max_size=STEPS)))
+    rest = draw(st.lists(_part, min_size=PARTS, max_size=PARTS))
+    return (*first, *(step for part in rest for step in part))

@@ -26,11 +26,6 @@ Clock = Literal["wall", "whole"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Nothing:
-    """What other steps shrink to."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Enqueue:
     """Store jobs in a transaction of their own."""
 
@@ -166,8 +161,7 @@ class Wait:
 
 
 Step: TypeAlias = (
-    Nothing
-    | Enqueue
+    Enqueue
     | Add
     | Finish
     | Start
@@ -199,8 +193,3 @@ def read(lines: Sequence[dict[str, Any]]) -> Program:
         _KINDS[line["step"]](**{key: value for key, value in line.items() if key != "step"})
         for line in lines
     )
-
-
-def essential(program: Iterable[Step]) -> Program:
-    """The same without the steps that do nothing."""
-    return tuple(step for step in program if not isinstance(step, Nothing))

@@ -23,7 +23,7 @@ from correctness.processes.steps import (
     written,
 )
 
-PROGRAMS: Final = 8
+PROGRAMS: Final = 6
 SHORTEN_S: Final = 60.0
 
 CAUGHT: Final[dict[str, Program]] = {
