@@ -287,7 +287,8 @@ async def test_many_short_jobs_run_each_exactly_once(database: str) -> None:
         await client.start([("q", 2)])
         await until(lambda: len(seen) >= 5000)
         await client.shutdown()
-        assert list(range(5000)) == seen, "in order, because one worker drained one lane"
+        # In another order where processors are so short that jobs claimed ahead were given back.
+        assert list(range(5000)) == sorted(seen)
         (stats,) = await client.queue_stats()
         assert (0, 0, 5000) == (stats.available, stats.running, stats.completed)
 
