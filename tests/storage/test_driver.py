@@ -130,6 +130,21 @@ async def test_a_pipeline_is_one_round_trip_and_separate_commits_the_first_part(
     assert [(2,)] == await (await conn.execute("select 2")).fetchall()
 
 
+async def test_who_is_frozen_in_a_pipeline_keeps_no_lock_of_its_first_part(
+    conn: Connection, one: Session
+) -> None:
+    """Guards the other workers: a claim that waited for its Sync kept its lanes from everybody."""
+    async with conn.pipeline():
+        with conn.in_one_piece():
+            await conn.execute("select pg_advisory_xact_lock(7)")
+        assert conn._pipeline is not None
+        assert 1 == len(conn._pipeline.command_queue)
+        assert [(True,)] == one.execute("select pg_try_advisory_xact_lock(7)").fetchall()
+        last = await conn.execute("select 2")
+        one.execute("select pg_advisory_xact_lock(7)")
+    assert [(2,)] == await last.fetchall()
+
+
 async def test_notifications_arrive_while_waiting_and_between(
     conn: Connection, one: Session
 ) -> None:

@@ -30,7 +30,7 @@ again: `closed` tells.
 
 from __future__ import annotations
 
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, aclosing, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import psycopg
@@ -42,7 +42,7 @@ from psycopg.waiting import Ready
 
 from awa._core.limits import CANCEL_GRACE_S, COMMIT_GRACE_S
 from awa._storage.attempts import attempts_of, connect_timeout_s
-from awa._storage.waiting import drive, drive_connecting, take_ready
+from awa._storage.waiting import drive, drive_connecting, in_one_piece, take_ready
 from awa.errors import OutcomeUnknown
 
 if TYPE_CHECKING:
@@ -338,6 +338,11 @@ class TrioConnection(psycopg.AsyncConnection[Row]):
             stuck = self.pgconn.pipeline_status != pq.PipelineStatus.OFF
             if self._pipeline is None and stuck and not self.closed:
                 self.discard()
+
+    def in_one_piece(self) -> AbstractContextManager[None]:
+        """In a pipeline: what the block executes commits, and keeps no lock if we are frozen."""
+        assert self._pipeline is not None
+        return in_one_piece(self._pipeline)
 
     def separate(self) -> None:
         """In a pipeline: what was sent so far commits, whatever becomes of what follows."""

@@ -44,8 +44,8 @@ async def run_trio_pipeline(conn: TrioConnection[Any], a: Call[A], b: Call[B]) -
     with _errors_of(conn, a):
         async with conn.pipeline():
             first = _raw(conn.cursor(binary=True, row_factory=tuple_row))
-            await first.execute(a.sql, a.params)
-            conn.separate()
+            with conn.in_one_piece():
+                await first.execute(a.sql, a.params)
             second = _raw(conn.cursor(binary=True, row_factory=tuple_row))
             await second.execute(b.sql, b.params)
         rows, more = await _rows(first), await _rows(second)

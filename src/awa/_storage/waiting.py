@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import select
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
@@ -12,6 +12,9 @@ from psycopg.errors import _WaitTimeout
 from psycopg.waiting import Ready, Wait
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from psycopg._pipeline_base import BasePipeline
     from psycopg.abc import RV, PQGen, PQGenConn
 
 _READ: Final = int(Wait.R)
@@ -41,6 +44,30 @@ def take_ready(gen: PQGen[RV], fileno: int) -> RV:
         value: RV = stop.value
         return value
     raise _WaitTimeout("wait timeout expired")
+
+
+@contextmanager
+def in_one_piece(pipeline: BasePipeline) -> Iterator[None]:
+    """What the block executes is not sent before its Sync is: both leave in one piece, later.
+
+    The server keeps a statement's locks until it has read a Sync. Who is frozen, or cut off, after
+    the one and before the other would keep them from everybody, for as long as that lasts.
+    """
+    send = "_communicate_gen"
+    setattr(pipeline, send, lambda: iter(()))
+    try:
+        yield
+    finally:
+        delattr(pipeline, send)
+    pipeline._enqueue_sync()  # noqa: SLF001  # the driver's part of psycopg's insides
+    pieces = tuple(pipeline.command_queue)
+    pipeline.command_queue.clear()
+
+    def send_all() -> None:
+        for piece in pieces:
+            piece()
+
+    pipeline.command_queue.append(send_all)
 
 
 async def drive_connecting(gen: PQGenConn[RV]) -> RV:
