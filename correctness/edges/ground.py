@@ -131,7 +131,7 @@ class Ground:
         self.elder.execute("select pg_current_xact_id()")
         self.elder_there = True
         self.names.clear()
-        self.names[0] = 0
+        self.names.update({slot: slot for slot in self.scope.slots})
         self.oracle = Follower(self.scope)
         if value(self.main, "select exists (select from awa.lanes)"):
             self.oracle.lanes[LANE] = replace(self.oracle.lane, born=True)
@@ -155,17 +155,25 @@ class Ground:
         self.drawn.remove(number)
 
     @contextmanager
-    def appending(self, number: int) -> Iterator[Session]:
-        """Yield a session whose next call draws this number and commits; any, if it is 0."""
+    def appending(self, number: int, slot: int = -1) -> Iterator[Session]:
+        """Yield a session whose next call draws this number and commits; any, if it is 0.
+
+        It appends in this slot: the hint may have been read before the ring turned.
+        """
         if not number:
             yield self.main
             return
         holder = self._holders[number]
         holder.execute("select setval(seq, %s, false) from awa.lanes", [number])
+        self._hint(slot)
         yield holder
+        self._hint(self.now.ring)
         holder.execute("select setval(seq, %s) from awa.lanes", [self.now.lanes[LANE].last])
         holder.execute("commit")
         self.drawn.remove(number)
+
+    def _hint(self, slot: int) -> None:
+        self.main.execute("select setval('awa.ring_seq', %s)", [self.slot(slot)])
 
     @contextmanager
     def bystanders(self, beside: Beside) -> Iterator[None]:

@@ -7,6 +7,7 @@ transactions are open meanwhile, whether the queue keeps dead letters.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import Final, Literal
 
 from correctness.model import Lane, Scope, facts
@@ -46,13 +47,16 @@ class Move:
     later: bool = False
     dead_letters: bool = False
     slot: int = -1
+    """The slot that is turned to, emptied or evacuated, or that a number is appended in."""
     numbers: Seqs = NOTHING
     """Drawn numbers whose transactions roll back."""
 
 
 def moves(lane: Lane, scope: Scope) -> Iterator[Move]:
     """Answer the moves of a state, those that change nothing first."""
-    yield from map(_plain, ("worker_start", "worker_stop"))
+    yield _plain("worker_start")
+    if scope.has("stop"):
+        yield _plain("worker_stop")
     if not lane.born:
         yield _plain("ensure_lane")
         return
@@ -89,14 +93,17 @@ def _drawing(lane: Lane, scope: Scope) -> Iterator[Move]:
         yield from (Move(action="env_rollback", numbers=n) for n in subsets(lane.fly) if n)
 
 
-def _appending(seen: Facts, action: str, *, token: int = 0) -> Iterator[Move]:
-    for number in sorted(seen.lane.fly):
-        yield Move(action=action, number=number, token=token)
+def _appending(
+    seen: Facts, scope: Scope, action: str, *, token: int = 0, part: int = 0
+) -> Iterator[Move]:
+    """Under each number that was drawn; into each slot, since the hint may be an old one."""
+    for number, slot in product(sorted(seen.lane.fly), sorted(scope.slots)):
+        yield Move(action=action, number=number, token=token, part=part, slot=slot)
 
 
 def _enqueuing(seen: Facts, scope: Scope) -> Iterator[Move]:
     if not all(map(seen.known, scope.jobs)):
-        yield from _appending(seen, "enqueue")
+        yield from _appending(seen, scope, "enqueue")
         if scope.has("delay"):
             yield Move(action="enqueue", later=True)
 
@@ -144,8 +151,7 @@ def _settling(seen: Facts, scope: Scope) -> Iterator[Move]:
             action == "retry" and any(seen.exhausted(n, scope) for n in still)
         )
         if still and action == "release":
-            for number in sorted(seen.lane.fly):
-                yield Move(action=action, token=token, part=part, number=number)
+            yield from _appending(seen, scope, action, token=token, part=part)
         elif still and ends:
             yield from _letters(scope, plain)
         else:
@@ -172,12 +178,12 @@ def _losing(seen: Facts, scope: Scope, action: str, number: int) -> Iterator[Mov
     elif seen.entry_of(number).losses:
         yield _plain(action)
     else:
-        yield from _appending(seen, action)
+        yield from _appending(seen, scope, action)
 
 
 def _waiting(seen: Facts, scope: Scope) -> Iterator[Move]:
     if seen.lane.deferred:
-        yield from _appending(seen, "promote")
+        yield from _appending(seen, scope, "promote")
     waits = seen.lane.deferred or any(map(seen.pending_seqs, scope.jobs))
     if waits and scope.has("cancel"):
         yield _plain("cancel_pending")
@@ -191,7 +197,7 @@ def _ended(seen: Facts, scope: Scope) -> Iterator[Move]:
         yield _plain("retire")
     if lane.dead and scope.has("dlq"):
         yield _plain("dlq_purge")
-        yield from _appending(seen, "dlq_retry")
+        yield from _appending(seen, scope, "dlq_retry")
         if scope.has("delay"):
             yield Move(action="dlq_retry", later=True)
 

@@ -88,7 +88,7 @@ class Play:
 
     def _enqueue(self, move: Move) -> None:
         wish = Wish(lane=1, later=move.later, hasty=True, key=0, mask=0, on_conflict="raise")
-        with self.ground.appending(move.number) as session:
+        with self.ground.appending(move.number, move.slot) as session:
             told = stored(session, [wish], one=True)
         born = "scheduled" if move.later else "available"
         demand(told == [(JOB, born, False, "inserted")], told)
@@ -132,13 +132,13 @@ class Play:
             seqs=facts(lane).taken_by(move.token, move.part),
         )
         settle = Settle(name=move.action, settle_id=SETTLE, items=(asked,), delay_s=LATER_S)
-        with self.ground.appending(move.number) as session:
+        with self.ground.appending(move.number, move.slot) as session:
             told = settle.send(session)
         self._seen(lambda step: working.settle(step, move.action, SETTLE, (asked,), told))
 
     def _heartbeat(self, move: Move) -> None:
         upto = max(row.call for row in self.ground.oracle.lane.claims)
-        with self.ground.appending(move.number) as session:
+        with self.ground.appending(move.number, move.slot) as session:
             answer = beat(session, BEAT, upto, (), WORKER)
         self._seen(lambda step: working.heartbeat(step, WORKER, upto, frozenset(), answer))
 
@@ -146,26 +146,26 @@ class Play:
         seen = value(
             self.ground.main, "select (select beat from awa.workers where worker = %s)", [WORKER]
         )
-        with self.ground.appending(move.number) as session:
+        with self.ground.appending(move.number, move.slot) as session:
             answer = rescue_worker(session, WORKER, seen)
         self._seen(lambda step: working.rescue_worker(step, WORKER, answer))
 
     def _rescue_deadline(self, move: Move) -> None:
-        with self.ground.appending(move.number) as session:
+        with self.ground.appending(move.number, move.slot) as session:
             answer = rescue_deadline(session)
         self._seen(lambda step: working.rescue_deadline(step, answer))
 
     # Operators and the leader.
 
     def _promote(self, move: Move) -> None:
-        with self.ground.appending(move.number) as session:
+        with self.ground.appending(move.number, move.slot) as session:
             answer = promote(session, JOB)
         self._seen(lambda step: operating.promote(step, [JOB], answer))
 
     def _act(self, move: Move) -> None:
         self._acts += 1
         opts = {"delay_s": LATER_S} if move.later else {}
-        with self.ground.appending(move.number) as session:
+        with self.ground.appending(move.number, move.slot) as session:
             told: Acted = ACTS[move.action](session, JOB, settle_id=self._acts, **opts)
         self._seen(lambda step: operating.act(step, move.action, [JOB], (), told))
 

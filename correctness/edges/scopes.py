@@ -24,7 +24,7 @@ SCOPES: Final[dict[str, Scope]] = {
         tokens=_ONE,
         slots=frozenset({0, 1}),
         seq_max=2,
-        with_=frozenset({"release", "rollback", "stop", "ring", "evacuate"}),
+        with_=frozenset({"release", "ring", "evacuate"}),
     ),
     "lives": Scope(jobs=_ONE, tokens=_TWO, seq_max=2, with_=_LIFE),
 }
