@@ -14,7 +14,7 @@ PYTEST_ARGS ?= --replay-traces
 MINUTES ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test model-check model-check-deep mutants chaos soak process-hunt lint format bench wheel ci clean
+.PHONY: help demo test model-check model-check-deep mutants spec-mutants chaos soak process-hunt lint format bench wheel ci clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -33,6 +33,9 @@ model-check-deep: $(STAMP) ## the same with larger bounds (long)
 
 mutants: $(STAMP) ## hunt every mutant of the SQL, and write who caught what (long)
 	$(BIN)/python -m correctness.mutants
+
+spec-mutants: $(STAMP) ## hunt every mutant of spec/Storage.tla, and write who caught what
+	$(BIN)/python -m correctness.spec_mutants
 
 chaos: $(STAMP) ## faults of all kinds on real processes, each scenario audited (long)
 	$(BIN)/python -m correctness.chaos

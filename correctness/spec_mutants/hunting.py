@@ -1,0 +1,182 @@
+"""Hunt mutants of the specification: in bounded models, and then on the corpus of traces."""
+
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from correctness import replay_by_tlc
+from correctness.configurations import SPEC
+from correctness.replay import trace_text
+from correctness.replay_by_tlc import WITHOUT_INVARIANTS, Law
+from correctness.spec_mutants.finding import MODULE, storage
+from correctness.spec_mutants.mutant import Mutant
+from correctness.spec_mutants.reading import Part, definitions, without_comments
+from correctness.spec_mutants.scopes import CHECKED
+from correctness.spec_mutants.weaving import woven, woven_traces
+from correctness.spoiling import LIES
+from correctness.tla_text import from_tla, to_tla
+from correctness.tlc import QUICK, Run, run_tlc
+from correctness.traces import Trace, cut, read_ndjson
+from correctness.verdicts import Refusal
+
+TRACES: Final = SPEC.parent / "traces"
+TIMEOUT_S: Final = 3000.0
+EVALUATION: Final = "evaluation"
+_REFUSING: Final = {"guard", "guards"}
+_CAUGHT: Final = re.compile(r'^<<"CAUGHT", (\d+), "(\w+)">>', re.MULTILINE)
+_STANDS: Final = re.compile(r"^/\\ mutant = (\d+)$", re.MULTILINE)
+_UNREADABLE: Final = "Parsing or semantic analysis failed"
+
+Catchers = dict[Mutant, str]
+
+
+class NotHunted(RuntimeError):
+    """TLC could not read what was woven, or gave no answer: no mutant is to blame."""
+
+
+def in_model(mutants: Sequence[Mutant], constants: str) -> Catchers:
+    """Answer which mutants break a property in a bounded model, and which property.
+
+    Where the specification itself cannot be evaluated the whole run stops: whose state it was is
+    caught, and the others begin anew.
+    """
+    found: Catchers = {}
+    while todo := [mutant for mutant in mutants if mutant not in found]:
+        run = _explored(todo, constants)
+        found |= {todo[int(place) - 1]: name for place, name in _CAUGHT.findall(run.output)}
+        if not run.failed:
+            break
+        stood = _STANDS.findall(run.output)
+        if _UNREADABLE in run.output or not stood or todo[int(stood[-1]) - 1] in found:
+            raise NotHunted(run.output)
+        found[todo[int(stood[-1]) - 1]] = EVALUATION
+    return found
+
+
+def on_traces(mutants: Sequence[Mutant]) -> Catchers:
+    """Answer which mutants judge a story otherwise than the specification, and which story.
+
+    Of a dropped guard the lies are asked that it refuses; of an effect what is true, then all lies.
+    """
+    found = _judged(mutants, _stories)
+    left = [mutant for mutant in mutants if mutant not in found and mutant.kind not in _REFUSING]
+    return found | _judged(left, lambda _: _files("rejected"))
+
+
+def _judged(mutants: Sequence[Mutant], stories: Callable[[Mutant], Sequence[Path]]) -> Catchers:
+    pairs = [(mutant, story) for mutant in mutants for story in stories(mutant)]
+    if not pairs:
+        return {}
+    cuts = {story: cut(read_ndjson(story)) for _, story in pairs}
+    asked = [
+        (number, story, trace)
+        for number, story in [
+            *((0, story) for story in cuts),
+            *((mutants.index(mutant) + 1, story) for mutant, story in pairs),
+        ]
+        for trace in cuts[story]
+    ]
+    with _folder(mutants) as folder:
+        judged = replay_by_tlc.judge_all(
+            [_told(trace, number) for number, _, trace in asked],
+            Law(folder=folder, config=WITHOUT_INVARIANTS),
+        )
+    verdicts: dict[tuple[int, Path], list[object]] = {}
+    for (number, story, _), refusal in zip(asked, judged, strict=True):
+        verdicts.setdefault((number, story), []).append(_verdict(refusal))
+    found: Catchers = {}
+    for mutant, story in pairs:
+        if verdicts[mutants.index(mutant) + 1, story] != verdicts[0, story]:
+            found.setdefault(mutant, f"{story.parent.name}/{story.stem}")
+    return found
+
+
+def _explored(mutants: Sequence[Mutant], constants: str) -> Run:
+    with _folder(mutants) as folder:
+        (folder / "Hunt.tla").write_text(hunt_module(storage()))
+        config = folder / "Hunt.cfg"
+        config.write_text(
+            f"{constants}  Mutants = {to_tla(frozenset(range(1, len(mutants) + 1)))}\n"
+            "SPECIFICATION HuntSpec\nCONSTRAINT StatesHold\nACTION_CONSTRAINT StepsHold\n"
+        )
+        return run_tlc(folder / "Hunt.tla", config, means=QUICK, timeout_s=TIMEOUT_S)
+
+
+def hunt_module(storage: str) -> str:
+    """The module that follows all mutants: one that breaks a property is noted and left."""
+    bare = without_comments(storage)
+    bodies = {one.name: one for one in definitions(bare)}
+    steps = {name: text for name in CHECKED if (text := _step(bare, bodies[name]))}
+    states = [name for name in CHECKED if name not in steps]
+    return "\n".join(
+        [
+            "---- MODULE Hunt ----",
+            "EXTENDS Storage, TLC",
+            "CONSTANT Mutants",
+            'ASSUME \\A m \\in Mutants : TLCSet(m, "")',
+            'Free == TLCGet(mutant) = ""',
+            'Catch(name) == TLCSet(mutant, name) /\\ PrintT(<<"CAUGHT", mutant, name>>) /\\ FALSE',
+            "HuntInit == Init /\\ mutant \\in Mutants",
+            "HuntNext == Next /\\ UNCHANGED mutant",
+            "HuntSpec == HuntInit /\\ [][HuntNext]_<<vars, mutant>>",
+            *(f"Step{name} ==\n{text}" for name, text in steps.items()),
+            *("StatesHold == Free", *(_look(name, name) for name in states)),
+            *("StepsHold == Free", *(_look(name, f"Step{name}") for name in steps)),
+            "====",
+            "",
+        ]
+    )
+
+
+def _look(name: str, formula: str) -> str:
+    return f'  /\\ ({formula} \\/ Catch("{name}"))'
+
+
+def _step(bare: str, one: Part) -> str:
+    """What a property says of each step, in its column; nothing for one that speaks of a state."""
+    begin = bare.find("[][", one.begin, one.end)
+    if begin < 0:
+        return ""
+    begin += len("[]")
+    return " " * (begin - bare.rindex("\n", 0, begin) - 1) + bare[begin : one.end]
+
+
+@contextmanager
+def _folder(mutants: Sequence[Mutant]) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="awa-mutants-") as made:
+        folder = Path(made)
+        for name in replay_by_tlc.MODULES:
+            shutil.copy(SPEC / name, folder)
+        (folder / MODULE.name).write_text(woven(storage(), mutants))
+        traces = folder / "StorageTrace.tla"
+        traces.write_text(woven_traces(traces.read_text()))
+        yield folder
+
+
+def _told(trace: Trace, number: int) -> str:
+    return f"[mutant |-> {number}, {trace_text(trace).removeprefix('[')}"
+
+
+def _stories(mutant: Mutant) -> Sequence[Path]:
+    if mutant.kind not in _REFUSING:
+        return _files("accepted")
+    names = {lie.name for lie in LIES if lie.refused_by in mutant.loose}
+    return [story for story in _files("rejected") if story.stem in names]
+
+
+def _files(folder: str) -> Sequence[Path]:
+    return sorted((TRACES / folder).glob("*.ndjson"))
+
+
+def _verdict(refusal: Refusal | None) -> object:
+    """As a value, because a set may be written in any order."""
+    if refusal is None:
+        return None
+    try:
+        return refusal.event, from_tla(refusal.why)
+    except ValueError:
+        return refusal.event, refusal.why.partition("\n")[0]
