@@ -30,6 +30,30 @@ _SCHEDULED: Final = {"enqueue", "enqueue_many", "snooze", "dlq_retry"}
 """Actions whose deferred rows say `scheduled`; those of all others say `retryable`."""
 
 
+_SETS: Final[dict[str, tuple[str, ...]]] = {
+    "claim": ("lanes",),
+    "dlq_move": ("jobs",),
+    "dlq_retry": ("jobs",),
+    "dlq_purge": ("jobs",),
+    "retire": ("finals", "dead"),
+    "prune": ("floors",),
+    "evacuate": ("moved",),
+    "census": (
+        *("entries", "claims", "withdrawn", "deferred", "finals", "dead", "bounds", "unique"),
+    ),
+}
+"""Lists that a projection reads as sets, so that what stands twice in them would be lost."""
+
+
+def refuse_repeats(event: Event) -> None:
+    """Raise ValueError when a list of an event, read as a set, says something twice."""
+    for key in _SETS.get(event["a"], ()):
+        rows = event.get(key) or ()
+        again = next((row for place, row in enumerate(rows) if row in rows[:place]), None)
+        if again is not None:
+            raise ValueError(f"{event['a']} has {again} twice in {key}")
+
+
 def lanes_of(event: Event) -> set[int]:
     """Answer the lanes that an event speaks of."""
     lanes = {event["lane"]} if "lane" in event else set()
@@ -179,6 +203,11 @@ def _rescue_worker(event: Event, lane: int, names: Names) -> list[Projected]:
 
 
 def _rescue(event: Event, lane: int, names: Names) -> list[Projected]:
+    for said in _items(event, lane, names, "asked", "settled", "already", "stale"):
+        # Storage is told of what was closed; that the rest was not forgotten is seen here.
+        settled, stale = said["settled"], said["stale"]
+        if said["already"] or settled & stale or settled | stale != said["asked"]:
+            raise ValueError(f"{event['a']} asks for {said['asked']} and answers {said}")
     items = _items(event, lane, names, "settled")
     return [{"a": event["a"], "items": items, **_leavings(event, lane, names)}]
 

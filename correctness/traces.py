@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from correctness.projecting import PROJECT, Event, Names, appearing, lanes_of
+from correctness.projecting import PROJECT, Event, Names, appearing, lanes_of, refuse_repeats
 
 WORKERS_LANE: Final = 0
 """The trace of a database's workers, who belong to no lane. Lanes count from 1."""
@@ -68,7 +68,12 @@ def write_ndjson(path: Path, recorded: Iterable[Recorded]) -> None:
 
 
 def cut(recorded: Sequence[Recorded]) -> list[Trace]:
-    """Cut a recording into one trace per lane, and one of the workers."""
+    """Cut a recording into one trace per lane, and one of the workers.
+
+    Raise ValueError when an event repeats itself.
+    """
+    for one in recorded:
+        refuse_repeats(one.event)
     lanes = sorted({lane for one in recorded for lane in lanes_of(one.event)})
     traces = [_cut_lane(recorded, lane) for lane in lanes]
     workers = _workers_trace(recorded)

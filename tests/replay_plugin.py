@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Generator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -23,6 +24,7 @@ from tests.fix_database import on_database_created, on_database_finished
 
 _OPTION: Final = "--replay-traces"
 _BY: Final = "--replay-by"
+_KEEP: Final = "--keep-traces"
 _CALLED: Final[dict[Judge, str]] = {"tlc": "TLC", "twin": "the Python twin"}
 EXEMPT: Final = ("bulk", "by_hand")
 """Markers of tests that are not replayed; pyproject.toml says why."""
@@ -38,6 +40,10 @@ class _Test:
     def traces(self) -> list[tuple[list[Recorded], Trace]]:
         """Every trace of every database, with the recording it was cut from."""
         return [(one, trace) for one in self.recorded for trace in cut(one)]
+
+
+def _file_name(test: str) -> str:
+    return test.replace("/", ".").replace("::", ".")[:150]
 
 
 class ReplayPlugin:
@@ -67,6 +73,15 @@ class ReplayPlugin:
                 request.node.nodeid, _Test(location=request.node.location)
             )
             test.recorded.append(recording.finish())
+            self._keep(request.node.nodeid, test.recorded)
+
+    def _keep(self, name: str, recorded: list[list[Recorded]]) -> None:
+        """Keep the last recording, when that was asked for."""
+        folder = self._config.getoption(_KEEP)
+        if folder:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            file = f"{_file_name(name)}.{len(recorded)}.ndjson"
+            write_ndjson(Path(folder) / file, recorded[-1])
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
@@ -112,7 +127,7 @@ class ReplayPlugin:
             f"  {json.dumps(recorded[line].event)}\nwhy:   {refusal.why}\nstate: {refusal.state}"
         )
         folder = self._config.cache.mkdir("rejected")
-        file = folder / f"{name.replace('/', '.').replace('::', '.')[:150]}.ndjson"
+        file = folder / f"{_file_name(name)}.ndjson"
         write_ndjson(file, recorded)
         return f"{said}\nthe whole recording: {file}"
 
@@ -163,6 +178,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         _BY, choices=JUDGES, help="who replays; TLC unless it is missing, else the Python twin"
     )
+    parser.addoption(_KEEP, metavar="FOLDER", help="write what is replayed to files in a folder")
 
 
 def pytest_configure(config: pytest.Config) -> None:
