@@ -215,6 +215,7 @@ CONFIGURATIONS: Final = (
     *_breaks("probe", "Waking", DeathLosesProbe="NoLostWakeup", ToldProbe="ToldProbe"),
     *_breaks(
         "witness",
+    _holds("deep/WakingTwoLanes", "Waking", deep=True),
         "Waking",
         LookThenTest="NoLostWakeup",
         TryForTheFlag="NoLostWakeup",
@@ -226,6 +227,10 @@ CONFIGURATIONS: Final = (
         NoPassOnAtDeath="LostOnlyByDeath",
         NoPoll="Claimed",
     ),
+        BusyUntold="NoLostWakeup",
+        BusyUntoldBesideGot="NoLostWakeup",
+        PartForAll="NoLostWakeup",
+        DeafWhileLooking="NoLostWakeup",
     _holds("ShardsRing", "Shards"),
     _holds("ShardsOrder", "Shards"),
     _holds("ShardsServed", "Shards"),

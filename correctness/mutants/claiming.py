@@ -51,8 +51,8 @@ MUTANTS: Final = (
         "claim",
         (
             TAKING,
-            "> holes_max() then\n        return relieve(s, v_top, p_limit);",
-            "> holes_max() and false then\n        return relieve(s, v_top, p_limit);",
+            "> holes_max() then\n        v_take := relieve(s, v_top, p_limit);",
+            "> holes_max() and false then\n        v_take := relieve(s, v_top, p_limit);",
         ),
         "races/test_cap.py::test_a_producer_in_flight_stops_the_cursor_which_recovers",
         attack="S3",
@@ -146,10 +146,26 @@ MUTANTS: Final = (
         "LockedIsEmpty",
         "effect",
         "claim",
-        (CLAIM, "l.queue = q and l.lane <> all (v_mine))", "l.queue = q and false)"),
+        (CLAIM, "l.queue = a.queue and l.lane <> all (v_mine))", "l.queue = a.queue and false)"),
         "races/test_claims.py::"
         "test_a_claimer_of_two_queues_gets_the_free_one_and_busy_for_the_other",
         attack="B3",
+    ),
+    mutant(
+        "LockedUntoldBesideGot",
+        "effect",
+        "claim",
+        (CLAIM, "where q.n = 0 or q.n < q.most and q.busy;", "where q.n = 0;"),
+        "storage/test_claim.py::test_busy_stands_beside_what_was_got_when_a_lane_was_left_out",
+        attack="B3",
+    ),
+    mutant(
+        "WithdrawnHideTheRest",
+        "effect",
+        "claim",
+        (TAKING, "    v_take.more := v_take.more or v_more;\n", ""),
+        "storage/test_withdrawals.py::"
+        "test_a_look_that_withdrawn_numbers_filled_says_busy_beside_what_it_got",
     ),
     mutant(
         "SequenceNotMoved",

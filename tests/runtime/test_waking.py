@@ -71,6 +71,32 @@ async def test_a_job_in_flight_when_its_worker_went_to_sleep_is_picked_up_at_its
         await woken(ran, 2)
 
 
+async def test_a_job_in_a_lane_that_its_worker_could_not_lock_is_looked_for_again(
+    database: str, session: NewSession
+) -> None:
+    """Guards NoLostWakeup (BusyUntoldBesideGot): its commit has woken the worker once already."""
+    ran: list[str] = []
+    claimer, producer = session(autocommit=False), session(autocommit=False)
+    async with awa.AsyncClient(database) as client:
+        await client.insert(Number(0), queue="q", priority=1)
+        await start(client, ran, "only", workers=5)
+        await woken(ran, 1)
+        await until(lambda: phase_of(client) is Phase.QUIET, "sleep")
+        claimer.execute(
+            "select pg_advisory_xact_lock(awa.lk_lane(), lane) from awa.lanes where queue = 'q'"
+        )
+        for priority in (1, 4):
+            producer.execute(
+                "select awa.enqueue('number', '{\"n\": 1}', jsonb_build_object('queue', 'q',"
+                " 'priority', %s::int))",
+                [priority],
+            )
+        producer.commit()
+        await woken(ran, 2)
+        claimer.commit()
+        await woken(ran, 3)
+
+
 async def test_a_worker_that_leaves_wakes_another(database: str) -> None:
     """Guards NoLostWakeup: the flags of a worker that leaves are passed on, not just dropped."""
     ran: list[str] = []

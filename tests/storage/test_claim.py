@@ -116,6 +116,31 @@ def test_a_lane_of_another_priority_that_is_locked_makes_an_empty_queue_busy(
     assert [1] == [r.lane for r in claim(one, token=2).rows]
 
 
+def test_busy_stands_beside_what_was_got_when_a_lane_was_left_out(
+    one: Session, other: Session
+) -> None:
+    """Guards NoLostWakeup (BusyUntoldBesideGot): who hears `got` alone goes to sleep."""
+    jobs = [enqueue(one, priority=priority) for priority in (1, 3, 3, 3)]
+    with other.transaction():
+        other.execute("select pg_advisory_xact_lock(awa.lk_lane(), 1)")
+        exactly = claim(one, 2, token=1)
+        assert ([1, 2], []) == (exactly.seqs, exactly.busy), "a limit that is reached says it too"
+        less = claim(one, 2, token=2)
+        assert ([3], ["default"], []) == (less.seqs, less.busy, less.empty)
+    last = claim(one, 2, token=3)
+    assert ([1], [], []) == (last.seqs, last.busy, last.empty)
+    assert 4 == len(jobs)
+
+
+def test_the_repeat_of_a_claim_says_busy_beside_what_it_took(one: Session) -> None:
+    """Guards NoLostWakeup: a repeat takes nothing new, and does not look whether there is any."""
+    enqueue(one)
+    assert [] == claim(one, token=1).busy
+    enqueue(one)
+    again = claim(one, token=1)
+    assert ([1], ["default"]) == (again.seqs, again.busy)
+
+
 def test_the_deadline_is_the_queues(one: Session) -> None:
     """Guards deadline_s: so many seconds after the claim; 0 is none."""
     for queue, deadline_s in (("default", 300), ("short", 1.5), ("none", 0)):

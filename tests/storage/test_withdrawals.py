@@ -54,6 +54,16 @@ def test_a_claim_of_withdrawn_numbers_only_moves_the_cursor(one: Session) -> Non
     assert ["default"] == claim(one, 3, token=1).busy  # its repeat has nothing open
 
 
+def test_a_look_that_withdrawn_numbers_filled_says_busy_beside_what_it_got(one: Session) -> None:
+    """Guards NoLostWakeup (PartForAll): it got less than its limit, and that was not all."""
+    enqueue_many(one, 5)
+    cancel_pending(one, 1, 3)
+    found = claim(one, 3, token=1)
+    assert ([2], ["default"]) == (found.seqs, found.busy)
+    rest = claim(one, 3, token=2)
+    assert ([4, 5], []) == (rest.seqs, rest.busy)
+
+
 def test_a_row_without_numbers_has_nothing_to_rescue(one: Session) -> None:
     """Guards reconciling: a forgotten call that took nothing gives nothing back."""
     enqueue_many(one, 2)

@@ -96,19 +96,54 @@ def test_without_one_of_its_flags_a_woken_worker_gives_up_all(listening: Sleepin
 
 
 def test_with_all_its_flags_a_woken_worker_keeps_them(listening: Sleeping) -> None:
-    """Guards the delay of jobs that come one by one: a claim each, no flags and no test."""
+    """Guards the delay of jobs that come one by one: one claim each, no flags and no test."""
     go_to_sleep(listening)
     for now_s in (1.0, 1.1, 1.2):
         assert not listening.heard("a", now_s)
         assert ["a"] == listening.to_claim(now_s)
         assert listening.expects("a")
         assert not claimed(listening, now_s, got="a")
-        assert ["a"] == listening.to_claim(now_s), "once more: it may not have got all"
-        assert not listening.expects("a")
-        claimed(listening, now_s, empty="a")
         assert Phase.QUIET is listening.queues["a"].phase
+        assert [] == listening.to_claim(now_s)
         assert None is listening.ask_flags(now_s)
     assert {"a", "b"} == listening.flags
+
+
+@pytest.mark.parametrize(("full", "busy"), [("a", ""), ("", "a")])
+def test_a_claim_that_may_not_have_got_all_is_followed_by_another(
+    listening: Sleeping, full: str, busy: str
+) -> None:
+    """Guards NoLostWakeup (PartForAll, BusyUntoldBesideGot): what is left notifies nobody again."""
+    go_to_sleep(listening)
+    listening.heard("a", 1.0)
+    listening.expects("a")
+    claimed(listening, 1.0, got="a", full=full, busy=busy)
+    assert ["a"] == listening.to_claim(1.0), "at once: there was something"
+    listening.expects("a")
+    claimed(listening, 1.0, empty="a")
+    assert Phase.QUIET is listening.queues["a"].phase
+
+
+def test_what_is_heard_during_a_claim_that_gets_something_is_looked_for(
+    listening: Sleeping,
+) -> None:
+    """Guards NoLostWakeup (DeafWhileLooking): the look may have begun before that commit."""
+    go_to_sleep(listening)
+    listening.heard("a", 1.0)
+    listening.expects("a")
+    listening.heard("a", 1.1)
+    claimed(listening, 1.1, got="a")
+    assert ["a"] == listening.to_claim(1.1)
+
+
+def test_without_one_of_its_flags_a_worker_looks_again_after_it_got_something(
+    listening: Sleeping,
+) -> None:
+    """Guards NoLostWakeup (SleepOnOthersFlags): it goes the whole way back to sleep."""
+    claimed(listening, got="a", empty="b")
+    assert ["a"] == listening.to_claim(0.0)
+    claimed(listening, 0.1, empty="ab")
+    assert FlagsWanted(raised=("a", "b"), tested=("a", "b")) == listening.ask_flags(0.1)
 
 
 def test_what_is_heard_during_a_look_is_looked_for_again(listening: Sleeping) -> None:
@@ -129,6 +164,7 @@ def test_a_test_that_found_somebody_in_flight_is_made_again(listening: Sleeping)
     go_to_sleep(listening, in_flight=True)
     assert not listening.heard("a", 0.001)
     claimed(listening, 0.001, got="a")
+    assert ["a"] == listening.to_claim(0.001), "what it got need not be all"
     claimed(listening, 0.001, empty="a")
     assert FlagsWanted(raised=(), tested=("a",)) == listening.ask_flags(0.001)
 
@@ -207,13 +243,15 @@ def test_a_worker_that_cannot_take_its_last_look_gives_the_flag_up(listening: Sl
     assert Handover(drop_flags=True, pass_on=("a",)) == listening.without_permits(["a"])
 
 
-@pytest.mark.parametrize("flags", ["ab", "b"])
-def test_jobs_found_by_the_last_look_wake_the_worker(listening: Sleeping, flags: str) -> None:
+@pytest.mark.parametrize(("flags", "full"), [("ab", "a"), ("b", "a"), ("b", "")])
+def test_jobs_found_by_the_last_look_wake_the_worker(
+    listening: Sleeping, flags: str, full: str
+) -> None:
     """Guards work that came between: claiming goes on, with all flags or with none."""
     claimed(listening, empty="ab")
     listening.ask_flags(0.0)
     listening.flags_answered(asked=["a", "b"], got=[*flags], in_flight=False)
-    assert claimed(listening, got="a", empty="b") is (flags == "b")
+    assert claimed(listening, got="a", full=full, empty="b") is (flags == "b")
     assert Phase.AWAKE is listening.queues["a"].phase
 
 

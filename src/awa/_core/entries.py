@@ -195,8 +195,8 @@ class ClaimAnswer:
     empty: frozenset[str]
     """Nothing to take there now: the worker may go to sleep for these."""
     busy: frozenset[str]
-    """Another claim is at work there, which is not idleness: ask again soon. Also of a queue that gave
-    less than its limit, when that may not be all."""
+    """Another claim is at work there, which is not idleness: ask again soon. Also of a queue that
+    gave less than its limit, when that may not be all."""
 
 
 class Body(NamedTuple):

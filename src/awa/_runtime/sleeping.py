@@ -18,7 +18,9 @@ a listener there are no flags: an empty queue is POLLING, and claims at the poll
 
 A worker that is woken keeps its flags as long as it has permits and is not told too often. While it
 holds the flags of all its queues, what it learnt before it slept stands: nobody was in flight, and
-who came later saw the flag. So one look that finds nothing takes it from AWAKE to QUIET again.
+who came later saw the flag. So one look takes it from AWAKE to QUIET again: one that finds nothing,
+or whose answer says that what it got was all. It says so by not saying busy beside it, and by less
+than was asked for.
 
 A queue whose jobs come hardly slower than looks are answered is not slept on: to be woken for each
 would cost more than to look again, and commits that notify wait for each other. Whether that is so
@@ -228,7 +230,8 @@ class Sleeping:
     ) -> bool:
         """A claim was answered; says whether the flags have to be given up.
 
-        `got`: how many jobs of a queue; `full`: there were as many as were asked for, or more.
+        `got`: how many jobs of a queue; `full`: there were as many as were asked for, or more;
+        `busy`: there may be more than it got, if anything.
         """
         self.look_s += _WEIGHT * (took_s - self.look_s)
         for name, jobs in got.items():
@@ -240,18 +243,15 @@ class Sleeping:
         for name in empty:
             self._found_empty(name, now_s, jitter)
         for name in busy:
-            queue = self.queues[name]
-            queue.tries += 1
-            retry_s = pause_s(
-                tries=queue.tries,
-                least_s=BUSY_RETRY_MIN_S,
-                most_s=BUSY_RETRY_MAX_S,
-                jitter=jitter,
-            )
-            queue.not_before_s = now_s + retry_s
+            if name not in got:
+                self._found_busy(name, now_s, jitter)
         if any(name in self.flags and self.queues[name].jobs.is_quick(self.look_s) for name in got):
             return self.wake()
-        return self._rouse([*got, *busy])
+        dropped = self._rouse([*got, *busy])
+        for name in got:
+            if name not in full and name not in busy and self._stands(name):
+                self._found_empty(name, now_s, jitter)
+        return dropped
 
     def heard(self, name: str, now_s: float) -> bool:
         """Somebody notified this queue; says whether the flags have to be given up."""
@@ -328,6 +328,16 @@ class Sleeping:
             queue.phase is Phase.QUIET and not self._stands(name)
         )
         return queue.phase is Phase.DROWSY or (doubtful and queue.not_before_s <= now_s)
+
+    def _found_busy(self, name: str, now_s: float, jitter: float) -> None:
+        queue = self.queues[name]
+        queue.tries += 1
+        queue.not_before_s = now_s + pause_s(
+            tries=queue.tries,
+            least_s=BUSY_RETRY_MIN_S,
+            most_s=BUSY_RETRY_MAX_S,
+            jitter=jitter,
+        )
 
     def _found_empty(self, name: str, now_s: float, jitter: float) -> None:
         queue = self.queues[name]

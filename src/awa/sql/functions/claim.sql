@@ -3,8 +3,9 @@
 --   requires  READ COMMITTED; a started worker; a token drawn for this call alone; limits of 1000 in all
 --   outcome   a row per claims row ('got'), and one per queue that got nothing: 'empty', or 'busy' when
 --             another claim holds a lane of it or all it saw was withdrawn (soon is a good time to ask again);
---             a paused queue is empty. With a token that
---             took something before: what is still open of it, and 'busy' for the other queues.
+--             a paused queue is empty. 'busy' stands beside 'got' of a queue that got less than its limit, when
+--             that may not be all: who hears 'got' alone has what there was. With a token that
+--             took something before: what is still open of it, and 'busy' for all queues.
 --   touches   insert claims (one per lane, slot and deadline); a sequence that stands behind its cursor. No bodies:
 --             they are read after the commit, because rows sent before it would let one stopped client
 --             hold the lane for everybody
@@ -49,9 +50,11 @@ begin
     end if;
     perform repair_sequences(v_states);    -- last: it may give this transaction its xid
     return query
-    select q, case when exists (select from unnest(v_takes) t where t.queue = q)
-                     or exists (select from lanes l where l.queue = q and l.lane <> all (v_mine))
-                   then 'busy' else 'empty' end, null::smallint, null::smallint, null::int, null::int8multirange, null::timestamptz
-    from unnest(claim.queues) q
-    where not exists (select from unnest(v_takes) t where t.queue = q and t.n > 0);
+    select q.queue, case when q.busy then 'busy' else 'empty' end, null::smallint, null::smallint, null::int, null::int8multirange, null::timestamptz
+    from (select a.queue, a.most, t.n, t.more or t.n = 0 and t.passed
+                 or exists (select from lanes l where l.queue = a.queue and l.lane <> all (v_mine)) as busy
+          from unnest(claim.queues, claim.limits) a (queue, most)
+          cross join lateral (select coalesce(sum(x.n), 0) as n, coalesce(bool_or(x.more), false) as more, count(*) > 0 as passed
+                              from unnest(v_takes) x where x.queue = a.queue) t) q
+    where q.n = 0 or q.n < q.most and q.busy;
 end $$;

@@ -155,8 +155,8 @@ begin
     return exists (select from unnest(p_slots) k cross join lateral claims_of_token(k, p_token) c);
 end $$;
 
--- A repeat's answer: what is still open under the token, and busy for every other queue. Nothing new is
--- taken: the reply that was lost may still be on its way.
+-- A repeat's answer: what is still open under the token, and busy for every queue. Nothing new is
+-- taken, or looked for: the reply that was lost may still be on its way.
 create function repeat_claim(p_worker bigint, p_call bigint, p_token bigint, p_queues text[], p_slots smallint[])
 returns table (queue text, answer text, slot smallint, part smallint, lane int, seqs int8multirange, deadline timestamptz)
 language plpgsql as $$
@@ -174,7 +174,7 @@ begin
     return query select r.queue, 'got', r.slot, r.part, r.lane, r.seqs, r.deadline from unnest(v_rows) r;
     return query
     select q, 'busy'::text, null::smallint, null::smallint, null::int, null::int8multirange, null::timestamptz
-    from unnest(p_queues) q where not exists (select from unnest(v_rows) r where r.queue = q);
+    from unnest(p_queues) q;
 end $$;
 
 -- A plain list, numbered from 1: what our loops and unnest agree about.

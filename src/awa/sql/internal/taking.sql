@@ -4,7 +4,8 @@ create type lane_take as (
     lane int, queue text, deadline_s double precision, n int, slots smallint[], seqs int8multirange[],
     no bigint, next bigint,
     holes int8multirange, holes_xid xid8, young int8multirange, young_xid xid8,
-    noted boolean            -- numbers joined the young generation: it needs this claim's own xid
+    noted boolean,           -- numbers joined the young generation: it needs this claim's own xid
+    more boolean             -- not all that is visible was looked at, so there may be more than n
 );
 
 -- Past so many ranges of holes a lane's cursor stops until the producers in flight have ended.
@@ -28,7 +29,7 @@ declare
 begin
     return row (s.lane, s.queue, s.deadline_s, p_picked.n, p_picked.slots, p_picked.seqs,
                 s.no + 1, greatest(s.next, p_top + 1), v_holes, s.holes_xid, v_left - v_holes, s.young_xid,
-                not (v_left - v_holes) <@ s.young)::lane_take;
+                not (v_left - v_holes) <@ s.young, false)::lane_take;
 end $$;
 
 -- Numbers of a generation that waits for an xid before p_xmin, that the pick looked for and did not see.
@@ -60,13 +61,14 @@ end $$;
 
 -- take_from_lane: null when nothing is visible. n = 0 (answer busy) when all that is visible was withdrawn:
 -- then slots holds an empty set, which is written so that the cursor moves; or when the cursor had to stop:
--- then slots is null, and nothing is written.
+-- then slots is null, and nothing is written. A look that withdrawn numbers filled may have missed others.
 create function take_from_lane(p_state lane_state, p_slots smallint[], p_limit int) returns lane_take
 language plpgsql as $$
 declare
     s lane_state := p_state;
     v picked := pick_everywhere(s, p_slots, p_limit);
     v_top bigint := v.top;
+    v_more boolean := not upper_inf(v.looked);
     v_forgotten int8multirange;
     v_take lane_take;
 begin
@@ -83,8 +85,9 @@ begin
     end if;
     v_take := after_take(s, v, v_top, v_forgotten);
     if (select count(*) from unnest(v_take.holes + v_take.young)) > holes_max() then
-        return relieve(s, v_top, p_limit);
+        v_take := relieve(s, v_top, p_limit);
     end if;
+    v_take.more := v_take.more or v_more;
     return v_take;
 end $$;
 
@@ -105,7 +108,9 @@ begin
     end if;
     raise warning 'awa: lane % has more than % holes; its cursor waits for producers in flight', s.lane, holes_max();
     v := pick(s.lane, 9223372036854775807, 9223372036854775807, s.holes + s.young, lock_live_slots(), p_limit, p_limit);
-    return after_take(s, v, coalesce(v.top, s.next - 1), '{}');
+    v_take := after_take(s, v, coalesce(v.top, s.next - 1), '{}');
+    v_take.more := true;
+    return v_take;
 end $$;
 
 -- with_xid: the state a claim writes. Numbers noted now wait for this claim's own xid, taken after every
