@@ -14,7 +14,7 @@ PYTEST_ARGS ?= --replay-traces
 MINUTES ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test model-check model-check-deep mutants spec-mutants chaos soak process-hunt lint format bench wheel ci clean
+.PHONY: help demo test model-check model-check-deep edge-cover corruptions mutants spec-mutants chaos soak process-hunt lint format bench wheel ci clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -30,6 +30,14 @@ model-check: $(STAMP) ## check the specs, one line per configuration
 
 model-check-deep: $(STAMP) ## the same with larger bounds (long)
 	$(BIN)/python -m correctness.model_check --deep
+
+edge-cover: $(STAMP) ## drive the SQL along every edge of the graphs of one job, and count (long)
+	$(BIN)/python -m correctness.edges
+
+corruptions: $(STAMP) ## corrupt recorded traces in every way, and write what the replay refuses (long)
+	rm -rf .pytest_cache/recorded
+	$(BIN)/python -m pytest tests/storage -q --replay-traces --replay-by=twin --keep-traces .pytest_cache/recorded
+	$(BIN)/python -m correctness.corruptions --recorded .pytest_cache/recorded
 
 mutants: $(STAMP) ## hunt every mutant of the SQL, and write who caught what (long)
 	$(BIN)/python -m correctness.mutants
