@@ -42,18 +42,22 @@ def in_model(mutants: Sequence[Mutant], constants: str) -> Catchers:
     """Answer which mutants break a property in a bounded model, and which property.
 
     Where the specification itself cannot be evaluated the whole run stops: whose state it was is
-    caught, and the others begin anew.
+    caught, and the others begin anew. TLC does not always say whose; then they are halved.
     """
-    found: Catchers = {}
-    while todo := [mutant for mutant in mutants if mutant not in found]:
-        run = _explored(todo, constants)
-        found |= {todo[int(place) - 1]: name for place, name in _CAUGHT.findall(run.output)}
-        if not run.failed:
-            break
-        stood = _STANDS.findall(run.output)
-        if _UNREADABLE in run.output or not stood or todo[int(stood[-1]) - 1] in found:
-            raise NotHunted(run.output)
-        found[todo[int(stood[-1]) - 1]] = EVALUATION
+    run = _explored(mutants, constants)
+    found = {mutants[int(place) - 1]: name for place, name in _CAUGHT.findall(run.output)}
+    if not run.failed:
+        return found
+    if _UNREADABLE in run.output or run.output.startswith("stopped after"):
+        raise NotHunted(run.output)
+    left = [mutant for mutant in mutants if mutant not in found]
+    stood = [mutants[int(place) - 1] for place in _STANDS.findall(run.output)[-1:]]
+    blamed = [mutant for mutant in left if mutant in stood or (len(left) == 1 and not stood)]
+    found |= dict.fromkeys(blamed, EVALUATION)
+    parts = [left] if stood else [left[: len(left) // 2], left[len(left) // 2 :]]
+    for part in parts:
+        again = [mutant for mutant in part if mutant not in found]
+        found |= in_model(again, constants) if again else {}
     return found
 
 
