@@ -71,7 +71,7 @@ async def test_what_does_not_finish_is_cancelled_and_released(
 async def test_what_waits_behind_a_handler_is_released_though_a_claim_is_under_way(
     database: str, session: NewSession
 ) -> None:
-    """Guards the job: a worker that ends at once gives back what it holds, also of the last claim."""
+    """Guards the job: a worker that ends at once gives back all, the last claim too."""
     started, cancelled = trio.Event(), trio.Event()
     async with awa.AsyncClient(database) as client, trio.open_nursery() as nursery:
 
