@@ -28,7 +28,7 @@ With == {"batch", "rollback", "stop", "release", "beat"}
 AttemptMax == 2                                         \* attempts a job has
 Keys       == {}                                        \* unique keys that jobs ask for
 Finished   == {"scheduled", "available", "running", "retryable"}
-Started    == {"started"}                               \* until the first claim, which no retry undoes
+Started    == {"started"}                               \* until the first claim of its life: of an insert, or a return
 Masks      == {Finished, Started}                       \* states in which a job may hold its key
 
 All(g) == \A k \in DOMAIN g \ Off : g[k]
@@ -126,12 +126,12 @@ Ghost == [seq : Seqs, job : Jobs, lease : 1..SeqMax, attempt : 1..SeqMax, losses
           fate : {"completed", "closed", "withdrawn", "dropped"}]
 GoneTypeInv == gone \subseteq Ghost
 
-\* Who holds a unique key, as rows [key, job]; and what each job's body asks: [job, key, mask], the
-\* states in which it holds the key. A row outlives its claim: it counts while its job's state is in
-\* the mask. (unique_keys)
+\* Who holds a unique key, as rows [key, job]; and what each job's body asks: [job, key, mask, lease], the
+\* states in which it holds the key, and the run_lease of the first attempt of its life. A row outlives
+\* its claim: it counts while its job's state is in the mask. (unique_keys; unique in the body)
 VARIABLES keys, wants
 KeysTypeInv == /\ keys \subseteq [key : Keys, job : Jobs]
-               /\ wants \subseteq [job : Jobs, key : Keys, mask : Masks]
+               /\ wants \subseteq [job : Jobs, key : Keys, mask : Masks, lease : 1..SeqMax + 1]
 
 laneVars  == <<no, next, holes, late>>
 drawVars  == <<last, fly>>
@@ -198,7 +198,7 @@ StateOf(j) == CASE ~Known(j)            -> "none"
 \* Does the job hold its unique key? A dead letter counts as what it ended as.
 Holds(j) == \E w \in wants : w.job = j /\
     IF w.mask = Started
-    THEN <<StateOf(j), Lease(j)>> \in {<<"available", 1>>, <<"scheduled", 0>>}
+    THEN <<StateOf(j), Lease(j)>> \in {<<"available", w.lease>>, <<"scheduled", w.lease - 1>>}
     ELSE (IF LettersOf(j) = {} THEN StateOf(j) ELSE (CHOOSE d \in LettersOf(j) : TRUE).state) \in w.mask
 HoldsAgainst(j) == Holds(j) /\ ~(Loose("letter_end") /\ LettersOf(j) # {})     \* what an action looks at
 
@@ -303,6 +303,9 @@ TakenWaits(taken) == {w.job : w \in {v \in taken : v.from = 0}}
 KeysWithout(jobs) ==
     {r \in keys : IF Loose("key_own") THEN \A w \in wants : w.job \in jobs => w.key # r.key
                   ELSE r.job \notin jobs}
+\* These jobs come back, and the first attempt of their life is still before them.
+LivesAnew(jobs) ==
+    {IF w.job \in jobs /\ ~Loose("new_life") THEN [w EXCEPT !.lease = Lease(w.job) + 1] ELSE w : w \in wants}
 
 (* ---------------------------------- actions ------------------------------ *)
 
@@ -335,7 +338,7 @@ EnqueueMany(new, more) ==
     /\ deferred' = Undeferred(TakenWaits(more.taken)) \cup Waits(more.deferred)
     /\ withdrawn' = withdrawn \cup TakenSeqs(more.taken)
     /\ finals' = finals \cup Waits(more.finals)
-    /\ wants' = wants \cup more.wants
+    /\ wants' = wants \cup {[job |-> w.job, key |-> w.key, mask |-> w.mask, lease |-> 1] : w \in more.wants}
     /\ keys' = {r \in keys : \A w \in more.wants : w.key # r.key}
                \cup {[key |-> w.key, job |-> w.job] : w \in more.wants}
     /\ UNCHANGED <<born, last, no, next, holes, claims, closures, workers, stopped, dead, removed,
@@ -582,8 +585,9 @@ DlqRetry(jobs, out, elsewhere) ==
        /\ removed' = removed \cup Letters({d \in dead : d.job \in elsewhere})
        /\ keys' = {r \in keys : \A w \in back : w.key # r.key}
                   \cup {[key |-> w.key, job |-> w.job] : w \in back}
+       /\ wants' = LivesAnew(jobs)
        /\ UNCHANGED <<born, last, no, next, holes, claims, closures, workers, stopped, finals, withdrawn,
-                      ringVars, wants>>
+                      ringVars>>
 
 \* dlq_purge.sql
 DlqPurgeG(jobs) == [letter |-> \A j \in jobs : LettersOf(j) # {}]           \* a job that is not dead
@@ -655,6 +659,7 @@ FloorG(k, state, truncated) ==
                ELSE state = floor]
 Prune(k, state, new, truncated) ==
     LET vanish == IF truncated THEN SeqsIn(k) ELSE {}
+        fresh  == {w.job : w \in {v \in wants : \E n \in new : n.job = v.job /\ n.lease = v.lease + 1}}
     IN /\ All(AppendG(new))
        /\ All(PruneG(k, new, truncated))
        /\ All(FloorG(k, state, truncated))
@@ -669,7 +674,8 @@ Prune(k, state, new, truncated) ==
        /\ withdrawn' = (withdrawn \cup {n.from : n \in new}) \ vanish
        /\ floor' = state
        /\ keys' = KeysWithout(Completed(vanish))
-       /\ UNCHANGED <<born, last, no, next, holes, workers, stopped, placeVars, removed, ring, wants>>
+       /\ wants' = LivesAnew(fresh)
+       /\ UNCHANGED <<born, last, no, next, holes, workers, stopped, placeVars, removed, ring>>
 
 \* evacuate.sql. Live entries of a slot go to another one, under their numbers. An open part of a claim
 \* gets a row there, with its token and part; the old row keeps what is closed, and the lane's state.
@@ -972,12 +978,16 @@ FinalForGood == [][UNCHANGED lifeVars \/ \A j \in Jobs :
     /\ EndsOf(j) # {} => \/ EndsOf(j)' = EndsOf(j)
                          \/ EndsOf(j) \subseteq dead' \/ Letters(EndsOf(j)) \subseteq removed'
     /\ RemovedOf(j) # {} => RemovedOf(j)' = RemovedOf(j)]_vars
-\* A dead letter comes back as the same job with the next run_lease and all attempts, or it is removed.
+\* A dead letter comes back as the same job with the next run_lease, all attempts and its unique key, or
+\* it is removed.
 DlqRoundTrip == [][\A d \in dead \ dead' :
     \/ Letters({d}) \subseteq removed'
-    \/ \E e \in entries' : e.job = d.job /\ e.seq \notin Written /\ e.lease = d.lease + 1
-                           /\ e.attempt = 1 /\ e.losses = 0
-    \/ \E w \in deferred' : w.job = d.job /\ w.lease = d.lease /\ w.attempt = 1 /\ w.losses = 0]_vars
+    \/ /\ \/ \E e \in entries' : e.job = d.job /\ e.seq \notin Written /\ e.lease = d.lease + 1
+                                /\ e.attempt = 1 /\ e.losses = 0
+          \/ \E w \in deferred' : w.job = d.job /\ w.lease = d.lease /\ w.attempt = 1 /\ w.losses = 0
+       /\ \A w \in wants : w.job = d.job => [key |-> w.key, job |-> w.job] \in keys' /\ Holds(w.job)']_vars
+\* A job that has its key has it as long as it waits to run.
+KeyKept == [][\A w \in wants : (Holds(w.job) /\ StateOf(w.job)' \in {"available", "scheduled"}) => Holds(w.job)']_vars
 \* No step leaves a job nowhere.
 NoJobLost == [][\/ UNCHANGED lifeVars
                 \/ \A j \in Jobs : Known(j) => StateOf(j)' \notin {"none", "lost"}]_vars

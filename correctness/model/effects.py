@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from correctness.model.facts import Facts, Nowhere, union
+from correctness.model.facts import Facts, Nowhere, facts, union
 from correctness.model.state import (
     Carried,
     Closure,
@@ -22,6 +22,7 @@ from correctness.model.state import (
     Seqs,
     Taken,
     Wait,
+    Want,
 )
 
 Guards = Mapping[str, Callable[[], bool]]
@@ -281,6 +282,16 @@ def undeferred(lane: Lane, jobs: Collection[int]) -> frozenset[Wait]:
 def taken_waits(taken: Iterable[Taken]) -> frozenset[int]:
     """Answer the jobs taken out of those that wait."""
     return frozenset(w.job for w in taken if not w.from_)
+
+
+def lives_anew(lane: Lane, scope: Scope, jobs: Collection[int]) -> frozenset[Want]:
+    """These jobs come back, and the first attempt of their life is still before them."""
+    if scope.loose("new_life"):
+        return lane.wants
+    seen = facts(lane)
+    return frozenset(
+        w._replace(lease=seen.lease(w.job) + 1) if w.job in jobs else w for w in lane.wants
+    )
 
 
 def keys_without(lane: Lane, scope: Scope, jobs: Collection[int]) -> frozenset[Key]:

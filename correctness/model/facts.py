@@ -267,13 +267,13 @@ class Facts:
 
     def holds(self, job: int) -> bool:
         """Whether the job holds its unique key. A dead letter counts as what it ended as."""
-        masks = [want.mask for want in self.lane.wants if want.job == job]
-        if not masks:
+        wants = [want for want in self.lane.wants if want.job == job]
+        if not wants:
             return False
-        state, letters = self.state_of(job), self.letters_of(job)
-        fresh = (state, self.lease(job)) in {("available", 1), ("scheduled", 0)}
+        state, lease, letters = self.state_of(job), self.lease(job), self.letters_of(job)
+        first = {"available": lease, "scheduled": lease + 1}.get(state, 0)
         ended = min(letters).state if letters else state
-        return any(fresh if mask == STARTED else ended in mask for mask in masks)
+        return any(w.lease == first if w.mask == STARTED else ended in w.mask for w in wants)
 
     def holds_against(self, job: int, scope: Scope) -> bool:
         """Whether others must leave the job's key alone; off, a dead letter's is anybody's."""

@@ -9,7 +9,7 @@ from typing import Final
 from correctness.model.effects import letters
 from correctness.model.facts import Facts, facts
 from correctness.model.life import refines_job_life
-from correctness.model.state import Entry, Lane, Scope, Seqs, Wait
+from correctness.model.state import Entry, Key, Lane, Scope, Seqs, Wait
 
 Invariant = Callable[[Facts, Scope], bool]
 StepProperty = Callable[[Facts, Facts, Scope], bool]
@@ -188,17 +188,29 @@ def _final_for_good(was: Facts, now: Facts, scope: Scope) -> bool:
 
 
 def _dlq_round_trip(was: Facts, now: Facts, _: Scope) -> bool:
-    removed, entries, waiting = now.lane.removed, now.lane.entries, now.lane.deferred
-    return all(
-        letters({d}) <= removed
-        or any(
+    def came_back(d: Wait) -> bool:
+        return any(
             (e.job, e.lease, e.attempt, e.losses) == (d.job, d.lease + 1, 1, 0)
             and e.seq not in was.written
-            for e in entries
+            for e in now.lane.entries
+        ) or any(
+            (w.job, w.lease, w.attempt, w.losses) == (d.job, d.lease, 1, 0)
+            for w in now.lane.deferred
         )
-        or any((w.job, w.lease, w.attempt, w.losses) == (d.job, d.lease, 1, 0) for w in waiting)
+
+    def has_its_key(job: int) -> bool:
+        asked = {Key(want.key, job) for want in was.lane.wants if want.job == job}
+        return not asked or (asked <= now.lane.keys and now.holds(job))
+
+    return all(
+        letters({d}) <= now.lane.removed or (came_back(d) and has_its_key(d.job))
         for d in was.lane.dead - now.lane.dead
     )
+
+
+def _key_kept(was: Facts, now: Facts, _: Scope) -> bool:
+    held = {want.job for want in was.lane.wants if was.holds(want.job)}
+    return all(now.holds(job) for job in held if now.state_of(job) in {"available", "scheduled"})
 
 
 def _no_job_lost(was: Facts, now: Facts, scope: Scope) -> bool:
@@ -221,6 +233,7 @@ STEP_PROPERTIES: Final[dict[str, StepProperty]] = {
     "PruneEmpty": _prune_empty,
     "FinalForGood": _final_for_good,
     "DlqRoundTrip": _dlq_round_trip,
+    "KeyKept": _key_kept,
     "NoJobLost": _no_job_lost,
     "PassedOver": _passed_over,
     "RefinesJobLife": refines_job_life,

@@ -11,6 +11,7 @@ from correctness.model.effects import (
     froms,
     jobs_in,
     keys_without,
+    lives_anew,
     refusal,
     waits,
 )
@@ -94,6 +95,8 @@ def prune(
     vanish = seen.seqs_in(slot) if truncated else NOTHING
     again, numbers = froms(new), frozenset(n.seq for n in new)
     ended = {e.job for e in lane.entries if e.seq in vanish & seen.closed_with("completed")}
+    leases = {(n.job, n.lease) for n in new}
+    fresh = {want.job for want in lane.wants if (want.job, want.lease + 1) in leases}
     return replace(
         lane,
         entries=frozenset(e for e in lane.entries if e.seq not in vanish)
@@ -106,6 +109,7 @@ def prune(
         withdrawn=(lane.withdrawn | again) - vanish,
         floor=state,
         keys=keys_without(lane, scope, ended),
+        wants=lives_anew(lane, scope, fresh),
     )
 
 

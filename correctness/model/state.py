@@ -12,7 +12,7 @@ NOTHING: Final[Seqs] = frozenset()
 
 FINISHED: Final = frozenset({"scheduled", "available", "running", "retryable"})
 STARTED: Final = frozenset({"started"})
-"""Masks: the states in which a job holds its key; the second one until its first claim."""
+"""Masks: the states in which a job holds its key; the second until the first claim of its life."""
 PLAIN: Final = frozenset({"batch", "rollback", "stop", "release", "beat"})
 """What a bounded model tries, unless its configuration chooses."""
 
@@ -97,11 +97,15 @@ class Key(NamedTuple):
 
 
 class Want(NamedTuple):
-    """The unique key a job asks for, and the states in which it holds it."""
+    """The unique key a job asks for, and the states in which it holds it.
+
+    `lease` is the run_lease of the first attempt of its life: of an insert, or of a return.
+    """
 
     job: int
     key: int
     mask: frozenset[str]
+    lease: int = 1
 
 
 class New(NamedTuple):

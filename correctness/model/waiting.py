@@ -11,6 +11,7 @@ from correctness.model.effects import (
     jobs_in,
     keys_without,
     letters,
+    lives_anew,
     refusal,
     taken_seqs,
     taken_waits,
@@ -121,6 +122,7 @@ def dlq_retry(lane: Lane, scope: Scope, jobs: Jobs, out: Out, elsewhere: Jobs) -
         removed=lane.removed | letters(_of(lane.dead, elsewhere)),
         keys=frozenset(key for key in lane.keys if key.key not in asked)
         | {Key(want.key, want.job) for want in back},
+        wants=lives_anew(lane, scope, jobs),
     )
 
 

@@ -113,12 +113,14 @@ def _split(out: Out, jobs: Collection[int]) -> tuple[Out, Out]:
 
 def _bring_keys(oracle: Oracle, number: int, jobs: Collection[int]) -> None:
     """Storage is one lane: of a job that comes from another it says nothing of its key."""
-    wants = {w for lane in oracle.lanes.values() for w in lane.wants if w.job in jobs}
+    known = {w for lane in oracle.lanes.values() for w in lane.wants if w.job in jobs}
+    # The lanes it was in before have it as it was when it left them.
+    wants = {w for w in known if all(w.lease >= v.lease for v in known if v.job == w.job)}
     keys = {want.key for want in wants}
     here = oracle.lanes[number]
     oracle.lanes[number] = replace(
         here,
-        wants=here.wants | wants,
+        wants=frozenset(one for one in here.wants if one.job not in jobs) | wants,
         keys=frozenset(one for one in here.keys if one.key not in keys)
         | {Key(want.key, want.job) for want in wants},
     )

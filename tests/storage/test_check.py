@@ -1,5 +1,6 @@
 """`check` can fail: damage is planted by hand for each property it names."""
 
+import re
 from typing import LiteralString
 
 import pytest
@@ -41,6 +42,16 @@ COPY_CLAIM: LiteralString = (
 CLOSE: LiteralString = (
     "insert into awa.closures select token, 9, closed_at, %s::awa.outcome, lane, slot, part,"
     " %s::int8multirange from awa.closures where settle_id = 1"
+)
+WITHDRAW: LiteralString = (
+    "insert into awa.closures select null, 0, closed_at, 'withdrawn', lane, slot, null,"
+    " %s::int8multirange from awa.closures where settle_id = 1"
+)
+# The released job is taken out of the ring, and put elsewhere as if it had never been there.
+MISPLACE: LiteralString = (
+    "with gone as (delete from awa.ready where seq = 7 returning *)"
+    " insert into awa.%s (job_id, state, %s, lane, run_lease, attempt, max_attempts, kind, args,"
+    " enqueued_at%s) select job_id, %s, now(), lane, 0, 1, 25, kind, args, enqueued_at%s from gone"
 )
 DAMAGE: list[tuple[str, LiteralString, list[str]]] = [
     ("two claims of a number", COPY_CLAIM, ["EntryClaimedOnce", "OneLivePlacePerJob"]),
@@ -172,7 +183,63 @@ DAMAGE: list[tuple[str, LiteralString, list[str]]] = [
         """insert into awa.results values (90, 1, 3, '{}')""",
         ["OnlyOpenSettles"],
     ),
+    (
+        "a floor behind a claim that it was saved from",
+        "update awa.lanes set floor_no = 1, floor_next = 1",
+        ["CursorGrows", "EntryClaimedOnce"],
+    ),
+    ("a withdrawal of what runs", WITHDRAW % "'{[4,5)}'", ["ClosureWithinClaim"]),
+    (
+        "a withdrawal that a claim would not look for",
+        WITHDRAW % "'{[999,1001)}'",
+        ["BodyKept"],
+    ),
+    (
+        "an entry after the job's end",
+        MISPLACE % ("finals", "finished_at", ", reason", "'failed'", ", 'x'"),
+        ["FinalForGood"],
+    ),
+    (
+        "an entry after a dead letter that is still there",
+        MISPLACE % ("dlq", "finished_at", ", reason", "'failed'", ", 'x'"),
+        ["DlqRoundTrip"],
+    ),
+    (
+        "a wait with an older run_lease than an entry",
+        MISPLACE % ("deferred", "run_at", "", "'scheduled'", ""),
+        ["RunLeaseGrows"],
+    ),
+    (
+        "an entry of a job that was lost too often",
+        "update awa.ready set losses = 100 where seq = 5",
+        ["LossBound"],
+    ),
+    (
+        "a unique job without its key",
+        (
+            "update awa.ready set extra = jsonb_build_object('unique', jsonb_build_object("
+            "'key', repeat('0', 32), 'until', 'finished')) where seq = 5"
+        ),
+        ["UniqueHeldOnce"],
+    ),
+    (
+        "a job that returned, is not started, and has not its key again",
+        (
+            "update awa.ready set extra = jsonb_build_object('unique', jsonb_build_object("
+            "'key', repeat('0', 32), 'until', 'started', 'lease', 2)) where seq = 7"
+        ),
+        ["UniqueHeldOnce"],
+    ),
 ]
+
+
+def clauses(session: Session) -> list[tuple[str, str]]:
+    """Return what `check` looks for: of each of its selects the property and how it is told."""
+    (text,) = row(session, "select prosrc from pg_proc where oid = 'awa.check'::regproc")
+    found = re.findall(r"^    select '(\w+)', format\('([^']*)'", text, re.MULTILINE)
+    after_others = re.findall(r"^    union all\n(?: +--.*\n)* +select '", text, re.MULTILINE)
+    assert len(found) == len(after_others) + 1
+    return found
 
 
 @pytest.mark.parametrize("broken_property", sorted({d[2][0] for d in DAMAGE}))
@@ -184,6 +251,22 @@ def test_check_finds(one: Session, planted: None, broken_property: str) -> None:
             with one.transaction(force_rollback=True):
                 one.execute(damage)
                 assert properties == sorted(set(broken(one))), told
+
+
+def test_every_clause_of_check_finds_some_damage(one: Session, planted: None) -> None:
+    """Guards the guard: a clause that nothing can make fire proves nothing."""
+    told: list[tuple[str, str]] = []
+    for _, damage, _ in DAMAGE:
+        with one.transaction(force_rollback=True):
+            one.execute(damage)
+            told += one.execute('select * from awa."check"()').fetchall()
+    silent = [clause for clause in clauses(one) if not any(_is_of(clause, each) for each in told)]
+    assert [] == silent
+
+
+def _is_of(clause: tuple[str, str], told: tuple[str, str]) -> bool:
+    shape = re.escape(clause[1]).replace("%s", ".*")
+    return clause[0] == told[0] and re.fullmatch(shape, told[1]) is not None
 
 
 def test_a_withdrawal_is_no_damage(one: Session) -> None:

@@ -121,12 +121,15 @@ def test_a_filter_that_nothing_matches_gives_an_empty_page(mixture: Session) -> 
 
 
 def test_the_holder_of_a_unique_key_is_found(one: Session) -> None:
-    """Guards cancelling by key: whoever was given it last; nobody for a key that was not used."""
+    """Guards cancelling by key: who holds it, and nobody when its time is over, or never came."""
     key = "00112233445566778899aabbccddeeff"
-    job = enqueue(one, unique={"key": key})
+    job = enqueue(one, unique={"key": key, "until": "started"})
     looked = "select awa.key_holder(decode(%s, 'hex'))"
     assert [(job,)] == one.execute(looked, [key]).fetchall()
     assert [(None,)] == one.execute(looked, ["ff" * 16]).fetchall()
+    start_worker(one)
+    claim(one)
+    assert [(None,)] == one.execute(looked, [key]).fetchall()
 
 
 def test_the_status_of_the_storage_names_its_parts(mixture: Session) -> None:

@@ -5,6 +5,7 @@ import pytest
 from tests.fix_database import Session
 from tests.fix_ring import prune, turn
 from tests.fix_sql import broken, claim, complete, enqueue, enqueue_many, job_states, start_worker
+from tests.unique_jobs import is_held, new
 
 pytestmark = pytest.mark.by_hand
 
@@ -37,6 +38,18 @@ def test_stragglers_are_enqueued_again_and_reported(one: Session, planted: int) 
         "select run_lease, attempt from awa.ready where job_id = %s", [planted]
     ).fetchall()
     assert [] == broken(one)
+
+
+def test_a_straggler_that_nobody_started_keeps_its_unique_key(one: Session, planted: int) -> None:
+    """Guards KeyKept: until `started`, and it has its first attempt still before it."""
+    one.execute("select setval('awa.lane_1_seq', 3)")
+    job = new(one, until="started")
+    assert planted + 1 == job
+    turn(one)
+    assert 2 == prune(one, 1).reappended
+    assert is_held(one)
+    claim(one, token=2)
+    assert not is_held(one)
 
 
 def test_stragglers_are_withdrawn_while_their_slot_is_needed(one: Session, planted: int) -> None:

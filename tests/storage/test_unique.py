@@ -183,25 +183,6 @@ class TestUntilFinished:
         assert not is_held(one)
 
 
-class TestUntilStarted:
-    """A key for what waits: free once the first attempt has started."""
-
-    @pytest.mark.parametrize("path", PATHS)
-    def test_the_key_is_free_from_the_first_claim_on(self, one: Session, path: str) -> None:
-        """Guards UniqueHeldOnce: an attempt that is given back does not take the key again."""
-        bring(one, new(one, until="started"), path)
-        assert (path == "available") == is_held(one)
-
-    def test_a_scheduled_job_holds_it_until_it_is_claimed(self, one: Session) -> None:
-        """Guards UniqueHeldOnce: promotion is no start."""
-        job = new(one, delay_s=60, until="started")
-        assert is_held(one)
-        promote(one, job)
-        assert is_held(one)
-        claim(one)
-        assert not is_held(one)
-
-
 class TestUntilTheWindowEnds:
     """A key for a time."""
 

@@ -84,7 +84,7 @@ class AsyncJobs(AsyncAdministering):
         by_period: int | None = None,
         reason: str | None = None,
     ) -> JobAct | None:
-        """Cancel the job that holds a unique key, as `cancel`; None when no job was given it.
+        """Cancel the job that holds a unique key, as `cancel`; None when nobody holds it.
 
         The key is derived as at the insert: give `args`, `queue` and the period exactly when the
         job's `UniqueOpts` counted them; `period` means the one that is now.

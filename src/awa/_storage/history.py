@@ -162,7 +162,7 @@ def key_holder(
     period_s: int | None,
     schema: str = SCHEMA_DEFAULT,
 ) -> Call[int | None]:
-    """The job that this unique key was given to last; the database counts the periods."""
+    """The job that holds this unique key; the database counts the periods."""
     prefix = _prefix(schema)
     sql = (
         f"select {prefix}.key_holder({prefix}.unique_key(%s::text, %s::text::jsonb, %s::text,"

@@ -137,7 +137,7 @@ begin
         ), written as (
             insert into ready (slot, lane, seq, job_id, run_lease, attempt, max_attempts, losses, kind, args, extra, enqueued_at)
             select current_slot(), o.lane, o.number, o.job_id, o.run_lease + 1, o.attempt, o.max_attempts, o.losses,
-                   o.kind, o.args, o.extra, o.enqueued_at
+                   o.kind, o.args, case when o.run_lease = first_lease(o.extra) then with_first_lease(o.extra, o.run_lease + 1) else o.extra end, o.enqueued_at
             from old o
             returning slot, lane, seq
         )

@@ -30,8 +30,8 @@ begin
     from (select distinct x.queue, x.priority from dlq q join lanes x on x.lane = q.lane where q.job_id = any (p_job_ids)) l;
 end $$;
 
--- revive: these dead letters become entries, or deferred rows; with no losses and their first attempt before
--- them. Without a wish they return to the lane they were in.
+-- revive: these dead letters become entries, or deferred rows; with no losses and the first attempt of a new life
+-- before them. Without a wish they return to the lane they were in.
 create function revive(p_job_ids bigint[], p_queue text, p_priority smallint, p_delay_s double precision) returns jsonb
 language plpgsql as $$
 declare
@@ -48,12 +48,14 @@ begin
         delete from dlq q where q.job_id = any (p_job_ids) returning q.*, revived_lane(q, p_queue, p_priority) as to_lane
     ), written as (
         insert into ready (slot, lane, seq, job_id, run_lease, attempt, max_attempts, losses, kind, args, extra, enqueued_at)
-        select (select last_value from ring_seq), g.to_lane, nextval(g.seq), g.job_id, g.run_lease + 1, 1, g.max_attempts, 0, g.kind, g.args, g.extra, g.enqueued_at
+        select (select last_value from ring_seq), g.to_lane, nextval(g.seq), g.job_id, g.run_lease + 1, 1, g.max_attempts, 0, g.kind, g.args,
+               with_first_lease(g.extra, g.run_lease + 1), g.enqueued_at
         from (select x.*, l.seq from gone x join lanes l on l.lane = x.to_lane where not v_later order by x.to_lane, x.job_id) g
         returning slot, lane, seq, job_id, run_lease
     ), waits as (
         insert into deferred (job_id, run_at, enqueued_at, lane, run_lease, attempt, max_attempts, losses, state, kind, args, extra)
-        select g.job_id, v_run_at, g.enqueued_at, g.to_lane, g.run_lease, 1, g.max_attempts, 0, 'scheduled', g.kind, g.args, g.extra
+        select g.job_id, v_run_at, g.enqueued_at, g.to_lane, g.run_lease, 1, g.max_attempts, 0, 'scheduled', g.kind, g.args,
+               with_first_lease(g.extra, g.run_lease + 1)
         from gone g where v_later
         returning lane, job_id, run_lease
     )

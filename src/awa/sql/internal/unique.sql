@@ -24,8 +24,37 @@ begin
     perform drop_keys(array(select j from unnest(v_jobs) j where j not in (select p.job_id from job_places(v_jobs) p)));
 end $$;
 
+-- A job's life begins with its insert, and once more when it returns as a dead letter. `lease` beside its key is
+-- the run_lease of the first attempt of that life; none: 1.
+create function first_lease(p_extra jsonb) returns int
+language sql immutable as $$ select coalesce((p_extra -> 'unique' ->> 'lease')::int, 1) $$;
+
+create function with_first_lease(p_extra jsonb, p_run_lease int) returns jsonb
+language sql immutable as $$
+    select case when p_extra ? 'unique' then jsonb_set(p_extra, '{unique,lease}', to_jsonb(p_run_lease)) else p_extra end
+$$;
+
+-- unclaimed: of a job that is here, nobody has claimed it in its present life. The body is read only of one that came
+-- back in some way; it cannot go while the caller has the live slots locked.
+create function unclaimed(p_place job_place) returns boolean
+language plpgsql as $$
+declare
+    v_first int := 1;
+    v_next int := case p_place.state when 'available' then p_place.run_lease when 'scheduled' then p_place.run_lease + 1 end;
+begin
+    if v_next is null then
+        return false;
+    elsif v_next > 1 and p_place.place = 'ring' then
+        execute format('select first_lease(e.extra) from ready_%s e where e.lane = $1 and e.seq = $2', p_place.slot)
+        into v_first using p_place.lane, p_place.seq;
+    elsif v_next > 1 then
+        select first_lease(d.extra) into v_first from deferred d where d.job_id = p_place.job_id;
+    end if;
+    return v_next = v_first;
+end $$;
+
 -- keys_held: of these keys' jobs (0: nobody), those that still hold them. A key with a time is held until then.
--- "started": until the first claim, which no retry undoes. A job that is nowhere holds nothing; but a caller's old
+-- "started": until the first claim of its life, which no retry undoes. A job that is nowhere holds nothing; but a caller's old
 -- snapshot may miss one that was just carried elsewhere, so there it does. A dead letter counts as what it ended as.
 create function keys_held(p_keys unique_keys[]) returns bigint[]
 language plpgsql as $$
@@ -39,7 +68,7 @@ begin
         where k.job_id > 0
           and case when k.until is not null then k.until > clock_timestamp()
                    when p.job_id is null then current_setting('transaction_isolation') <> 'read committed'
-                   when k.states = '{started}' then p.state = 'available' and p.run_lease = 1 or p.state = 'scheduled' and p.run_lease = 0
+                   when k.states = '{started}' then unclaimed(row (p.job_id, p.place, p.state, p.lane, p.slot, p.seq, p.run_lease)::job_place)
                    else p.state = any (k.states) end);
 end $$;
 

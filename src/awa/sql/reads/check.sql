@@ -91,7 +91,11 @@ set jit = off as $$
     where e.outcome is distinct from 'completed'
     union all
     select 'FinalForGood', format('job %s: an entry follows its end, %s, with run_lease %s', p.job_id, p.state, p.run_lease)
-    from elsewhere p join entry e on e.job_id = p.job_id and e.run_lease > p.run_lease where p.place in ('final', 'dlq')
+    from elsewhere p join entry e on e.job_id = p.job_id and e.run_lease > p.run_lease where p.place = 'final'
+    union all
+    -- one that was deleted is not to be seen any more, and of one that returned the attempts are AttemptBound's
+    select 'DlqRoundTrip', format('job %s: it returned under run_lease %s, and its dead letter of run_lease %s is still there', p.job_id, e.run_lease, p.run_lease)
+    from elsewhere p join entry e on e.job_id = p.job_id and e.run_lease > p.run_lease where p.place = 'dlq'
     union all
     select 'RunLeaseGrows', format('job %s: deferred at run_lease %s, after %s', p.job_id, p.run_lease, e.run_lease)
     from elsewhere p join entry e on e.job_id = p.job_id and e.run_lease > p.run_lease where p.place = 'deferred'
@@ -119,13 +123,10 @@ set jit = off as $$
     from place p left join unique_keys u on u.unique_key = decode(p.uniq ->> 'key', 'hex')
     where p.uniq is not null and u.job_id is distinct from p.job_id and p.state <> 'cancelled'
       and case when p.uniq ? 'until_at' then to_timestamp((p.uniq ->> 'until_at')::double precision) > clock_timestamp()
-               when unique_states(p.uniq) = '{started}' then p.state = 'available' and p.run_lease = 1 or p.state = 'scheduled' and p.run_lease = 0
+               when unique_states(p.uniq) = '{started}' then p.run_lease = coalesce((p.uniq ->> 'lease')::int, 1) - case p.state when 'available' then 0 when 'scheduled' then 1 end
                else p.state = any (unique_states(p.uniq)) end
     union all
     select 'PruneEmpty', format('slot %s: claims or closures of a lane without any entry there', s.slot)
     from (select c.slot from claims c where not isempty(c.seqs) and not exists (select from ready r where r.slot = c.slot and r.lane = c.lane)
           union select x.slot from closures x where not exists (select from ready r where r.slot = x.slot and r.lane = x.lane)) s
-    union all
-    select 'DlqRoundTrip', format('job %s: a dead letter with the state %s', q.job_id, q.state)
-    from dlq q where q.state not in ('failed', 'cancelled')
 $$;

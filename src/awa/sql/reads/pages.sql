@@ -249,8 +249,8 @@ set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off s
     select a.* from attempts a where a.job_id = any (attempts_of.job_ids) order by a.job_id desc, a.run_lease desc
 $$;
 
--- key_holder: the job that a unique key was given to last; it may have left the states that keep the key.
+-- key_holder: the job that holds a unique key, so that whoever asks for the key now would not get it; null: nobody.
 create function key_holder(unique_key bytea) returns bigint
-language sql stable security definer set search_path from current as $$
-    select u.job_id from unique_keys u where u.unique_key = key_holder.unique_key
+language sql volatile security definer set search_path from current as $$
+    select h from unnest(keys_held(array(select u from unique_keys u where u.unique_key = key_holder.unique_key))) h
 $$;
