@@ -57,7 +57,6 @@ CONFIGURATIONS: Final = (
     _holds("StorageRing", "Storage"),
     _holds("StorageUnique", "Storage"),
     _holds("StorageUniqueLetters", "Storage"),
-    _holds("StorageUniqueMends", "Storage"),
     _holds("StorageMends", "Storage"),
     _holds("StorageDrains", "Storage"),
     _holds("StorageReclaims", "Storage"),
