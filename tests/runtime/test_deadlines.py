@@ -11,7 +11,7 @@ from awa._runtime import running
 from tests.fix_database import NewSession
 from tests.workers import Number, health_of, until, until_state
 
-LATE: float = 0.4
+LATE: float = 1.0
 """Long enough for a busy machine to run a handler that returns at once."""
 
 

@@ -126,6 +126,7 @@ def test_a_worker_that_hangs_past_a_deadline_loses_the_attempt(
     hung = new_worker("hung", lead=False)
     insert(one, stay_in="nobody")
     job_id = insert(one, stay_in="hung", opts='{"max_attempts": 1}')
+    hung.until(f"begun {job_id} 1")  # claimed with the deadline that its queue had
     one.execute("update awa.queue_settings set deadline_s = 3")
     timed = insert(one, stay_in="hung", opts='{"max_attempts": 1, "deadline_s": 2}')
     hung.until(f"begun {timed} 1")
