@@ -7,9 +7,9 @@ import pytest
 import trio
 
 import awa
-from awa._runtime import running
+from awa._runtime import incarnation, running
 from tests.fix_database import NewSession
-from tests.workers import Number, health_of, until, until_state
+from tests.workers import WAIT_S_MAX, Number, health_of, until, until_state
 
 LATE: float = 1.0
 """Long enough for a busy machine to run a handler that returns at once."""
@@ -132,6 +132,8 @@ async def test_a_queue_with_too_many_left_behind_claims_no_more(
 ) -> None:
     """Guards the process: each handler that does not end keeps its memory, or a thread."""
     monkeypatch.setattr(running, "LEFT_BEHIND_MAX", 1)
+    # The end of the handler is heard of, and not seen by chance.
+    monkeypatch.setattr(incarnation, "PATROL_INTERVAL_S", WAIT_S_MAX)
     go_on = threading.Event()
     async with awa.AsyncClient(database) as client:
 

@@ -20,10 +20,11 @@ current_job: Final[ContextVar[Job[Any] | None]] = ContextVar("awa_current_job", 
 class Threads:
     """The worker threads of one queue: a thread cannot be cancelled, only told and waited for."""
 
-    def __init__(self, workers: int, *, grace_s: float) -> None:
+    def __init__(self, workers: int, *, grace_s: float, on_back: Callable[[], None]) -> None:
         # Never the bottleneck: each runner waits for its thread. It keeps out of trio's default.
         self._limiter = trio.CapacityLimiter(workers)
         self._grace_s = grace_s
+        self._on_back = on_back
         self._waits: set[trio.CancelScope] = set()
         self._until_s = float("inf")
         self.idents: Final[dict[Job[Any], int]] = {}
@@ -77,6 +78,7 @@ class Threads:
     def _came_back(self) -> None:
         self.left_behind -= 1
         self._limiter.total_tokens -= 1
+        self._on_back()
 
 
 class _Done:

@@ -58,7 +58,7 @@ class QueueRun:
         self.waiting: Final[deque[tuple[Held, Body]]] = deque()
         self.running: Final[dict[Job[Any], float]] = {}
         """When each running attempt began, by trio's clock; the oldest comes first."""
-        self.threads: Final = Threads(permits.workers, grace_s=grace_s)
+        self.threads: Final = Threads(permits.workers, grace_s=grace_s, on_back=settler.has_room)
         self.left_behind = 0
         """Asynchronous handlers that run on after their grace."""
         self._handlers = handlers
@@ -70,7 +70,6 @@ class QueueRun:
         self._turns: set[Turn] = set()
         self._runners = 0
         self._closing = False
-        self._was_stuck = False
         self._turn_taken = False
         """A runner lets others run in the middle of its turn: it will go on with the deque."""
 
@@ -133,9 +132,6 @@ class QueueRun:
             turn.tell()
             if turn.over_s() + self._grace_s < now_s:
                 self._leave_behind(turn)
-        was_stuck, self._was_stuck = self._was_stuck, self.is_stuck()
-        if was_stuck and not self._was_stuck:
-            self._settler.has_room()
 
     def busy(self) -> list[Turn]:
         """What runs an attempt just now."""
@@ -163,6 +159,7 @@ class QueueRun:
             self._turns.discard(turn)
             if turn.fate is Fate.LEFT:
                 self.left_behind -= 1
+                self._settler.has_room()
 
     async def _take_turn(self, turn: Turn) -> None:
         """Run jobs until none waits, another runner has the turn, or this one was replaced."""
