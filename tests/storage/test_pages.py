@@ -151,6 +151,17 @@ def test_acts_take_a_bounded_list_of_distinct_jobs(one: Session) -> None:
             one.execute(f"select awa.{act}(1, '{{1,1}}')")
 
 
+def blocks(session: Session, state: str | None, size: int = 10) -> int:
+    """Return how many blocks a full page of this state touches."""
+    looked = "select * from awa.jobs_page(state => %s, max_jobs => %s)"
+    assert size == len(session.execute(looked, [state, size]).fetchall())
+    plan = session.execute(
+        "explain (analyze, buffers, timing off, format json) " + looked, [state, size]
+    ).fetchone()
+    assert plan is not None
+    return int(plan[0][0]["Plan"]["Shared Hit Blocks"])
+
+
 @pytest.mark.bulk
 @pytest.mark.parametrize("state", [None, "available", "completed", "failed"])
 def test_a_page_reads_little_of_a_long_queue(one: Session, state: str | None) -> None:
@@ -162,10 +173,36 @@ def test_a_page_reads_little_of_a_long_queue(one: Session, state: str | None) ->
     for token in range(1, 16):
         complete(one, *claim(one, 1000, token=token).rows, settle_id=token)
     settle(one, "fail", 99, 20)
-    looked = "select * from awa.jobs_page(state => %s, max_jobs => 10)"
-    assert 10 == len(one.execute(looked, [state]).fetchall())
-    plan = one.execute(
-        "explain (analyze, buffers, timing off, format json) " + looked, [state]
-    ).fetchone()
-    assert plan is not None
-    assert plan[0][0]["Plan"]["Shared Hit Blocks"] < 4000
+    assert blocks(one, state) < 4000
+
+
+@pytest.mark.bulk
+@pytest.mark.parametrize("how", ["run", "fail"])
+def test_completed_jobs_are_found_below_those_that_run_or_failed(one: Session, how: str) -> None:
+    """Guards pages while work goes on: claims tell what did not complete, for all their jobs."""
+    start_worker(one)
+    enqueue_many(one, 10_000)
+    complete(one, *claim(one, 1000, token=1).rows, settle_id=1)
+    idle = blocks(one, "completed")
+    for token in range(2, 7):
+        if how == "run":
+            claim(one, 1000, token=token)
+        else:
+            settle(one, "fail", token, 1000)
+    assert blocks(one, "completed") < idle + 4000
+
+
+def test_a_job_that_completed_after_a_retry_is_found_in_the_same_slot(one: Session) -> None:
+    """Guards passing by claims: of a job with several entries, the one that completed counts."""
+    start_worker(one)
+    enqueue_many(one, 5)
+    settle(one, "retry", 1, 5)
+    one.execute("update awa.deferred set run_at = now() - interval '1 hour'")
+    one.execute("select awa.promote(100)")
+    for token in (2, 3):
+        complete(one, claim(one, 2, token=token).row, settle_id=token)
+    wanted = one.execute("select * from awa.jobs where state = 'completed' order by id desc")
+    rows = wanted.fetchall()
+    assert 4 == len(rows)
+    assert rows == page(one, state="completed")
+    assert rows[:1] == page(one, state="completed", max_jobs=1)

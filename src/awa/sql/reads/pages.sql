@@ -4,6 +4,9 @@
 --   by page     newest first. Waiting and ended jobs have indexes of their own. Those of the ring are walked by
 --               id from the newest that can match on; few pending ones are taken from the lanes instead.
 
+-- An entry that a walk passed.
+create type walked as (slot smallint, lane int, seq bigint, job_id bigint);
+
 do $do$
 declare
     v_functions constant jsonb := jsonb_build_object(
@@ -26,11 +29,27 @@ declare
               select from closures_{k} k where k.token is null and k.lane = r.lane and upper(k.seqs) > r.seq
                  and upper(k.seqs) <= r.seq + 1001 and k.seqs @> r.seq))
     $q$,
-    -- ids of entries, newest first: numbers from p_low[lane] up to, not including, p_high[lane]. A job may have several
-    'newest_ids(p_slot smallint, p_low bigint[], p_high bigint[], p_kind text, p_above bigint, p_before bigint, p_limit int) returns setof bigint', $q$
-        select e.job_id from ready_{k} e
+    -- entries, newest id first: numbers from p_low[lane] up to, not including, p_high[lane]. A job may have several,
+    -- and has all of them here or none: one may be completed where another was retried
+    'newest_entries(p_slot smallint, p_low bigint[], p_high bigint[], p_kind text, p_above bigint, p_before bigint, p_limit int) returns setof walked', $q$
+        select {k}::smallint, e.lane, e.seq, e.job_id from ready_{k} e
         where e.job_id > p_above and e.job_id < p_before and e.seq >= p_low[e.lane] and e.seq < p_high[e.lane] and (p_kind is null or e.kind = p_kind)
-        order by e.job_id desc limit p_limit
+        order by e.job_id desc fetch first (p_limit) rows with ties
+    $q$,
+    -- of a lane's numbers from p_from to p_to, what was claimed and has not completed, and what was withdrawn. A row
+    -- is found by its highest number, so of those that reach beyond p_to only the next one is read: what is missed
+    -- here is looked at one by one
+    'not_completed(p_slot smallint, p_lane int, p_from bigint, p_to bigint) returns setof int8multirange', $q$
+        select c.seqs - coalesce((select range_agg(x.seqs) from closures_{k} x
+                                  where x.token = c.token and x.part = c.part and x.outcome = 'completed'), '{}')
+        from claims_{k} c
+        where c.lane = p_lane and upper(c.seqs) > p_from and upper(c.seqs) <= coalesce((
+            select upper(f.seqs) from claims_{k} f where f.lane = p_lane and upper(f.seqs) > p_to order by upper(f.seqs) limit 1), p_to)
+        union all
+        select x.seqs from closures_{k} x
+        where x.token is null and x.lane = p_lane and upper(x.seqs) > p_from and upper(x.seqs) <= coalesce((
+            select upper(f.seqs) from closures_{k} f where f.token is null and f.lane = p_lane and upper(f.seqs) > p_to
+            order by upper(f.seqs) limit 1), p_to)
     $q$,
     'newest_id(p_slot smallint, p_before bigint) returns setof bigint', $q$
         select e.job_id from ready_{k} e where e.job_id < p_before order by e.job_id desc limit 1
@@ -117,26 +136,45 @@ language sql stable as $$
     select max(i) from unnest(p_spans) s cross join unnest(p_slots) k cross join lateral lane_ids(k, s.lane, s.low, s.high, 500) i
 $$;
 
--- The same for all slots together, the one with the newest id first: one that holds nothing newer than what was
--- found need not be looked at.
-create function walk_ids(p_slots smallint[], p_low bigint[], p_high bigint[], p_kind text, p_before bigint, p_limit int) returns bigint[]
+-- The newest entries of all slots together, the slot with the newest id first: one that holds nothing newer than
+-- what was found need not be looked at.
+create function walk_entries(p_slots smallint[], p_low bigint[], p_high bigint[], p_kind text, p_before bigint, p_limit int) returns walked[]
 language plpgsql stable as $$
 declare
     v_slot smallint;
-    v_ids bigint[] := '{}';
+    v_newest bigint;
+    v_found walked[] := '{}';
     v_above bigint := 0;
 begin
-    for v_slot in select k from unnest(p_slots) k cross join lateral newest_id(k, p_before) i order by i desc loop
-        v_ids := array(
-            select distinct u.i from (
-                select unnest(v_ids) as i union all select n from newest_ids(v_slot, p_low, p_high, p_kind, v_above, p_before, p_limit) n) u
-            order by u.i desc limit p_limit);
-        if cardinality(v_ids) = p_limit then
-            v_above := v_ids[p_limit];
+    for v_slot, v_newest in select k, i from unnest(p_slots) k cross join lateral newest_id(k, p_before) i order by i desc loop
+        exit when v_newest <= v_above;
+        v_found := array(
+            select row(u.slot, u.lane, u.seq, u.job_id)::walked from (
+                select * from unnest(v_found) union all select * from newest_entries(v_slot, p_low, p_high, p_kind, v_above, p_before, p_limit)) u
+            order by u.job_id desc fetch first (p_limit) rows with ties);
+        if cardinality(v_found) >= p_limit then
+            v_above := v_found[cardinality(v_found)].job_id - 1;
         end if;
     end loop;
-    return v_ids;
+    return v_found;
 end $$;
+
+-- The ids of these that can be in this state, newest first. A claim that is open or failed tells of all its numbers
+-- at once; one by one they take twenty blocks each. Numbers far apart are asked for apart: what lies between may be
+-- a million claims.
+create function likely_ids(p_state text, p_found walked[]) returns bigint[]
+language sql stable as $$
+    select coalesce(array_agg(distinct i.id order by i.id desc), '{}')
+    from (select w.slot, w.lane, array_agg(w.seq) as seqs, array_agg(w.job_id) as ids
+          from unnest(p_found) w group by w.slot, w.lane offset 0) l
+    cross join lateral (
+        select coalesce(range_agg(n), '{}') as others
+        from (select range_agg(int8range(e.e * 8, e.e * 8 + 8)) as near from (select distinct q / 8 as e from unnest(l.seqs) q) e) m
+        cross join lateral unnest(m.near) g
+        cross join lateral not_completed(l.slot, l.lane, lower(g), upper(g) - 1) n where p_state = 'completed' offset 0) o
+    cross join lateral unnest(l.seqs, l.ids) i (seq, id)
+    where not i.seq <@ o.others
+$$;
 
 -- A page of those in the ring: ids are walked downwards in steps that grow until enough of them match.
 create function walk_page(p_slots smallint[], p_state text, p_spans lane_span[], p_kind text, p_before bigint, p_limit int) returns setof jobs
@@ -149,17 +187,22 @@ declare
     v_before bigint := p_before;
     v_step int := p_limit + 20;
     v_left int := p_limit;
-    v_found int;
+    v_count int;
+    v_found walked[];
     v_ids bigint[];
 begin
     while v_left > 0 loop
-        v_ids := walk_ids(p_slots, v_low, v_high, p_kind, v_before, v_step);
-        exit when v_ids = '{}';
-        return query select r.* from unnest(p_slots) k cross join lateral job_rows(k, v_ids) r
-                     where p_state is null or r.state = p_state order by r.id desc limit v_left;
-        get diagnostics v_found = row_count;
-        v_left := v_left - v_found;
-        v_before := v_ids[cardinality(v_ids)];
+        v_found := walk_entries(p_slots, v_low, v_high, p_kind, v_before, v_step);
+        exit when v_found = '{}';
+        v_before := v_found[cardinality(v_found)].job_id;
+        v_ids := likely_ids(p_state, v_found);
+        while v_left > 0 and v_ids <> '{}' loop
+            return query select r.* from unnest(p_slots) k cross join lateral job_rows(k, v_ids[:v_left + 20]) r
+                         where p_state is null or r.state = p_state order by r.id desc limit v_left;
+            get diagnostics v_count = row_count;
+            v_left := v_left - v_count;
+            v_ids := v_ids[v_left + v_count + 21:];
+        end loop;
         v_step := least(v_step * 2, 5000);
     end loop;
 end $$;
