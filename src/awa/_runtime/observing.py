@@ -72,9 +72,11 @@ class Observer:
         asked_s = trio.current_time()
         session = self._listener.sessions
         workers, is_led = await self._listener.ask(self._storage.look_on(), optional=True)
-        if not session == self._listener.sessions == self._session or self._is_blind():
-            # Whatever was seen, was seen in another session, or while no beat was taken.
-            self._session = self._listener.sessions
+        if session != self._session:
+            # Whatever was seen before, was seen in another session.
+            self._session, self._watch = session, Watch()
+        if session != self._listener.sessions or self._is_blind():
+            # Which session it was that looked is not known, or no beat was taken meanwhile.
             self._watch = Watch()
             return is_led
         self._workers = len(workers)
