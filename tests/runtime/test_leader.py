@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ import pytest
 import trio
 
 import awa
-from awa._core.entries import Promotion
+from awa._core.entries import Observed, Promotion
 from awa._runtime.settings import WorkerSettings
 from awa._runtime.worker import Worker
 from awa._storage.calls import Call
@@ -175,6 +176,43 @@ async def test_a_worker_that_is_told_not_to_lead_does_not(
         async with working(database, "yes") as yes:
             await until(lambda: leads(yes))
             assert "yes" == leader_name(database)
+
+
+Looked = tuple[tuple[Observed, ...], bool]
+
+
+class OneLook(Storage):
+    """A storage that answers a follower once; what it asks later fails on the server."""
+
+    def __init__(self) -> None:
+        super().__init__("awa")
+        self.answered = False
+        self.refused = False
+
+    def look_on(self) -> Call[Looked]:
+        """Look, until there was an answer."""
+        call = super().look_on()
+
+        def decode(rows: Any) -> Looked:
+            self.answered = True
+            return call.decode(rows)
+
+        self.refused = self.answered
+        return replace(call, sql="select 1/0") if self.answered else replace(call, decode=decode)
+
+
+async def test_a_followers_first_look_counts(database: str) -> None:
+    """Guards the jobs of a leader that dies soon: who follows has seen it alive at once."""
+    async with working(database, "leader") as leader:
+        await until(lambda: leads(leader))
+        once = OneLook()
+        async with working(database, "follower", storage=once) as follower:
+            await until(lambda: once.refused)
+            incarnation = follower._incarnation
+            assert incarnation is not None
+            assert incarnation._leader is not None
+            seen = incarnation._leader._observer._watch.records.values()
+            assert any(record.was_here for record in seen)
 
 
 class BrokenPromotion(Storage):
