@@ -13,20 +13,16 @@ import sniffio
 import trio
 
 from awa._client.dlq import AsyncDlq
-from awa._client.health import Health, checked_patience_s, checked_port, health_of
+from awa._client.health import Health, health_of
+from awa._client.holding import HoldsWorker
 from awa._client.jobs import AsyncJobs
 from awa._client.producing import JobHandle, Producing, handle_of
 from awa._client.queue_admin import AsyncQueues
-from awa._client.queues import QueueChoice, checked_queues
 from awa._client.steps import drive
-from awa._client.tasks import Tasks
 from awa._client.transactions import Transaction
 from awa._client.urls import direct_of, target_of
 from awa._core.batches import batches
 from awa._core.options import checked_duration_s, checked_int
-from awa._runtime.limits import DEADLINE_GRACE_S, POLL_DEAF_S, SHUTDOWN_TIMEOUT_S
-from awa._runtime.settings import DEFAULT_RETENTION, HEALTH_HOST, Retention, WorkerSettings
-from awa._runtime.worker import Worker
 from awa._storage import views
 from awa._storage.calls import counted
 from awa._storage.committing import in_transaction
@@ -36,7 +32,6 @@ from awa._storage.functions import Storage
 from awa._storage.history import storage_status
 from awa._storage.install import install_roles, migrate, named_roles, require_version
 from awa._storage.pool import Pool
-from awa._version import VERSION
 from awa.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -52,14 +47,11 @@ if TYPE_CHECKING:
     from awa.embedded import Server
 
 T = TypeVar("T")
-SHUTDOWN_TIMEOUT_MS = int(SHUTDOWN_TIMEOUT_S * 1000)
-POLL_INTERVAL_MS = int(POLL_DEAF_S * 1000)
 SCHEMA_DEFAULT = "awa"
 POOL_SIZE_DEFAULT = 4
-TIMEOUT_MS_MAX = 86_400_000
 
 
-class AsyncClient(Tasks, AsyncJobs, AsyncQueues, AsyncDlq):
+class AsyncClient(HoldsWorker, AsyncJobs, AsyncQueues, AsyncDlq):
     """A database with Awa in it; use it as `async with awa.AsyncClient(url) as client:`.
 
     `url`: a PostgreSQL URL or connection string, or `embedded://NAME` for a server of your own;
@@ -77,18 +69,14 @@ class AsyncClient(Tasks, AsyncJobs, AsyncQueues, AsyncDlq):
         pool_size: int = POOL_SIZE_DEFAULT,
         direct_url: str | None = None,
     ) -> None:
-        super().__init__()
-        self._target = target_of(url)
-        self._direct_conninfo = direct_of(direct_url)
+        target = target_of(url)
+        super().__init__(direct_conninfo=direct_of(direct_url))
+        self._target = target
         self._storage = Storage(schema)
         self._pool_size = checked_int("pool_size", pool_size, low=1, high=1000)
         self._producing = Producing(self._storage, self._handlers)
-        self._conninfo = ""
         self._server: Server | None = None
         self._pool: Pool | None = None
-        self._worker: Worker | None = None
-        self._nursery: trio.Nursery | None = None
-        self._nursery_manager: Any = None
 
     @property
     def schema(self) -> str:
@@ -110,8 +98,7 @@ class AsyncClient(Tasks, AsyncJobs, AsyncQueues, AsyncDlq):
             self._conninfo, self._server = await asyncio.to_thread(self._target.open)
         self._pool = Pool(self._conninfo, size=self._pool_size)
         if sniffio.current_async_library() == "trio":
-            self._nursery_manager = trio.open_nursery()
-            self._nursery = await self._nursery_manager.__aenter__()
+            await self._open_nursery()
         return self
 
     async def __aexit__(
@@ -131,107 +118,6 @@ class AsyncClient(Tasks, AsyncJobs, AsyncQueues, AsyncDlq):
             if self._server is not None:
                 self._server.close()
                 self._server = None
-
-    async def _end_worker(self, *, failed: bool) -> None:
-        # The nursery is not told of the block's error: it would come out wrapped in a group.
-        if self._worker is not None:
-            if failed:
-                self._worker.abort()
-            else:
-                self._worker.stop(timeout_s=SHUTDOWN_TIMEOUT_S)
-        try:
-            await self._nursery_manager.__aexit__(None, None, None)
-        except BaseExceptionGroup as group:
-            # The worker's own error; a block that it cancelled has nothing else to say.
-            if len(group.exceptions) == 1:
-                raise group.exceptions[0] from None
-            raise
-
-    # The worker ----------------------------------------------------------------------------------
-
-    async def start(
-        self,
-        queues: Iterable[QueueChoice],
-        *,
-        poll_interval_ms: int = POLL_INTERVAL_MS,
-        grace_s: float = DEADLINE_GRACE_S,
-        lead: bool = True,
-        retention: Retention = DEFAULT_RETENTION,
-        health_port: int | None = None,
-        health_host: str = HEALTH_HOST,
-        handler_stall_s: float | None = None,
-    ) -> None:
-        """Start a worker; returns once the database knows it. It runs until `shutdown`.
-
-        `queues`: pairs of queue and number of handlers that may run at once, or dictionaries with
-        `name` and `max_workers`. `poll_interval_ms`: how often an empty queue is asked for while
-        the worker cannot be woken. `grace_s`: how long a handler that was cancelled, by its
-        deadline or by somebody, may clean up before its job goes on without it. `lead`: whether it
-        may do what one worker does for all: rescue, promote, retire. `retention`: how long it then
-        keeps what has ended. `health_port`: where it answers /healthz and /readyz by HTTP, at
-        `health_host`; 0 for any free port.
-        `handler_stall_s`: after so long handlers that hold all permits of a queue, and that no
-        deadline will end, make /healthz fail; default never.
-        An unreachable server is waited for. Raises InvalidInput, ConfigurationError (no trio, a
-        worker runs already, a port in use, fewer connections than a worker needs), SchemaMissing,
-        SchemaNewer, SchemaOlder, AccessDenied, ServerRefused.
-        """
-        chosen = checked_queues(queues)
-        poll_ms = checked_int("poll_interval_ms", poll_interval_ms, low=1, high=TIMEOUT_MS_MAX)
-        self._opened()
-        if self._nursery is None:
-            raise ConfigurationError("a worker runs on trio: start the program with trio.run")
-        if self._worker is not None and not self._worker.ended.is_set():
-            raise ConfigurationError("this client's worker runs already")
-        settings = WorkerSettings(
-            conninfo=self._conninfo,
-            direct_conninfo=self._direct_conninfo,
-            schema=self.schema,
-            queues=chosen,
-            version=VERSION,
-            poll_s=poll_ms / 1000,
-            grace_s=checked_duration_s("grace_s", grace_s),
-            lead=lead,
-            retention=retention,
-            health_host=health_host,
-            health_port=checked_port(health_port),
-            handler_stall_s=checked_patience_s(handler_stall_s),
-        )
-        self._worker = Worker(settings, self._handlers.by_kind)
-        try:
-            await self._nursery.start(self._worker.run)
-        except BaseException:
-            self._worker = None
-            raise
-
-    async def shutdown(self, *, timeout_ms: int = SHUTDOWN_TIMEOUT_MS) -> None:
-        """Stop the worker: claim no more, let handlers finish for `timeout_ms`, then cancel them.
-
-        What did not finish is released, so another worker has it at once. Returns when everything
-        is settled; without a worker at once.
-        """
-        self.stop(timeout_ms=timeout_ms)
-        await self.stopped()
-
-    def stop(self, *, timeout_ms: int = SHUTDOWN_TIMEOUT_MS) -> None:
-        """Begin what `shutdown` does, and return at once."""
-        timeout = checked_int("timeout_ms", timeout_ms, low=0, high=TIMEOUT_MS_MAX)
-        if self._worker is not None:
-            self._worker.stop(timeout_s=timeout / 1000)
-
-    def is_working(self) -> bool:
-        """Whether a worker was started and not told to stop."""
-        return self._worker is not None and self._worker.health().state == "running"
-
-    async def stopped(self) -> None:
-        """Return when the worker has ended; without one at once."""
-        if self._worker is not None:
-            await self._worker.ended.wait()
-
-    def abort(self) -> None:
-        """Stop the worker as fast as possible: handlers are cancelled now and released."""
-        if self._worker is not None:
-            self._worker.abort()
 
     # Producing -----------------------------------------------------------------------------------
 
@@ -383,6 +269,9 @@ class AsyncClient(Tasks, AsyncJobs, AsyncQueues, AsyncDlq):
     async def _run(self, call: Call[T]) -> T:
         async with self._opened().connection() as conn:
             return await run_asyncio(conn, call)
+
+    def _require_open(self) -> None:
+        self._opened()
 
     def _opened(self) -> Pool:
         if self._pool is None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
 import psycopg
 import trio
 
 from awa._client.dlq import Dlq
+from awa._client.holding import SHUTDOWN_TIMEOUT_MS
 from awa._client.jobs import Jobs
 from awa._client.producing import JobHandle, Lane, Producing, handle_of
 from awa._client.queue_admin import Queues
@@ -19,8 +20,6 @@ from awa._client.tasks import Tasks
 from awa._client.urls import direct_of, target_of
 from awa._client.working import work
 from awa._core.batches import batches
-from awa._runtime.limits import DEADLINE_GRACE_S
-from awa._runtime.settings import DEFAULT_RETENTION, HEALTH_HOST, Retention
 from awa._storage.calls import counted
 from awa._storage.committing import in_transaction_sync
 from awa._storage.connecting import prepare_nothing_in_pools
@@ -29,12 +28,7 @@ from awa._storage.functions import Storage
 from awa._storage.history import storage_status
 from awa._storage.install import install_roles, migrate, named_roles
 from awa._storage.refusals import not_connected
-from awa.client import (
-    POLL_INTERVAL_MS,
-    SCHEMA_DEFAULT,
-    SHUTDOWN_TIMEOUT_MS,
-    AsyncClient,
-)
+from awa.client import SCHEMA_DEFAULT, AsyncClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -43,6 +37,7 @@ if TYPE_CHECKING:
 
     from awa._client.queues import QueueChoice
     from awa._client.steps import Steps
+    from awa._client.worker_options import WorkerOptions
     from awa._core.entries import Violation
     from awa._core.unique import OnConflict, UniqueOpts
     from awa._storage.calls import Call
@@ -184,13 +179,7 @@ class Client(Tasks, Jobs, Queues, Dlq):
         queues: Iterable[QueueChoice],
         *,
         timeout_ms: int = SHUTDOWN_TIMEOUT_MS,
-        poll_interval_ms: int = POLL_INTERVAL_MS,
-        grace_s: float = DEADLINE_GRACE_S,
-        lead: bool = True,
-        retention: Retention = DEFAULT_RETENTION,
-        health_port: int | None = None,
-        health_host: str = HEALTH_HOST,
-        handler_stall_s: float | None = None,
+        **options: Unpack[WorkerOptions],
     ) -> bool:
         """Run a worker in this thread, the main one, until SIGTERM or SIGINT; see `awa worker`.
 
@@ -199,18 +188,7 @@ class Client(Tasks, Jobs, Queues, Dlq):
 
         async def run() -> bool:
             async with self.asynchronous() as client:
-                return await work(
-                    client,
-                    queues,
-                    timeout_ms=timeout_ms,
-                    poll_interval_ms=poll_interval_ms,
-                    grace_s=grace_s,
-                    lead=lead,
-                    retention=retention,
-                    health_port=health_port,
-                    health_host=health_host,
-                    handler_stall_s=handler_stall_s,
-                )
+                return await work(client, queues, timeout_ms=timeout_ms, **options)
 
         return trio.run(run)
 

@@ -3,14 +3,13 @@
 import logging
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Unpack
 
 import psycopg
 import trio
 
 from awa._client.queues import QueueChoice
-from awa._runtime.limits import DEADLINE_GRACE_S
-from awa._runtime.settings import DEFAULT_RETENTION, HEALTH_HOST, Retention
+from awa._client.worker_options import WorkerOptions
 from awa.errors import AwaError
 
 if TYPE_CHECKING:
@@ -25,14 +24,8 @@ async def work(
     queues: Iterable[QueueChoice],
     *,
     timeout_ms: int,
-    poll_interval_ms: int,
-    grace_s: float = DEADLINE_GRACE_S,
-    lead: bool = True,
-    retention: Retention = DEFAULT_RETENTION,
-    health_port: int | None = None,
-    health_host: str = HEALTH_HOST,
-    handler_stall_s: float | None = None,
     started: Callable[[], Awaitable[None]] | None = None,
+    **options: Unpack[WorkerOptions],
 ) -> bool:
     """Run the opened client's worker until the first signal, then shut it down.
 
@@ -45,16 +38,7 @@ async def work(
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_obey, client, signals, timeout_ms, hurried)
             try:
-                await client.start(
-                    queues,
-                    poll_interval_ms=poll_interval_ms,
-                    grace_s=grace_s,
-                    lead=lead,
-                    retention=retention,
-                    health_port=health_port,
-                    health_host=health_host,
-                    handler_stall_s=handler_stall_s,
-                )
+                await client.start(queues, **options)
                 if started is not None and client.is_working():
                     await _say_so(started)
                 await client.stopped()

@@ -13,7 +13,9 @@ import trio
 from click.core import ParameterSource
 
 from awa._client.health import PORT_MAX
+from awa._client.holding import SHUTDOWN_TIMEOUT_MS
 from awa._client.queues import QueueChoice, checked_queues
+from awa._client.worker_options import POLL_INTERVAL_MS
 from awa._client.working import work
 from awa._runtime.limits import DEADLINE_GRACE_S
 from awa._runtime.settings import DEFAULT_RETENTION, HEALTH_HOST, Retention
@@ -21,7 +23,7 @@ from awa._storage.install import SCHEMA_VERSION
 from awa._version import VERSION
 from awa.cli.logs import configure_logs
 from awa.cli.place import Place
-from awa.client import POLL_INTERVAL_MS, SHUTDOWN_TIMEOUT_MS, AsyncClient
+from awa.client import AsyncClient
 from awa.errors import ConfigurationError, InvalidInput
 from awa.sync import Client
 

@@ -1,0 +1,116 @@
+"""The worker that a client may hold under trio: its start, its end, its nursery."""
+
+from collections.abc import Iterable
+from typing import Any, Unpack
+
+import trio
+
+from awa._client.queues import QueueChoice
+from awa._client.tasks import Tasks
+from awa._client.worker_options import TIMEOUT_MS_MAX, WorkerOptions, settings_of
+from awa._core.options import checked_int
+from awa._runtime.limits import SHUTDOWN_TIMEOUT_S
+from awa._runtime.worker import Worker
+from awa.errors import ConfigurationError
+
+SHUTDOWN_TIMEOUT_MS = int(SHUTDOWN_TIMEOUT_S * 1000)
+
+
+class HoldsWorker(Tasks):
+    """The worker's half of a client."""
+
+    def __init__(self, *, direct_conninfo: str | None) -> None:
+        super().__init__()
+        self._direct_conninfo = direct_conninfo
+        self._conninfo = ""
+        self._worker: Worker | None = None
+        self._nursery: trio.Nursery | None = None
+        self._nursery_manager: Any = None
+
+    @property
+    def schema(self) -> str:
+        """The schema Awa lives in."""
+        raise NotImplementedError
+
+    def _require_open(self) -> None:
+        raise NotImplementedError
+
+    async def start(
+        self,
+        queues: Iterable[QueueChoice],
+        **options: Unpack[WorkerOptions],
+    ) -> None:
+        """Start a worker; returns once the database knows it. It runs until `shutdown`.
+
+        `queues`: pairs of queue and number of handlers that may run at once, or dictionaries with
+        `name` and `max_workers`; `options`: see `WorkerOptions`.
+        An unreachable server is waited for. Raises InvalidInput, ConfigurationError (no trio, a
+        worker runs already, a port in use, fewer connections than a worker needs), SchemaMissing,
+        SchemaNewer, SchemaOlder, AccessDenied, ServerRefused.
+        """
+        settings = settings_of(
+            queues,
+            options,
+            conninfo=self._conninfo,
+            direct_conninfo=self._direct_conninfo,
+            schema=self.schema,
+        )
+        self._require_open()
+        if self._nursery is None:
+            raise ConfigurationError("a worker runs on trio: start the program with trio.run")
+        if self._worker is not None and not self._worker.ended.is_set():
+            raise ConfigurationError("this client's worker runs already")
+        self._worker = Worker(settings, self._handlers.by_kind)
+        try:
+            await self._nursery.start(self._worker.run)
+        except BaseException:
+            self._worker = None
+            raise
+
+    async def shutdown(self, *, timeout_ms: int = SHUTDOWN_TIMEOUT_MS) -> None:
+        """Stop the worker: claim no more, let handlers finish for `timeout_ms`, then cancel them.
+
+        What did not finish is released, so another worker has it at once. Returns when everything
+        is settled; without a worker at once.
+        """
+        self.stop(timeout_ms=timeout_ms)
+        await self.stopped()
+
+    def stop(self, *, timeout_ms: int = SHUTDOWN_TIMEOUT_MS) -> None:
+        """Begin what `shutdown` does, and return at once."""
+        timeout = checked_int("timeout_ms", timeout_ms, low=0, high=TIMEOUT_MS_MAX)
+        if self._worker is not None:
+            self._worker.stop(timeout_s=timeout / 1000)
+
+    def is_working(self) -> bool:
+        """Whether a worker was started and not told to stop."""
+        return self._worker is not None and self._worker.health().state == "running"
+
+    async def stopped(self) -> None:
+        """Return when the worker has ended; without one at once."""
+        if self._worker is not None:
+            await self._worker.ended.wait()
+
+    def abort(self) -> None:
+        """Stop the worker as fast as possible: handlers are cancelled now and released."""
+        if self._worker is not None:
+            self._worker.abort()
+
+    async def _open_nursery(self) -> None:
+        self._nursery_manager = trio.open_nursery()
+        self._nursery = await self._nursery_manager.__aenter__()
+
+    async def _end_worker(self, *, failed: bool) -> None:
+        # The nursery is not told of the block's error: it would come out wrapped in a group.
+        if self._worker is not None:
+            if failed:
+                self._worker.abort()
+            else:
+                self._worker.stop(timeout_s=SHUTDOWN_TIMEOUT_S)
+        try:
+            await self._nursery_manager.__aexit__(None, None, None)
+        except BaseExceptionGroup as group:
+            # The worker's own error; a block that it cancelled has nothing else to say.
+            if len(group.exceptions) == 1:
+                raise group.exceptions[0] from None
+            raise
