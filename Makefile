@@ -14,13 +14,16 @@ PYTEST_ARGS ?= --replay-traces
 MINUTES ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test model-check model-check-deep edge-cover corruptions mutants spec-mutants chaos soak process-hunt lint format bench wheel ci clean
+.PHONY: help demo examples test model-check model-check-deep edge-cover corruptions mutants spec-mutants chaos soak process-hunt lint format bench wheel ci clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 demo: $(STAMP) ## run real jobs: the standard library's files, two workers, a checked report
 	$(BIN)/python -m examples.stdlib_census
+
+examples: $(STAMP) ## run every example as a user would, on a server that is thrown away
+	$(BIN)/python -m examples
 
 test: $(STAMP) ## run the tests on PostgreSQL 18 (make test PG=15: on the system's)
 	PG=$(PG) $(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -1,1 +1,1 @@
-"""Examples that run: `quickstart`, and `stdlib_census`, the demo of `make demo`."""
+"""Examples that run, each as a user would start it: `make examples` runs all of them."""
