@@ -57,7 +57,7 @@ def _tell() -> Tell | None:
 
 async def main(settings: WorkerSettings) -> None:
     """Work until killed."""
-    worker = Worker(settings, handlers(settings.name)._handlers.by_kind, tell=_tell())
+    worker = Worker(settings, handlers(settings.name)._handlers, tell=_tell())
     async with trio.open_nursery() as nursery:
         await nursery.start(worker.run)
         say("started")

@@ -8,7 +8,14 @@ from awa._client.transactions import Transaction
 from awa._client.vitals import Vitals, WorkerVitals
 from awa._core.entries import ActAnswer, EnqueueAnswer, JobState
 from awa._core.failures import AttemptError
-from awa._core.outcomes import Cancel, Completed, RetryAfter, Snooze, TerminalError
+from awa._core.outcomes import (
+    Cancel,
+    Completed,
+    ProcessDied,
+    RetryAfter,
+    Snooze,
+    TerminalError,
+)
 from awa._core.unique import UniqueOpts
 from awa._runtime.health import QueueHealth, WorkerHealth
 from awa._runtime.settings import Retention
@@ -71,6 +78,7 @@ __all__ = [
     "JobState",
     "LimitExceeded",
     "OutcomeUnknown",
+    "ProcessDied",
     "QueueFanout",
     "QueueHealth",
     "QueueStats",

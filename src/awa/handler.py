@@ -24,9 +24,17 @@ _read_errors: Final = msgspec.json.Decoder(tuple[AttemptError, ...]).decode
 class Place(Protocol):
     """The claims row of an attempt: where it came from, and what it shares with its company."""
 
-    queue: str
-    priority: int
-    deadline: datetime | None
+    @property
+    def queue(self) -> str:
+        """The queue it was claimed from."""
+
+    @property
+    def priority(self) -> int:
+        """1 (first) to 4."""
+
+    @property
+    def deadline(self) -> datetime | None:
+        """When the database ends the attempt."""
 
 
 class _Extra(msgspec.Struct):

@@ -39,7 +39,7 @@ async def working(
     given = WorkerSettings(
         conninfo=conninfo, schema="awa", queues=(("q", 4),), version="0", name=name, **settings
     )
-    worker = Worker(given, client._handlers.by_kind)
+    worker = Worker(given, client._handlers)
     worker._storage = storage or worker._storage
     async with trio.open_nursery() as nursery:
         await nursery.start(worker.run)

@@ -39,7 +39,7 @@ async def working(client: awa.AsyncClient, **settings: Any) -> AsyncIterator[Wor
         health_port=0,
         **{"stall_s": 0.2, "busy_stall_s": 0.2, **settings},
     )
-    worker = Worker(chosen, client._handlers.by_kind)
+    worker = Worker(chosen, client._handlers)
     async with trio.open_nursery() as nursery:
         await nursery.start(worker.run)
         try:

@@ -42,6 +42,7 @@ PUBLIC_NAMES: Final = [
     "JobState",
     "LimitExceeded",
     "OutcomeUnknown",
+    "ProcessDied",
     "QueueFanout",
     "QueueHealth",
     "QueueStats",

@@ -60,7 +60,7 @@ class HoldsWorker(Tasks):
             raise ConfigurationError("a worker runs on trio: start the program with trio.run")
         if self._worker is not None and not self._worker.ended.is_set():
             raise ConfigurationError("this client's worker runs already")
-        self._worker = Worker(settings, self._handlers.by_kind)
+        self._worker = Worker(settings, self._handlers)
         try:
             await self._nursery.start(self._worker.run)
         except BaseException:

@@ -2,18 +2,20 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from awa._core.kinds import kind_of
 from awa._core.limits import QUEUE_DEFAULT
 from awa._core.options import checked_name, checked_options
 from awa._core.retrying import Backoff, ErrorTypes, checked_policy
+from awa._runtime.executors import checked_executor
 from awa._runtime.handlers import Handlers
 from awa.errors import InvalidInput
 from awa.handler import Job
 
 ArgsT = TypeVar("ArgsT")
 HandlerT = TypeVar("HandlerT", bound=Callable[[Any], Any])
+ExecutorName: TypeAlias = Literal["trio", "thread", "process", "asyncio"]
 
 
 class Tasks:
@@ -28,6 +30,7 @@ class Tasks:
         *,
         kind: str | None = None,
         queue: str = QUEUE_DEFAULT,
+        executor: ExecutorName | None = None,
         priority: int | None = None,
         max_attempts: int | None = None,
         deadline: timedelta | float | None = None,
@@ -38,8 +41,12 @@ class Tasks:
         """Register the decorated function as the handler of one kind of job.
 
         `args_type`: what its arguments are decoded into. `kind` defaults to the name of that class
-        in snake_case. Async functions run on trio, others in worker threads. What a handler returns
-        is stored, or is an outcome: `Completed`, `RetryAfter`, `Snooze`, `Cancel`.
+        in snake_case. What a handler returns is stored, or is an outcome: `Completed`,
+        `RetryAfter`, `Snooze`, `Cancel`.
+
+        `executor`: where it runs. Async functions run on "trio", or on "asyncio" when they use
+        libraries that need it; others in a "thread", or in a "process" when they keep a processor
+        busy: it is killed at a cancel, and function and arguments have to be picklable.
 
         `queue`, `priority`, `max_attempts` and `deadline` hold for jobs of this kind that this
         client inserts without saying otherwise; `deadline` also bounds attempts at jobs that others
@@ -49,7 +56,7 @@ class Tasks:
         `fail_on`, or none of `retry_on` where that is given. `backoff`: a function of the attempt
         (from 1) and the error that answers the delay, or a list of delays whose last one stays;
         without it the delay is about 2, 4, 8 ... seconds, up to a day.
-        Raises InvalidInput.
+        Raises InvalidInput, and ConfigurationError where the executor's extra is not installed.
         """
         if not isinstance(args_type, type):
             raise InvalidInput("args_type", f"must be a class, not {args_type!r}")
@@ -70,6 +77,7 @@ class Tasks:
                 kind=name,
                 args_type=args_type,
                 queue=chosen_queue,
+                executor=checked_executor(executor, function, args_type),
                 policy=policy,
                 defaults=defaults,
             )

@@ -77,6 +77,13 @@ class TerminalError(Exception):
     """Raise it, or a subclass, in a handler: the job fails at once, whatever attempts are left."""
 
 
+class ProcessDied(Exception):
+    """What an attempt in a child process failed with when its process ended under it.
+
+    Name it in `fail_on` where a job that kills its process should not be tried again.
+    """
+
+
 Outcome: TypeAlias = Completed | RetryAfter | Snooze | Cancel
 OUTCOMES: Final = (Completed, RetryAfter, Snooze, Cancel)
 

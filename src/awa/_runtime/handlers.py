@@ -1,27 +1,41 @@
 """Which handler runs which kind, and how its arguments are decoded and its results encoded."""
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from enum import StrEnum
+from typing import Any, Final
 
 from awa._core.arguments import decoder_for, encode_json
 from awa._core.options import checked_duration_s
 from awa._core.retrying import DEFAULT_POLICY, RetryPolicy
 from awa._runtime.limits import RESULT_BYTES_MAX
-from awa.errors import InvalidInput
+from awa.errors import ConfigurationError, InvalidInput
+
+
+class Executor(StrEnum):
+    """Where a handler runs."""
+
+    TRIO = "trio"
+    THREAD = "thread"
+    PROCESS = "process"
+    ASYNCIO = "asyncio"
+
+
+ALWAYS_OPEN: Final = frozenset({Executor.TRIO, Executor.THREAD})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handler:
-    """How jobs of one kind run. Exactly one of `run` and `run_in_thread` is set."""
+    """How jobs of one kind run."""
 
     kind: str
     args_type: Any
     queue: str
     decode: Callable[[bytes], Any]
-    run: Callable[[Any], Awaitable[Any]] | None
-    run_in_thread: Callable[[Any], Any] | None
+    function: Callable[[Any], Any]
+    """Of a job; it answers an awaitable where its executor is trio or asyncio."""
+    executor: Executor
     policy: RetryPolicy = DEFAULT_POLICY
     deadline_s: float | None = None
     """How long one attempt may take, where the job does not say it; 0 for no limit."""
@@ -35,6 +49,12 @@ class Handlers:
 
     by_kind: dict[str, Handler] = field(default_factory=dict)
     by_type: dict[Any, Handler] = field(default_factory=dict)
+    opened: frozenset[Executor] | None = None
+    """The executors that the running worker has opened; None while none runs."""
+
+    def executors(self) -> frozenset[Executor]:
+        """Those of the handlers."""
+        return frozenset(handler.executor for handler in self.by_kind.values())
 
     def of_job(self, kind: object, args_type: type) -> Handler | None:
         """The handler of a job to insert: of its kind when that is given, else of its arguments."""
@@ -47,25 +67,29 @@ class Handlers:
         kind: str,
         args_type: Any,
         queue: str,
+        executor: Executor | None = None,
         policy: RetryPolicy = DEFAULT_POLICY,
         defaults: Mapping[str, object] | None = None,
     ) -> Handler:
-        """Register a function; async functions run on trio, others in worker threads.
+        """Register a function; without an executor async ones run on trio, others in threads.
 
         `defaults` were checked, as options of an insert.
         """
         if kind in self.by_kind:
             raise InvalidInput("kind", f"{kind!r} already has a handler")
-        is_async = inspect.iscoroutinefunction(inspect.unwrap(function)) or (
-            inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
-        )
+        chosen = executor or (Executor.TRIO if is_async(function) else Executor.THREAD)
+        if self.opened is not None and chosen not in self.opened | ALWAYS_OPEN:
+            raise ConfigurationError(
+                f"the worker runs already, without executor {chosen.value!r}: register the handler"
+                f" of {kind!r} before it starts"
+            )
         handler = Handler(
             kind=kind,
             args_type=args_type,
             queue=queue,
             decode=decoder_for(args_type),
-            run=function if is_async else None,
-            run_in_thread=None if is_async else function,
+            function=function,
+            executor=chosen,
             policy=policy,
             deadline_s=_deadline_s(defaults or {}),
             defaults={"queue": queue, **(defaults or {})},
@@ -73,6 +97,13 @@ class Handlers:
         self.by_kind[kind] = handler
         self.by_type.setdefault(args_type, handler)
         return handler
+
+
+def is_async(function: Callable[..., Any]) -> bool:
+    """Whether a call of it has to be awaited."""
+    return inspect.iscoroutinefunction(inspect.unwrap(function)) or (
+        inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
+    )
 
 
 def _deadline_s(defaults: Mapping[str, object]) -> float | None:

@@ -1,7 +1,7 @@
 """One life of a worker under one number: from `worker_start` to `worker_stop`, or to `gone`."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,7 +12,7 @@ from awa._runtime import stalls
 from awa._runtime.claiming import Claimer
 from awa._runtime.clock import ServerClock
 from awa._runtime.ending import Endings
-from awa._runtime.handlers import Handler
+from awa._runtime.equipment import Equipment
 from awa._runtime.heartbeat import WHOLE_LOOK_BEATS, Heart
 from awa._runtime.leading import Leader
 from awa._runtime.ledger import Ledger
@@ -70,7 +70,7 @@ class Incarnation:
         routes: Routes,
         settings: WorkerSettings,
         storage: Storage,
-        handlers: Mapping[str, Handler],
+        equipment: Equipment,
         statistics: Statistics,
         parts: Parts = Parts(),  # a frozen value
     ) -> None:
@@ -79,7 +79,7 @@ class Incarnation:
         self._queue_run = parts.queue_run
         self._settings = settings
         self._storage = storage
-        self._handlers = handlers
+        self._equipment = equipment
         self._statistics = statistics
         self._ledger = Ledger()
         self._clock = ServerClock()
@@ -236,7 +236,7 @@ class Incarnation:
                 self.queues[name] = self._queue_run(
                     name=name,
                     permits=permits,
-                    handlers=self._handlers,
+                    equipment=self._equipment,
                     settler=self.settler,
                     reporter=self.reporter,
                     nursery=running,

@@ -42,6 +42,9 @@ SETTLE_RESULT_BYTES_MAX: Final = 4 * RESULT_BYTES_MAX
 YIELD_AFTER_S: Final = 0.001
 """A runner whose handlers never wait lets other tasks run this often."""
 
+THROTTLE_LOOK_S: Final = 0.02
+"""A queue with a rate is claimed from at most so often when it is out of tokens."""
+
 HEARTBEAT_INTERVAL_S: Final = 5.0
 """Between two beats."""
 
@@ -215,6 +218,12 @@ LAST_WORDS_S: Final = 5.0
 
 THREAD_GRACE_S: Final = 1.0
 """After a cancelled shutdown, how long threads may still notice `is_cancelled()`."""
+
+CHILD_IDLE_S: Final = 300.0
+"""A child process without a job ends after so long."""
+
+CHILD_GRACE_S: Final = 3.0
+"""At the worker's end, how long a child process without a job may take to end."""
 
 # The patrol tells late handlers apart, and should not be what decides how long they get.
 assert PATROL_INTERVAL_S < DEADLINE_GRACE_S

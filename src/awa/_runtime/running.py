@@ -10,7 +10,7 @@ while; then its job goes on without it, and its runner is replaced.
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
@@ -20,13 +20,15 @@ from awa._core.entries import Body, EndedElsewhere
 from awa._core.outcomes import OUTCOMES
 from awa._core.retrying import DEFAULT_POLICY, RetryPolicy
 from awa._runtime.attempts import Threads, current_job
-from awa._runtime.handlers import Handler, encode_result
+from awa._runtime.equipment import Equipment
+from awa._runtime.handlers import Executor, encode_result
 from awa._runtime.ledger import Held
 from awa._runtime.limits import DEADLINE_GRACE_S, LEFT_BEHIND_MAX, YIELD_AFTER_S
 from awa._runtime.permits import Permits
 from awa._runtime.reporting import Reporter
 from awa._runtime.settling import Settler
 from awa._runtime.turns import Fate, Turn, is_one_of
+from awa._runtime.ways import Way, way_of
 from awa.handler import Job
 
 
@@ -47,7 +49,7 @@ class QueueRun:
         *,
         name: str,
         permits: Permits,
-        handlers: Mapping[str, Handler],
+        equipment: Equipment,
         settler: Settler,
         reporter: Reporter,
         nursery: trio.Nursery,
@@ -61,7 +63,9 @@ class QueueRun:
         self.threads: Final = Threads(permits.workers, grace_s=grace_s, on_back=settler.has_room)
         self.left_behind = 0
         """Asynchronous handlers that run on after their grace."""
-        self._handlers = handlers
+        self._handlers = equipment.handlers.by_kind
+        self._executors = {**equipment.executors, Executor.THREAD: self.threads.run}
+        self._ways: dict[str, Way] = {}
         self._settler = settler
         self._reporter = reporter
         self._nursery = nursery
@@ -244,24 +248,20 @@ class QueueRun:
 
     async def _attempt(self, turn: Turn, held: Held, body: Body, began_s: float) -> float:
         """One attempt, whatever comes of it; answers when it ended. Cancelled comes out of it."""
-        handler = self._handlers.get(body.kind)
-        if handler is None:
+        way = self._ways.get(body.kind) or self._find_way(body.kind)
+        if way is None:
             self._reporter.no_handler(held, body)
             return began_s
         try:
-            args = handler.decode(body.args)
+            args = way.decode(body.args)
         except Exception as error:  # noqa: BLE001  # a type's own hooks may raise anything
             self._reporter.bad_args(held, body, error)
             return began_s
-        job = turn.job = Job(body, args, held, turn.scope if handler.run is not None else None)
+        job = turn.job = Job(body, args, held, turn.scope if way.has_scope else None)
         self.running[job] = began_s
         current_job.set(job)
         try:
-            if handler.run is not None:
-                value = await handler.run(job)
-            else:
-                assert handler.run_in_thread is not None
-                value = await self.threads.run(handler.run_in_thread, job)
+            value = await way.run(job)
             if turn.fate is not None:
                 self._came_late(turn, held, body)
             elif value is None:
@@ -281,6 +281,13 @@ class QueueRun:
             ended_s = trio.current_time()
             self.permits.measured(ended_s - began_s)
         return ended_s
+
+    def _find_way(self, kind: str) -> Way | None:
+        handler = self._handlers.get(kind)
+        if handler is None:
+            return None
+        way = self._ways[kind] = way_of(handler, self._executors)
+        return way
 
     def _failed(self, turn: Turn, held: Held, body: Body, error: BaseException) -> None:
         if turn.fate is None:

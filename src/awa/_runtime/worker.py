@@ -16,7 +16,7 @@ new number. What it was running has been given to others.
 """
 
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from types import ModuleType
@@ -25,8 +25,9 @@ from typing import Final
 import trio
 
 from awa._runtime.connections import require_connections
+from awa._runtime.equipment import Equipment, equip
 from awa._runtime.events import Tell
-from awa._runtime.handlers import Handler
+from awa._runtime.handlers import Handlers
 from awa._runtime.health import WorkerHealth
 from awa._runtime.incarnation import Incarnation
 from awa._runtime.limits import LAST_FLUSH_S
@@ -72,7 +73,7 @@ class Worker:
     def __init__(
         self,
         settings: WorkerSettings,
-        handlers: Mapping[str, Handler],
+        handlers: Handlers,
         *,
         tell: Tell | None = None,
     ) -> None:
@@ -97,12 +98,12 @@ class Worker:
         ConfigurationError at the start; later trouble with the database is waited out.
         """
         try:
-            async with self._answering():
-                await self._lives(task_status)
+            async with self._answering(), equip(self._handlers) as equipment:
+                await self._lives(equipment, task_status)
         finally:
             self.ended.set()
 
-    async def _lives(self, task_status: trio.TaskStatus[None]) -> None:
+    async def _lives(self, equipment: Equipment, task_status: trio.TaskStatus[None]) -> None:
         first = True
         while self._deadline_s is None:
             worker = draw_token()
@@ -115,7 +116,7 @@ class Worker:
             if first:
                 task_status.started()
                 first = False
-            await self._live(worker, routes)
+            await self._live(worker, routes, equipment)
         if first:
             # Stopped before it was known: whoever waits for the start learns of the end.
             task_status.started()
@@ -215,13 +216,13 @@ class Worker:
         direct = Route(conninfo=self._settings.direct_conninfo, lasting=lasting)
         return Routes(work=work, direct=direct)
 
-    async def _live(self, worker: int, routes: Routes) -> None:
+    async def _live(self, worker: int, routes: Routes, equipment: Equipment) -> None:
         incarnation = self._incarnate(
             worker=worker,
             routes=routes,
             settings=self._settings,
             storage=self._storage,
-            handlers=self._handlers,
+            equipment=equipment,
             statistics=self._statistics,
         )
         self._incarnation = incarnation

@@ -1,0 +1,50 @@
+"""Handlers that tests run in child processes: found there by their names."""
+
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Never
+
+import awa
+
+
+@dataclass
+class Deed:
+    """What a child shall do: `what` names one of the ways below."""
+
+    what: str
+    place: str = ""
+
+
+class Refusal(Exception):
+    """An error that is made from two values, and so cannot be sent as it is."""
+
+    def __init__(self, who: str, why: str) -> None:
+        super().__init__(f"{who}: {why}")
+
+
+def do(job: awa.Job[Deed]) -> dict[str, Any]:
+    """Do the deed of a job."""
+    if job.args.what == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if job.args.what == "hang":
+        _hang(Path(job.args.place))
+    if job.args.what == "fail":
+        raise KeyError("of the child")
+    if job.args.what == "refuse":
+        raise Refusal("the child", "does not want to")
+    return {
+        "pid": os.getpid(),
+        "job": [job.id, job.kind, job.queue, job.priority, job.attempt, *job.tags],
+        "deadline": job.deadline is not None,
+        "cancelled": job.is_cancelled(),
+    }
+
+
+def _hang(place: Path) -> Never:
+    place.with_suffix(".new").write_text(str(os.getpid()))
+    place.with_suffix(".new").rename(place)
+    while True:
+        time.sleep(1)

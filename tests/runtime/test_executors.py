@@ -1,0 +1,167 @@
+"""Where handlers run: child processes and asyncio, beside trio and threads."""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sniffio
+import trio
+
+import awa
+from awa._runtime import executors
+from tests.child_work import Deed, do
+from tests.workers import Number, health_of, until, until_state
+
+
+def is_there(pid: int) -> bool:
+    """Whether a process of this number runs."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+async def test_a_handler_in_a_process_sees_its_job_and_fails_alone(
+    database: str, tmp_path: Path
+) -> None:
+    """Guards the worker against its children: one that dies, hangs or fails ends its own attempt.
+
+    Also that the errors of a child reach the job with their type, text and place.
+    """
+    async with awa.AsyncClient(database) as client:
+        client.task(Deed, queue="q", executor="process", max_attempts=1, deadline=0)(do)
+        await client.start([("q", 2)])
+        good = await client.insert(Deed("work"), tags=["x"], priority=1)
+        died = await client.insert(Deed("die"))
+        done = await until_state(client, good.id, "completed")
+        assert [good.id, "deed", "q", 1, 1, "x"] == done.result["job"]
+        assert (False, False) == (done.result["deadline"], done.result["cancelled"])
+        assert os.getpid() != done.result["pid"]
+
+        lost = await until_state(client, died.id, "failed")
+        assert "ProcessDied" == lost.errors[-1]["type"]
+        assert "the child process was ended by SIGKILL" == lost.errors[-1]["error"]
+
+        pid_file = tmp_path / "pid"
+        hangs = await client.insert(Deed("hang", str(pid_file)))
+        await until(pid_file.exists, "the child's word")
+        assert (await client.cancel(hangs.id)).done
+        await until(lambda: not is_there(int(pid_file.read_text())), "the child's end")
+
+        fails = await client.insert(Deed("fail"))
+        refuses = await client.insert(Deed("refuse"))
+        error = (await until_state(client, fails.id, "failed")).errors[-1]
+        assert ("KeyError", "'of the child'") == (error["type"], error["error"])
+        assert error["trace"].startswith("child_work.py:")
+        error = (await until_state(client, refuses.id, "failed")).errors[-1]
+        assert "Refusal: the child: does not want to" == error["error"]
+        await client.shutdown()
+    assert not is_there(done.result["pid"])
+
+
+async def test_a_deadline_kills_the_process_of_a_handler(database: str, tmp_path: Path) -> None:
+    """Guards the deadline of work that looks at nothing: the process is gone with the attempt."""
+    async with awa.AsyncClient(database) as client:
+        client.task(Deed, queue="q", executor="process", backoff=[0.01])(do)
+        await client.start([("q", 1)])
+        pid_file = tmp_path / "pid"
+        hangs = await client.insert(Deed("hang", str(pid_file)), deadline=2, max_attempts=1)
+        failed = await until_state(client, hangs.id, "failed")
+        assert "deadline" == failed.errors[-1]["type"]
+        if pid_file.exists():  # on a slow machine its time is over before it begins
+            await until(lambda: not is_there(int(pid_file.read_text())), "the child's end")
+
+
+async def test_a_handler_under_asyncio_is_cancelled_by_its_deadline_and_by_hand(
+    database: str,
+) -> None:
+    """Guards asyncio handlers: a cancelled attempt cancels the asyncio task, which may clean up.
+
+    Also that their own loop is there, and that results and errors come back.
+    """
+    seen: list[str] = []
+    async with awa.AsyncClient(database) as client:
+
+        @client.task(Number, queue="q", executor="asyncio", max_attempts=1)
+        async def handle(job: awa.Job[Number]) -> str:
+            assert asyncio.get_running_loop().is_running()
+            if job.args.n < 0:
+                raise LookupError("below zero")
+            try:
+                await asyncio.sleep(job.args.n)
+            except asyncio.CancelledError:
+                seen.append(f"cancelled {job.is_cancelled()}")
+                raise
+            return sniffio.current_async_library()
+
+        await client.start([("q", 3)])
+        good = await client.insert(Number(0))
+        bad = await client.insert(Number(-1))
+        late = await client.insert(Number(10_000), deadline=0.2)
+        assert "asyncio" == (await until_state(client, good.id, "completed")).result
+        error = (await until_state(client, bad.id, "failed")).errors[-1]
+        assert ("LookupError", "below zero") == (error["type"], error["error"])
+        assert "deadline" == (await until_state(client, late.id, "failed")).errors[-1]["type"]
+        assert ["cancelled True"] == seen
+
+        long = await client.insert(Number(10_000))
+        await until(lambda: health_of(client).queues["q"].running == 1)
+        await client.cancel(long.id)
+        await until(lambda: len(seen) == 2)
+        given_back = await client.insert(Number(10_000))
+        await until(lambda: health_of(client).queues["q"].running == 1)
+        await client.shutdown(timeout_ms=0)
+        await until_state(client, given_back.id, "available")
+        assert ["cancelled True"] * 3 == seen
+
+
+def plain(_job: awa.Job[Number]) -> None:
+    """Do nothing."""
+
+
+async def awaited(_job: awa.Job[Number]) -> None:
+    """Do nothing, later."""
+    await trio.lowlevel.checkpoint()
+
+
+@pytest.mark.parametrize(
+    ("executor", "function", "problem"),
+    [
+        ("fork", plain, "is 'fork'; there are 'trio', 'thread', 'process', 'asyncio'"),
+        ("trio", plain, "'trio' needs an async function"),
+        ("asyncio", plain, "'asyncio' needs an async function"),
+        ("thread", awaited, "'thread' needs a plain function"),
+        ("process", awaited, "'process' needs a plain function"),
+        ("process", lambda _job: None, "the child imports it by its name"),
+    ],
+)
+def test_a_function_that_does_not_fit_its_executor_is_refused(
+    executor: Any, function: Any, problem: str
+) -> None:
+    """Guards the time of the mistake: at registration, not when the first job runs."""
+    client = awa.AsyncClient("postgresql://nowhere")
+    with pytest.raises(awa.InvalidInput, match="executor") as caught:
+        client.task(Number, executor=executor)(function)
+    assert problem in str(caught.value)
+
+
+def test_an_executor_that_is_not_installed_names_its_extra(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Guards the first minute with an executor: the error says what to install."""
+    client = awa.AsyncClient("postgresql://nowhere")
+    monkeypatch.setattr(executors, "find_spec", lambda _name: None)
+    with pytest.raises(awa.ConfigurationError, match=r"pip install 'awa-trio\[process\]'"):
+        client.task(Number, executor="process")(plain)
+
+
+async def test_an_executor_that_the_running_worker_did_not_open_is_refused(database: str) -> None:
+    """Guards jobs against a handler whose executor the worker would have to open in the middle."""
+    async with awa.AsyncClient(database) as client:
+        await client.start([("q", 1)])
+        with pytest.raises(awa.ConfigurationError, match="register the handler of 'number' before"):
+            client.task(Number, executor="asyncio")(awaited)
+        client.task(Number, kind="other")(awaited)
