@@ -6,6 +6,7 @@ from awa._client.job_steps import JobDump, RunDump
 from awa._client.producing import JobHandle
 from awa._client.transactions import Transaction
 from awa._client.vitals import Vitals, WorkerVitals
+from awa._core.copying import CopyAnswer
 from awa._core.entries import ActAnswer, EnqueueAnswer, JobState
 from awa._core.failures import AttemptError
 from awa._core.outcomes import (
@@ -65,6 +66,7 @@ __all__ = [
     "Client",
     "Completed",
     "ConfigurationError",
+    "CopyAnswer",
     "DeadLetter",
     "EnqueueAnswer",
     "Health",

@@ -22,9 +22,9 @@ from awa._client.steps import drive
 from awa._client.transactions import Transaction
 from awa._client.urls import direct_of, target_of
 from awa._core.batches import batches
+from awa._core.copying import CopyAnswer
 from awa._core.options import checked_duration_s, checked_int
 from awa._storage import views
-from awa._storage.calls import counted
 from awa._storage.committing import in_transaction
 from awa._storage.connecting import close_now, connect
 from awa._storage.executors import run_asyncio, run_overlapped
@@ -184,8 +184,8 @@ class AsyncClient(HoldsWorker, AsyncJobs, AsyncQueues, AsyncDlq):
                     handles += [handle_of(answer) for answer in answers]
         return handles
 
-    async def enqueue_many_copy(self, jobs: Iterable[object], **options: Any) -> int:
-        """Store very many jobs, a few thousand to a transaction; answers how many.
+    async def enqueue_many_copy(self, jobs: Iterable[object], **options: Any) -> CopyAnswer:
+        """Store very many jobs, a few thousand to a transaction; answers how many, and no ids.
 
         Jobs are taken from the iterable as they are sent, so a generator needs little memory. While
         the server stores a batch the next one is made, and is sent before the answer is there: what
@@ -193,13 +193,13 @@ class AsyncClient(HoldsWorker, AsyncJobs, AsyncQueues, AsyncDlq):
         """
         same = self._producing.batch(options)
 
-        async def calls() -> AsyncGenerator[Call[int], None]:
+        async def calls() -> AsyncGenerator[Call[CopyAnswer], None]:
             for batch in batches(same.prepare(args) for args in jobs):
                 await self._make_lanes(same.lanes)
-                yield counted(self._storage.enqueue_many(batch))
+                yield self._storage.enqueue_many_counted(batch)
 
         async with self._opened().connection() as conn, aclosing(calls()) as made:
-            return sum(await run_overlapped(conn, made))
+            return sum(await run_overlapped(conn, made), CopyAnswer())
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:

@@ -20,7 +20,7 @@ from awa._client.tasks import Tasks
 from awa._client.urls import direct_of, target_of
 from awa._client.working import work
 from awa._core.batches import batches
-from awa._storage.calls import counted
+from awa._core.copying import CopyAnswer
 from awa._storage.committing import in_transaction_sync
 from awa._storage.connecting import prepare_nothing_in_pools
 from awa._storage.executors import run_sync
@@ -154,15 +154,15 @@ class Client(Tasks, Jobs, Queues, Dlq):
                     handles += [handle_of(answer) for answer in answers]
         return handles
 
-    def enqueue_many_copy(self, jobs: Iterable[object], **options: Any) -> int:
-        """Store very many jobs, a few thousand to a transaction; answers how many."""
+    def enqueue_many_copy(self, jobs: Iterable[object], **options: Any) -> CopyAnswer:
+        """Store very many jobs, a few thousand to a transaction; answers how many, and no ids."""
         same = self._producing.batch(options)
-        count = 0
+        answer = CopyAnswer()
         with self._connection() as conn:
             for batch in batches(same.prepare(args) for args in jobs):
                 self._make_lanes(conn, same.lanes)
-                count += run_sync(conn, counted(self._storage.enqueue_many(batch)))
-        return count
+                answer += run_sync(conn, self._storage.enqueue_many_counted(batch))
+        return answer
 
     def check(self) -> tuple[Violation, ...]:
         """Every property that does not hold in the database as it is; empty when all is well."""

@@ -231,7 +231,7 @@ def test_the_synchronous_twin_does_the_same(database: str, one: Session) -> None
         client.migrate()
         handle = client.insert(Order(1), priority=1)
         assert 2 == len(client.insert_many([Order(2), Order(3)]))
-        assert 5 == client.enqueue_many_copy(Order(n) for n in range(5))
+        assert awa.CopyAnswer(inserted=5) == client.enqueue_many_copy(map(Order, range(5)))
         found = client.get_job(handle.id)
         assert found is not None
         assert 1 == found.priority

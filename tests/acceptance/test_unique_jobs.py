@@ -51,8 +51,21 @@ def test_each_job_of_a_batch_has_a_key_of_its_own(do: Do, one: Session) -> None:
     assert ["inserted", "inserted", "existing"] == [handle.answer for handle in found]
     assert found[0].id == found[2].id
     more = [*emails, SendEmail("c")]
-    assert 1 == do("enqueue_many_copy", more, unique=True, on_conflict="skip")
+    skipped = do("enqueue_many_copy", more, unique=True, on_conflict="skip")
+    assert awa.CopyAnswer(inserted=1, skipped=3) == skipped
     assert 3 == len(job_states(one))
+
+
+def test_very_many_jobs_are_answered_by_how_many_had_each_answer(do: Do) -> None:
+    """Guards the bulk path: what a duplicate became is told, and what was written is their sum."""
+    emails = [SendEmail(to) for to in ("a", "b", "a")]
+    first = do("enqueue_many_copy", emails, unique=True, on_conflict="return")
+    assert awa.CopyAnswer(inserted=2, existing=1) == first
+    again = do("enqueue_many_copy", emails, unique=True, on_conflict="replace", priority=1)
+    assert awa.CopyAnswer(replaced=2, existing=1) == again
+    assert (2, 2) == (again.stored, int(again))
+    assert awa.CopyAnswer(inserted=3) == do("enqueue_many_copy", emails)
+    assert awa.CopyAnswer() == do("enqueue_many_copy", [])
 
 
 def test_a_window_is_a_choice_like_the_others(do: Do, one: Session) -> None:

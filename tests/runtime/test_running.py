@@ -283,7 +283,8 @@ async def test_many_short_jobs_run_each_exactly_once(database: str) -> None:
         async def handle(job: awa.Job[Number]) -> None:
             seen.append(job.args.n)
 
-        assert 5000 == await client.enqueue_many_copy((Number(n) for n in range(5000)), queue="q")
+        copied = await client.enqueue_many_copy((Number(n) for n in range(5000)), queue="q")
+        assert 5000 == copied.stored
         await client.start([("q", 2)])
         await until(lambda: len(seen) >= 5000)
         await client.shutdown()

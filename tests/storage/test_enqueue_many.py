@@ -86,6 +86,38 @@ def test_bad_documents_are_refused_and_nothing_is_written(one: Session) -> None:
     assert before == everything(one)
 
 
+def test_documents_of_alike_jobs_refuse_a_bad_one_as_others_do(one: Session) -> None:
+    """Guards the short way that most documents take: it is stored as it is read, and all goes."""
+    enqueue_many(one, 1)
+    before = everything(one)
+    good = {"kind": "k", "args": 1}
+    bad_jobs: list[Any] = [5, None, [], {}, {"kind": "k"}, {"kind": 5, "args": 1}]
+    bad_jobs += [good | {"kind": "k" * 201}, good | {"args": None}, good | {"optoins": {}}]
+    for bad in bad_jobs:
+        with refused("AW001", "jobs[2]"):
+            one.execute(MANY, [Jsonb([good, good | {"opts": {}}, bad, bad])])
+    with refused("AW001", "jobs[0]"):
+        one.execute(MANY, [Jsonb(["k", good])])
+    for opts in ({"priority": 5}, ["unique"], "unique", 7):
+        with refused("AW001", "priority" if isinstance(opts, dict) else "opts"):
+            one.execute(MANY, [Jsonb([good | {"opts": opts}] * 2)])
+    assert before == everything(one)
+
+
+def test_jobs_of_one_document_need_not_be_alike(one: Session) -> None:
+    """Guards the choice of the way: what differs, waits, or has shards is stored as it says."""
+    good = {"kind": "k", "args": 1}
+    later = good | {"opts": {"delay_s": 60}}
+    for document in ([good, later], [later, later], [later, good]):
+        found = one.execute(MANY, [Jsonb(document)]).fetchall()
+        assert [{True: "scheduled", False: "available"}[job is later] for job in document] == [
+            state for _, state, _, _ in found
+        ]
+    one.execute("""select awa.configure_queue('default', '{"enqueue_shards": 2}')""")
+    one.execute(MANY, [Jsonb([good] * 10)])
+    assert 2 == value(one, "select count(distinct lane) from awa.ready")
+
+
 @pytest.mark.bulk
 def test_five_thousand_jobs_go_in_one_document(one: Session) -> None:
     """Guards the bulk path: contiguous numbers, one lane, one transaction."""

@@ -1,12 +1,13 @@
 """What asynchronous and synchronous clients share about enqueuing: all of it but the I/O."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from awa._core.arguments import kind_of_args
 from awa._core.entries import EnqueueAnswer, Enqueued, JobState
 from awa._core.limits import PRIORITY_DEFAULT, QUEUE_DEFAULT
-from awa._core.options import JobOptions, NewJob, checked_options, new_job
+from awa._core.options import JobOptions, NewJob, checked_name, checked_options, new_job
 from awa._runtime.handlers import Handlers
 from awa._storage.calls import Call
 from awa._storage.functions import Storage
@@ -65,6 +66,8 @@ class Batch:
         if handler is not None:
             chosen = {"kind": handler.kind, **handler.defaults, **chosen}
         options = checked_options(chosen)
+        if options.kind is None:  # one kind for each class, so it is looked up once as well
+            options = replace(options, kind=checked_name("kind", kind_of_args(args)))
         # Both were checked just now.
         queue, priority = chosen.get("queue", QUEUE_DEFAULT), chosen.get("priority")
         assert isinstance(queue, str)

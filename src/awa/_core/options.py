@@ -66,7 +66,7 @@ def new_job(
     kind = checked_name("kind", kind_of_args(args)) if chosen.kind is None else chosen.kind
     data = encode_args(args, bytes_max=args_bytes_max)
     if chosen.unique is None:
-        return NewJob(kind=kind, args=data, opts=chosen.opts)
+        return NewJob(kind, data, chosen.opts)
     stored = stored_unique(chosen.unique, kind=kind, args=data, queue=chosen.queue)
     return NewJob(kind=kind, args=data, opts=_with("unique", stored, chosen.opts))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
 T = TypeVar("T")
@@ -24,13 +24,3 @@ class Call(Generic[T]):
     decode: Callable[[Rows], T]
     schema: str = "awa"
     """Where the function lives; errors name it."""
-
-
-def counted(call: Call[Any]) -> Call[int]:
-    """An enqueue, answered by how many jobs it stored: many answers stay in the server."""
-    sql = f"select count(*) filter (where not duplicate) from ({call.sql}) answers"
-    return replace(call, sql=sql, decode=_one_int)
-
-
-def _one_int(rows: Rows) -> int:
-    return int(rows[0][0])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import msgspec
 
 from awa._core import entries
+from awa._core.copying import CopyAnswer
 from awa._core.ranges import Ranges
 from awa.errors import InternalError
 
@@ -88,6 +89,12 @@ def enqueued_one(rows: Rows) -> entries.Enqueued:
     """The one row of `enqueue`."""
     (answer,) = enqueued(rows)
     return answer
+
+
+def copy_answer(rows: Rows) -> CopyAnswer:
+    """One row with a count for each EnqueueAnswer, in their order."""
+    ((inserted, existing, replaced, skipped),) = rows
+    return CopyAnswer(inserted=inserted, existing=existing, replaced=replaced, skipped=skipped)
 
 
 def claim_answer(rows: Rows) -> entries.ClaimAnswer:
@@ -264,6 +271,9 @@ def _document_parts(jobs: Sequence[NewJob]) -> list[bytes]:
         if kind is None:
             kind = kinds[job.kind] = msgspec.json.encode(job.kind)
         head = b'{"kind":' if len(parts) == 1 else b',{"kind":'
-        parts += (head, kind, b',"args":', job.args, b',"opts":', job.opts, b"}")
+        parts += (head, kind, b',"args":', job.args)
+        # Left out where they say nothing: reading an empty object costs the server as much as
+        # the rest of a small job.
+        parts += (b"}",) if job.opts == b"{}" else (b',"opts":', job.opts, b"}")
     parts.append(b"]")
     return parts

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
 
 from awa._core import entries, limits
 from awa._storage import codec
@@ -11,10 +12,14 @@ from awa._storage.calling import Calling, within
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from awa._core.copying import CopyAnswer
     from awa._core.options import NewJob
     from awa._storage.calls import Call
 
 _STORED: Final = "id, state, duplicate, answer"
+_COUNTS: Final = ", ".join(
+    f"count(*) filter (where answer = '{answer}')" for answer in entries.EnqueueAnswer
+)
 
 
 class Producers(Calling):
@@ -54,3 +59,9 @@ class Producers(Calling):
             codec.enqueued,
             columns=_STORED,
         )
+
+    def enqueue_many_counted(self, jobs: Sequence[NewJob]) -> Call[CopyAnswer]:
+        """`enqueue_many`, answered by numbers: a row for each job would be work on both sides."""
+        call: Call[Any] = self.enqueue_many(jobs)
+        sql = f"select {_COUNTS} from ({call.sql}) answers"
+        return replace(call, sql=sql, decode=codec.copy_answer)

@@ -10,6 +10,7 @@ returns table (id bigint, state text, duplicate boolean, answer text)
 language plpgsql security definer set search_path from current as $$
 #variable_conflict use_column
 declare
+    v_alike alike;
     v_document document;
     v_keyed keyed[] := '{}';
     v_event jsonb;
@@ -17,6 +18,11 @@ begin
     if jobs is null or jsonb_typeof(jobs) <> 'array' then
         perform refuse_input('jobs', 'must be an array of {"kind", "args", "opts"?}');
     elsif jobs = '[]' then
+        return;
+    end if;
+    v_alike := alike_of(jobs);
+    if (v_alike.lane).lane is not null then
+        return query select i, 'available'::text, false, 'inserted'::text from unnest(store_alike(jobs, v_alike)) i;
         return;
     end if;
     v_document := read_document(jobs);

@@ -4,6 +4,67 @@ create type document_row as (ord bigint, kind text, args jsonb, opts jsonb, job_
 
 create type document as (rows document_row[], lanes int[], keyed boolean, deferred boolean);
 
+create function is_job(p_job jsonb) returns boolean
+language sql immutable as $$
+    select case when jsonb_typeof(p_job) <> 'object' or jsonb_typeof(p_job -> 'kind') is distinct from 'string'
+                     or char_length(p_job ->> 'kind') not between 1 and 200
+                     or coalesce(jsonb_typeof(p_job -> 'args'), 'null') = 'null' then false
+                else p_job - '{kind,args,opts}'::text[] = '{}' end
+$$;
+
+create function refuse_job(p_ord bigint) returns text
+language plpgsql as $$
+begin
+    perform refuse_input(format('jobs[%s]', p_ord - 1), 'must be an object with a kind of 1 to 200 characters, args that are not null, and nothing else but opts');
+    return null;
+end $$;
+
+-- Most documents hold plain jobs of one lane whose options are the same, and are stored as they are read: half the work.
+create type alike as (options enqueue_options, lane lanes);
+
+-- alike_of: those options and that lane; nulls for any other document.
+create function alike_of(p_jobs jsonb) returns alike
+language plpgsql as $$
+declare
+    v_opts jsonb := coalesce(nullif(p_jobs -> 0 -> 'opts', 'null'), '{}');
+    v_options enqueue_options;
+    v_lane lanes;
+begin
+    if not v_opts ?| '{unique,on_conflict,run_at,delay_s,ordering_key}'
+       and not exists (select from jsonb_array_elements(p_jobs) e (job) where coalesce(nullif(e.job -> 'opts', 'null'), '{}') <> v_opts) then
+        v_options := read_options(v_opts);
+        select l.* into v_lane from lanes l join queue_settings q on q.queue_id = l.queue_id
+        where l.queue = v_options.queue and l.priority = v_options.priority and l.shard = 0 and q.enqueue_shards = 1;
+    end if;
+    return row (v_options, v_lane)::alike;
+end $$;
+
+-- The jobs' ids, in the order of the document: a scan of its elements, which nothing sorts or joins, draws the numbers.
+create function store_alike(p_jobs jsonb, p_alike alike) returns bigint[]
+language plpgsql as $$
+declare
+    o enqueue_options := p_alike.options;
+    v_lane lanes := p_alike.lane;
+    v_ids bigint[];
+    v_entries jsonb;
+begin
+    perform begin_append(v_lane.lane, v_lane.queue_id, v_lane.queue);
+    with written as (
+        insert into ready (slot, lane, seq, job_id, run_lease, attempt, max_attempts, losses, kind, args, extra, enqueued_at)
+        select (select last_value from ring_seq), v_lane.lane, nextval(v_lane.seq), nextval('job_id_seq'), 1, 1, o.max_attempts, 0,
+               case when is_job(e.job) then e.job ->> 'kind' else refuse_job(e.ord) end, e.job -> 'args', o.extra, clock_timestamp()
+        from jsonb_array_elements(p_jobs) with ordinality as e (job, ord)
+        returning slot, lane, seq, job_id
+    )
+    select array_agg(w.job_id), case when tracing() then
+        (select jsonb_agg(jsonb_build_array(x.lane, x.slot, x.seq, x.job_id, 1, 1)) from written x) end
+    into v_ids, v_entries from written w;
+    if tracing() then
+        perform emit(enqueue_event('[]', v_entries, '{}') || '{"a": "enqueue_many"}');
+    end if;
+    return v_ids;
+end $$;
+
 -- A document's rows, checked, and the lanes they may need, created where they are missing. Options are read
 -- once for each different set of them: most documents have one.
 create function read_document(p_jobs jsonb) returns document
@@ -17,17 +78,13 @@ begin
     select array_agg(row (j.ord, j.job ->> 'kind', j.job -> 'args',
                           case when j.opts ? 'unique' then keyed_opts(j.opts, j.job ->> 'kind', j.job -> 'args') else j.opts end,
                           nextval('job_id_seq'))::document_row order by j.ord),
-           min(case
-               when jsonb_typeof(j.job) <> 'object' or jsonb_typeof(j.job -> 'kind') is distinct from 'string'
-                    or char_length(j.job ->> 'kind') not between 1 and 200
-                    or coalesce(jsonb_typeof(j.job -> 'args'), 'null') = 'null' then j.ord
-               when j.job - '{kind,args,opts}'::text[] <> '{}' then j.ord end)
+           min(case when not is_job(j.job) then j.ord end)
     into v.rows, v_bad
     -- ids are drawn above the ORDER BY, so that they follow the document
     from (select e.job, e.ord, coalesce(nullif(e.job -> 'opts', 'null'), '{}') as opts
           from jsonb_array_elements(p_jobs) with ordinality as e (job, ord) order by e.ord) j;
     if v_bad is not null then
-        perform refuse_input(format('jobs[%s]', v_bad - 1), 'must be an object with a kind of 1 to 200 characters, args that are not null, and nothing else but opts');
+        perform refuse_job(v_bad);
     end if;
     select array_agg(l order by l), bool_or(q.keyed), bool_or(q.deferred), bool_or(q.replaces) into v.lanes, v.keyed, v.deferred, v_replace
     from (select o.queue, o.priority, bool_or(o.unique_job is not null) as keyed, bool_or(coalesce(o.run_at > clock_timestamp(), o.delay_s > 0, false)) as deferred,
