@@ -21,7 +21,7 @@ ROOMS: Final = {
 }
 # Pure code is given the time, chance and the network's answers as arguments.
 IMPURE: Final = {"asyncio", "os", "random", "secrets", "socket", "subprocess", "threading", "time"}
-PURE_PACKAGES: Final = {"blake3", "msgspec"}
+PURE_PACKAGES: Final = {"blake3", "croniter", "msgspec"}
 # The trio driver: the connection, and how its generators wait.
 DRIVER: Final = {PACKAGE / "_storage" / "driver.py", PACKAGE / "_storage" / "waiting.py"}
 PSYCOPG_INSIDES: Final = ("psycopg.generators", "psycopg.waiting", "psycopg._")

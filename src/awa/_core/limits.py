@@ -26,6 +26,21 @@ METADATA_BYTES_MAX: Final = 1024 * 1024
 ERROR_LENGTH_MAX: Final = 2000
 """Characters of an error, or of a reason, that are kept."""
 
+# Schedules.
+NAME_LENGTH_MAX: Final = 200
+"""Of a schedule, and of its namespace."""
+CRON_LENGTH_MAX: Final = 200
+EVERY_MIN_S: Final = 0.1
+EVERY_MAX_S: Final = 3153600000.0
+JITTER_MAX_S: Final = 86_400.0
+CATCH_UP_DEFAULT: Final = 100
+CATCH_UP_MAX: Final = 1000
+"""Instants that are caught up on at once: the jobs come in one transaction."""
+SKIP_LATE_S: Final = 60.0
+"""A schedule that skips what was missed still fires when it is so late, by default."""
+SCHEDULES_MAX: Final = 1000
+"""In one declaration, and looked at by one call."""
+
 # One call.
 CLAIM_ENTRIES_MAX: Final = 1000
 SETTLE_ITEMS_MAX: Final = 500
@@ -71,4 +86,5 @@ assert ARGS_BYTES_MAX + METADATA_BYTES_MAX <= ENQUEUE_BYTES_MAX
 assert COMMIT_GRACE_S >= CANCEL_GRACE_S
 assert CONNECT_TIMEOUT_S >= CONNECT_TIMEOUT_MIN_S
 assert POOL_SIZE_DEFAULT >= 1
+assert CATCH_UP_DEFAULT <= CATCH_UP_MAX <= ENQUEUE_JOBS_MAX
 assert RING_SLOTS * ROTATE_AGE_S >= COMPLETED_KEEP_S
