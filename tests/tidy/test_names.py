@@ -29,6 +29,7 @@ PUBLIC_NAMES: Final = [
     "Client",
     "Completed",
     "ConfigurationError",
+    "CopyAnswer",
     "DeadLetter",
     "EnqueueAnswer",
     "Health",

@@ -14,13 +14,14 @@ from awa._bench.jobs import JOBS_DEFAULT
 from awa._bench.report import show
 from awa._bench.running import run_bench
 from awa._bench.server import bench_server
+from awa.cli.place import json_option
 
 if TYPE_CHECKING:
     from types import FrameType
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 @click.option(
     "--only",
     multiple=True,

@@ -1,6 +1,6 @@
-"""Where a command works: the options --database-url and --schema, before or after its name."""
+"""What commands share: --database-url and --schema, before or after their name, and --json."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Final, TypeVar
@@ -12,6 +12,7 @@ from awa.sync import Client
 SCHEMA_DEFAULT = "awa"
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
+_JSON: Final = "awa.json"
 _SAID: Final[dict[str, dict[str, Any]]] = {
     "--database-url": {
         "metavar": "URL",
@@ -66,4 +67,22 @@ def _option(name: str, *, envvar: str | None = None) -> Callable[[CommandT], Com
 
 def json_option(command: CommandT) -> CommandT:
     """Add --json."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+    option = click.option(
+        "--json", "as_json", is_flag=True, callback=_remember_json, help="Print JSON."
+    )
+    return option(command)
+
+
+def remember_words(ctx: click.Context, words: Sequence[str]) -> None:
+    """Keep what was typed: a command line that cannot be read may ask for JSON all the same."""
+    ctx.meta[_JSON] = "--json" in words
+
+
+def asked_for_json(ctx: click.Context) -> bool:
+    """Whether the command that runs was given --json, or its environment variable."""
+    return bool(ctx.meta.get(_JSON))
+
+
+def _remember_json(ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
+    ctx.meta[_JSON] = value
+    return value

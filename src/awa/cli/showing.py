@@ -12,11 +12,13 @@ from rich.table import Table
 
 from awa._client.acts import BulkAct, JobAct
 from awa._core.entries import ActAnswer
+from awa.cli.place import asked_for_json
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 NOT_DONE = 1
 """What was asked for could not be done, or is not there; the call itself was right."""
 
+_SHOWN = "awa.shown"
 _WHY = {
     ActAnswer.UNKNOWN: "there is no such job",
     ActAnswer.BUSY: "somebody else is at work on it: try again",
@@ -31,7 +33,15 @@ def as_json(value: object) -> str:
 
 def show_json(value: object) -> None:
     """Print a value as JSON."""
+    click.get_current_context().meta[_SHOWN] = True
     click.echo(as_json(value))
+
+
+def show_error(kind: str, message: str, *, field: str | None = None) -> None:
+    """Print an error as JSON, unless the command has printed its object before it failed."""
+    if not click.get_current_context().meta.get(_SHOWN):
+        about = {} if field is None else {"field": field}
+        show_json({"error": {"type": kind, "message": message, **about}})
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -88,6 +98,8 @@ def show_bulk(done: BulkAct, verb: str, *, as_json: bool) -> None:
 
 def fail_with(why: str) -> NoReturn:
     """Say why it was not done, and leave."""
+    if asked_for_json(click.get_current_context()):
+        show_error("NotDone", why)
     click.echo(f"awa: {why}", err=True)
     sys.exit(NOT_DONE)
 
