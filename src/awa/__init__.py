@@ -1,6 +1,7 @@
 """Awa: a job queue that lives in PostgreSQL and runs on trio."""
 
 from awa._client.acts import BulkAct, JobAct
+from awa._client.bursts import WorkDone
 from awa._client.health import Health
 from awa._client.job_steps import JobDump, RunDump
 from awa._client.producing import JobHandle
@@ -101,6 +102,7 @@ __all__ = [
     "UniqueOpts",
     "UnknownWorker",
     "Vitals",
+    "WorkDone",
     "WorkerHealth",
     "WorkerVitals",
     "WorldError",

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import sniffio
 import trio
 
+from awa._client.bursts import AsyncBursts
 from awa._client.dlq import AsyncDlq
 from awa._client.health import Health, health_of
-from awa._client.holding import HoldsWorker
 from awa._client.jobs import AsyncJobs
 from awa._client.producing import JobHandle, Producing, handle_of
 from awa._client.queue_admin import AsyncQueues
@@ -51,7 +51,7 @@ SCHEMA_DEFAULT = "awa"
 POOL_SIZE_DEFAULT = 4
 
 
-class AsyncClient(HoldsWorker, AsyncJobs, AsyncQueues, AsyncDlq):
+class AsyncClient(AsyncBursts, AsyncJobs, AsyncQueues, AsyncDlq):
     """A database with Awa in it; use it as `async with awa.AsyncClient(url) as client:`.
 
     `url`: a PostgreSQL URL or connection string, or `embedded://NAME` for a server of your own;

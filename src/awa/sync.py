@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 import psycopg
 import trio
 
+from awa._client.bursts import Bursts
 from awa._client.dlq import Dlq
 from awa._client.holding import SHUTDOWN_TIMEOUT_MS
 from awa._client.jobs import Jobs
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Client(Tasks, Jobs, Queues, Dlq):
+class Client(Bursts, Tasks, Jobs, Queues, Dlq):
     """A database with Awa in it, for synchronous programs. May be shared by threads.
 
     It opens one connection when it is first used and keeps it; `close`, or the end of a `with`

@@ -64,6 +64,7 @@ PUBLIC_NAMES: Final = [
     "UniqueOpts",
     "UnknownWorker",
     "Vitals",
+    "WorkDone",
     "WorkerHealth",
     "WorkerVitals",
     "WorldError",

@@ -10,6 +10,7 @@ from awa._client.tasks import Tasks
 from awa._client.worker_options import TIMEOUT_MS_MAX, WorkerOptions, settings_of
 from awa._core.options import checked_int
 from awa._runtime.limits import SHUTDOWN_TIMEOUT_S
+from awa._runtime.settings import WorkerSettings
 from awa._runtime.worker import Worker
 from awa.errors import ConfigurationError
 
@@ -48,13 +49,18 @@ class HoldsWorker(Tasks):
         worker runs already, a port in use, fewer connections than a worker needs), SchemaMissing,
         SchemaNewer, SchemaOlder, AccessDenied, ServerRefused.
         """
-        settings = settings_of(
+        await self._start(self._settings(queues, options))
+
+    def _settings(self, queues: Iterable[QueueChoice], options: WorkerOptions) -> WorkerSettings:
+        return settings_of(
             queues,
             options,
             conninfo=self._conninfo,
             direct_conninfo=self._direct_conninfo,
             schema=self.schema,
         )
+
+    async def _start(self, settings: WorkerSettings) -> None:
         self._require_open()
         if self._nursery is None:
             raise ConfigurationError("a worker runs on trio: start the program with trio.run")

@@ -151,6 +151,8 @@ class WorkerInfo:
     version: str
     poll_only: bool = False
     """No session of its lasts: it holds no liveness lock, and is judged by its beats alone."""
+    role: str = "all"
+    """all; dispatch: it never leads; maintenance: it only leads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ before the bodies are read, so a slow reader holds nobody's lane.
 """
 
 import logging
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import repeat
@@ -55,7 +56,9 @@ class Claimer:
         sleeping: Sleeping,
         statistics: Statistics,
         changed: Signal,
+        jobs_max: int | None = None,
     ) -> None:
+        """`jobs_max`: after so many jobs nothing is claimed any more."""
         self._worker = worker
         self._storage = storage
         self._session = session
@@ -68,9 +71,12 @@ class Claimer:
         self._priorities: dict[int, int] = {}
         self._changed = changed
         self._stopping = False
+        self._jobs_max = sys.maxsize if jobs_max is None else jobs_max
         self._luck = 1.0
         """How often a claim gets something that nobody announced, a mean of the recent ones."""
         self.listener: Listener | None = None
+        self.found_empty: Final[dict[str, int]] = {}
+        """The last claim call that found nothing in this queue."""
 
     def stop(self) -> None:
         """Claim no more; the claim under way is still answered."""
@@ -94,6 +100,11 @@ class Claimer:
                     await self._changed.wait(until_s=self._sleeping.next_s(now_s))
         finally:
             await self._session.aclose()
+
+    def look_again(self) -> None:
+        """Ask for every queue once more, whatever is known of it."""
+        for queue in self._queues:
+            self.heard(queue)
 
     # What the listener tells -----------------------------------------------------------------
 
@@ -120,7 +131,11 @@ class Claimer:
     # The database ----------------------------------------------------------------------------
 
     def _asks(self, names: Sequence[str]) -> list[Ask]:
-        limits = {name: self._queues[name].limit() for name in names}
+        left = self._jobs_max - self._statistics.claimed
+        limits: dict[str, int] = {}
+        for name in names:
+            limits[name] = min(self._queues[name].limit(), left)
+            left -= limits[name]
         none = [name for name, limit in limits.items() if limit == 0]
         if none:
             self._hand_over_sleep(none)
@@ -134,6 +149,7 @@ class Claimer:
         await self._learn_lanes(answer.rows)
         now_s = trio.current_time()
         self._take_over(call, token, answer, bodies, now_s)
+        self.found_empty.update(dict.fromkeys(answer.empty, call))
         got: Counter[str] = Counter()
         for row in answer.rows:
             got[row.queue] += len(row.seqs)

@@ -30,6 +30,8 @@ class WorkerHealth:
 
     state: str
     """starting, running or stopping."""
+    role: str
+    """all; dispatch: it never leads; maintenance: it only leads, and runs no job."""
     listening: bool
     """False: the worker polls, because it cannot be woken just now."""
     poll_only: bool
@@ -73,11 +75,12 @@ class WorkerHealth:
 
     @classmethod
     def of(
-        cls, life: "Incarnation | None", counts: Statistics, *, stopping: bool
+        cls, life: "Incarnation | None", counts: Statistics, *, role: str, stopping: bool
     ) -> "WorkerHealth":
         """The health of a worker in this life; None between two lives and before the first."""
         return cls(
             state="stopping" if stopping else "starting" if life is None else "running",
+            role=role,
             listening=life is not None and life.listener.is_up and not life.poll_only,
             poll_only=life is not None and life.poll_only,
             beat_age_s=0.0 if life is None else trio.current_time() - life.heart.beat_s,

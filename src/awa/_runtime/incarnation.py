@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import Final
 
 import trio
@@ -17,6 +18,7 @@ from awa._runtime.heartbeat import WHOLE_LOOK_BEATS, Heart
 from awa._runtime.leading import Leader
 from awa._runtime.ledger import Ledger
 from awa._runtime.limits import (
+    EMPTY_LOOK_S,
     LAST_CLAIM_S,
     LAST_FLUSH_S,
     LAST_WORDS_S,
@@ -117,6 +119,7 @@ class Incarnation:
             sleeping=Sleeping.of(self._permits, poll_s=settings.poll_s),
             statistics=statistics,
             changed=self._changed,
+            jobs_max=settings.jobs_max,
         )
         self._ended = Signal()
         self._leader: Leader | None = None
@@ -207,6 +210,28 @@ class Incarnation:
     def poll_only(self) -> bool:
         """Whether this worker is never woken: no session of its lasts."""
         return self._routes.poll_only
+
+    def has_nothing(self) -> bool:
+        """Whether no job is in hand and no outcome waits."""
+        return self._ledger.is_clear()
+
+    async def finds_nothing(self) -> bool:
+        """Ask for every queue once more; whether none had anything, and nothing came meanwhile."""
+        call, claimed = self._ledger.last_call, self._statistics.claimed
+        if not self.has_nothing():
+            return False
+        self._claimer.look_again()
+        while self._statistics.claimed == claimed and self._deadline_s == inf:
+            found = self._claimer.found_empty
+            if all(found.get(queue, 0) > call for queue in self._permits):
+                return True
+            await trio.sleep(EMPTY_LOOK_S)
+        return False
+
+    @property
+    def leader(self) -> Leader | None:
+        """What leads for it; None where it may not."""
+        return self._leader
 
     @property
     def leads(self) -> bool:

@@ -81,6 +81,18 @@ class Leader:
         self._somebody_new: Final = Signal()
         self.leads = False
         """Whether this worker is the leader now."""
+        self._work: list[Sweep] = []
+        self._rescuer: Rescuer | None = None
+
+    def is_settled(self) -> bool:
+        """Whether it is known who leads, and, if it is this worker, each sweep was done once."""
+        if self.leads:
+            return bool(self._work) and all(work.done.is_set() for work in self._work)
+        return self._observer.saw_a_leader
+
+    def awaits_rescue(self) -> bool:
+        """Whether this worker leads and looks on one that may be lost."""
+        return self.leads and self._rescuer is not None and self._rescuer.somebody_is_silent()
 
     def told(self) -> None:
         """Somebody deferred a job until before the time that the timer shows, or is new here."""
@@ -136,10 +148,12 @@ class Leader:
                 seat = Seat(self._session, on_lost=over)
                 bench = Seat(self._upkeep, on_lost=over, timeout_s=UPKEEP_TIMEOUT_S)
                 watch = await self._observer.bequeath()
-                for work in self._sweeps(seat, bench, watch):
+                self._work = self._sweeps(seat, bench, watch)
+                for work in self._work:
                     reign.start_soon(sweep, work)
         finally:
             self.leads = False
+            self._work = []
         lost = seat.lost or bench.lost
         assert lost is not None, "only the loss of a seat ends a reign"
         _log.warning("this worker does not lead any more: %s", brief(lost))
@@ -147,7 +161,7 @@ class Leader:
 
     def _sweeps(self, seat: Seat, bench: Seat, watch: Watch) -> list[Sweep]:
         strays = Strays(bench, self._storage)
-        rescuer = Rescuer(
+        rescuer = self._rescuer = Rescuer(
             seat,
             self._storage,
             self._settings,

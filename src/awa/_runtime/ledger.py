@@ -95,6 +95,10 @@ class Ledger:
         """The numbers of the calls that are open or unanswered, for the next beat."""
         return Ranges.from_sorted(sorted(self._open))
 
+    def is_clear(self) -> bool:
+        """Whether no call is open or unanswered: this worker has nothing in hand."""
+        return not self._open
+
     def jobs(self) -> int:
         """Jobs claimed whose outcome is not durable."""
         return sum(jobs for jobs in self._open.values() if jobs != UNANSWERED)

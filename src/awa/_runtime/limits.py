@@ -184,6 +184,16 @@ INFLIGHT_POLL_MIN_S: Final = 0.005
 INFLIGHT_POLL_MAX_S: Final = 0.2
 """... up to here: the longest a job waits that was in flight when its worker went to sleep."""
 
+EMPTY_LOOK_S: Final = 0.005
+DRAIN_LOOK_S: Final = 0.02
+"""Who ends when nothing is left looks so often whether something is,"""
+
+DUE_LOOK_S: Final = 0.25
+"""... and so often while it waits for a job that is due soon."""
+
+DRAIN_RETRY_S: Final = 1.0
+"""When the database does not answer it, it looks again after so long."""
+
 BUSY_RETRY_MIN_S: Final = 0.002
 BUSY_RETRY_MAX_S: Final = 0.1
 """Another claimer holds the lane, or another transaction a claim: try again soon."""

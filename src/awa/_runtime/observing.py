@@ -41,6 +41,8 @@ class Observer:
         self._watch = Watch()
         self._session = 0
         self._workers = 0
+        self.saw_a_leader = False
+        """Whether somebody led at the last look."""
 
     async def until_free(self) -> None:
         """Look on, and return when nobody leads."""
@@ -52,7 +54,8 @@ class Observer:
             except Deaf:
                 # When the server is back all listeners are: they must not all look, and try to
                 # lead, at once.
-                pause = max(RECONNECT_MIN_S, jitter() * self._pause_s())
+                turn_s = 0.0 if self._settings.hurries else jitter() * self._pause_s()
+                pause = max(RECONNECT_MIN_S, turn_s)
             except Exception as error:  # noqa: BLE001  # whatever it is, it goes on looking
                 failures += 1
                 pause = pause_s(
@@ -72,6 +75,7 @@ class Observer:
         asked_s = trio.current_time()
         session = self._listener.sessions
         workers, is_led = await self._listener.ask(self._storage.look_on(), optional=True)
+        self.saw_a_leader = is_led
         if session != self._session:
             # Whatever was seen before, was seen in another session.
             self._session, self._watch = session, Watch()

@@ -56,6 +56,10 @@ class Rescuer:
         self._is_blind = is_blind
         self._on_rescued = on_rescued
 
+    def somebody_is_silent(self) -> bool:
+        """Whether a worker may be lost, and it takes more looks to know."""
+        return somebody_is_absent(self._watch)
+
     async def once(self) -> float:
         """Look at all workers, and rescue those that are lost."""
         if self._is_blind():

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from awa._runtime.limits import HEARTBEAT_INTERVAL_S, HEARTBEAT_TIMEOUT_S
+from awa.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from awa._runtime.settings import WorkerSettings
@@ -43,6 +44,14 @@ class Routes:
     def leads(self, settings: WorkerSettings) -> bool:
         """Whether a worker with these settings may lead: a leader needs a session."""
         return settings.lead and self.direct.lasting
+
+    def require_a_use(self, settings: WorkerSettings) -> None:
+        """Refuse a worker that is only to lead and cannot. Raises ConfigurationError."""
+        if settings.role == "maintenance" and not self.leads(settings):
+            raise ConfigurationError(
+                "a worker that only leads needs sessions that last, and these go through a pooler"
+                " in transaction mode: give its client direct_url=... with the server's own address"
+            )
 
 
 def warn_of_poolers(routes: Routes, settings: WorkerSettings) -> None:

@@ -3,7 +3,7 @@
 import os
 import platform
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from awa._core import limits
 from awa._core.entries import WorkerInfo
@@ -23,6 +23,9 @@ from awa._runtime.limits import (
     POLL_DEAF_S,
     STALL_S,
 )
+
+Role: TypeAlias = Literal["all", "dispatch", "maintenance"]
+"""Whether a worker runs jobs, leads when nobody else does, or both."""
 
 HEALTH_HOST: Final = "127.0.0.1"
 """Nobody else is told anything, unless it is wanted."""
@@ -70,6 +73,10 @@ class WorkerSettings:
     """What has to do with liveness keeps its proportion to this: the same for all workers."""
     lead: bool = True
     """Whether this worker leads when nobody else does."""
+    hurries: bool = False
+    """It ends by itself, so it does not wait for its turn to look whether somebody leads."""
+    jobs_max: int | None = None
+    """After so many jobs it claims no more; None for no limit."""
     retention: Retention = field(default_factory=Retention)
     grace_s: float = DEADLINE_GRACE_S
     """How long an attempt that was cancelled may clean up."""
@@ -85,6 +92,13 @@ class WorkerSettings:
     """... and after so long it makes /healthz fail, if no deadline will end it; None for never."""
     loop_lag_s: float = LOOP_LAG_S
 
+    @property
+    def role(self) -> Role:
+        """What it does: without queues it only leads."""
+        if not self.queues:
+            return "maintenance"
+        return "all" if self.lead else "dispatch"
+
     def info(self, *, poll_only: bool = False) -> WorkerInfo:
         """How the worker introduces itself."""
         return WorkerInfo(
@@ -94,6 +108,7 @@ class WorkerSettings:
             queues=tuple(queue for queue, _ in self.queues),
             version=self.version,
             poll_only=poll_only,
+            role=self.role,
         )
 
     def look_s(self, *, calm: bool) -> float:

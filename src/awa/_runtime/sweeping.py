@@ -31,6 +31,8 @@ class Sweep:
     """It is never due sooner than so long after it was done."""
     retry_max_s: float = SWEEP_RETRY_MAX_S
     """The longest pause after it failed."""
+    done: trio.Event = field(default_factory=trio.Event)
+    """Set when it was done for the first time."""
 
 
 async def sweep(work: Sweep) -> None:
@@ -59,6 +61,7 @@ async def sweep(work: Sweep) -> None:
             await trio.sleep(due_s)
         else:
             failures = 0
+            work.done.set()
             now_s = trio.current_time()
             await trio.sleep(work.gap_s)
             await work.wake.wait(until_s=now_s + max(due_s, work.gap_s))

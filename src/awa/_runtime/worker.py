@@ -161,7 +161,22 @@ class Worker:
 
     def health(self) -> WorkerHealth:
         """What the worker is doing now."""
-        return WorkerHealth.of(self._incarnation, self._statistics, stopping=self._stopping())
+        return WorkerHealth.of(
+            self._incarnation,
+            self._statistics,
+            role=self._settings.role,
+            stopping=self._stopping(),
+        )
+
+    @property
+    def claimed(self) -> int:
+        """Jobs claimed since its start."""
+        return self._statistics.claimed
+
+    @property
+    def life(self) -> Incarnation | None:
+        """What it is just now; None between two lives, before the first and after the last."""
+        return self._incarnation
 
     def _stopping(self) -> bool:
         return self._deadline_s is not None
@@ -196,6 +211,7 @@ class Worker:
             warn_of_poolers(routes, self._settings)
             allowed = await session.ask(allowances())
             require_connections(allowed, lead=routes.leads(self._settings))
+            routes.require_a_use(self._settings)
         for queue, _ in self._settings.queues:
             await session.ask(self._storage.ensure_lane(queue))
         info = self._settings.info(poll_only=routes.poll_only)

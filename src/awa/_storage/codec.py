@@ -243,6 +243,7 @@ def worker_document(info: entries.WorkerInfo) -> str:
             "queues": info.queues,
             "version": info.version,
             "poll_only": info.poll_only,
+            "role": info.role,
         }
     ).decode()
 

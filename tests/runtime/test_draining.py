@@ -1,0 +1,179 @@
+"""Workers that end by themselves."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import trio
+
+import awa
+from awa._core.entries import Ask, WorkerInfo
+from awa._runtime.settings import WorkerSettings
+from tests.workers import Number, health_of, until
+
+LONG_S = 3600.0
+INFO = WorkerInfo(name="lost", host="here", pid=1, queues=("default",), version="0")
+
+
+async def state_of(client: awa.AsyncClient, job_id: int) -> str:
+    """Return the state a job is in."""
+    found = await client.get_job(job_id)
+    assert found is not None
+    return found.state
+
+
+async def test_a_worker_ends_when_nothing_is_left(database: str) -> None:
+    """Guards "drained": what is there, what handlers add, and what is due soon enough, has run."""
+    ran: list[int] = []
+    async with awa.AsyncClient(database) as client:
+
+        @client.task(Number, queue="q", backoff=[0.2])
+        async def handle(job: awa.Job[Number]) -> None:
+            ran.append(job.args.n)
+            if job.args.n == 1 and job.attempt == 1:
+                raise OSError("not yet")
+            if job.args.n == 2:
+                await client.insert(Number(3))
+
+        await client.insert_many([Number(0), Number(1), Number(2)])
+        await client.insert(Number(4), delay=0.2)
+        later = await client.insert(Number(5), delay=LONG_S)
+        await client.insert(Number(6), queue="another")
+        done = await client.run_until_drained(due_within_s=60)
+        assert [0, 1, 1, 2, 3, 4] == sorted(ran)
+        assert (True, True) == (done.drained, done.led)
+        assert (6, 5, 1, 1) == (done.claimed, done.completed, done.retried, done.failures)
+        assert (0, 1) == (done.available, done.deferred)
+        assert done.due_in_s is not None
+        assert 60 < done.due_in_s <= LONG_S
+        assert "scheduled" == await state_of(client, later.id)
+        assert not client.is_working()
+
+
+async def test_what_is_not_due_yet_is_left(database: str) -> None:
+    """Guards the default: a burst does what can be done now, and says what comes next."""
+    async with awa.AsyncClient(database) as client:
+
+        @client.task(Number, backoff=[LONG_S])
+        async def handle(job: awa.Job[Number]) -> None:
+            raise OSError("not today")
+
+        job = await client.insert(Number(1))
+        await client.insert(Number(2))
+        await client.insert(Number(3), queue="paused")
+        await client.pause_queue("paused")
+        one = await client.run_until_drained(max_jobs=1)
+        assert (True, 1, 1) == (one.drained, one.claimed, one.available)
+        done = await client.run_until_drained([("default", 1), ("paused", 1)], lead=False)
+        assert (True, False, 1) == (done.drained, done.led, done.claimed)
+        assert (1, 2) == (done.available, done.deferred), "the paused queue keeps its job"
+        assert "retryable" == await state_of(client, job.id)
+
+
+async def test_a_burst_ends_when_its_time_is_up(database: str) -> None:
+    """Guards the limit: what still runs is given back, and the summary says that it is not done."""
+    async with awa.AsyncClient(database) as client:
+
+        @client.task(Number)
+        async def handle(job: awa.Job[Number]) -> None:
+            await trio.sleep_forever()
+
+        job = await client.insert(Number(1))
+        done = await client.run_until_drained(timeout_s=2, timeout_ms=0)
+        assert (False, 1, 1) == (done.drained, done.released, done.available)
+        assert "available" == await state_of(client, job.id)
+        with pytest.raises(awa.InvalidInput, match="max_jobs"):
+            await client.run_until_drained(max_jobs=0)
+        with trio.move_on_after(1):
+            await client.run_until_drained(timeout_ms=0)
+        await client.stopped()
+        assert not client.is_working(), "who cancels a burst is left without a worker"
+
+
+async def test_a_tick_leads_and_a_second_one_beside_it_does_not(database: str) -> None:
+    """Guards cron without a daemon: what is due is promoted, whoever leads."""
+    began, go_on = trio.Event(), trio.Event()
+    ticks: list[awa.WorkDone] = []
+
+    def handled(client: awa.AsyncClient) -> awa.AsyncClient:
+        @client.task(Number)
+        async def handle(job: awa.Job[Number]) -> None:
+            if job.args.n == 1:
+                began.set()
+                await go_on.wait()
+
+        return client
+
+    async def tick(client: awa.AsyncClient) -> None:
+        ticks.append(await client.tick(budget_s=60))
+
+    async with (
+        handled(awa.AsyncClient(database)) as client,
+        handled(awa.AsyncClient(database)) as other,
+        trio.open_nursery() as nursery,
+    ):
+        await client.insert(Number(1), delay=0.001)
+        nursery.start_soon(tick, client)
+        await began.wait()
+        await until(lambda: health_of(client).leading)
+        await client.insert(Number(2))
+        beside = await other.tick(budget_s=60)
+        assert (True, False) == (beside.drained, beside.led)
+        go_on.set()
+        await until(lambda: bool(ticks))
+    (first,) = ticks
+    assert (True, True, 2) == (first.drained, first.led, first.completed + beside.completed)
+
+
+class Quick(awa.AsyncClient):
+    """A client whose workers presume others dead after less than a second."""
+
+    def _settings(self, queues: Any, options: Any) -> WorkerSettings:
+        return replace(super()._settings(queues, options), heartbeat_s=0.2)
+
+
+async def test_a_tick_waits_for_what_a_lost_worker_held(database: str) -> None:
+    """Guards a tick after one that was killed: its jobs are rescued, and run."""
+    ran: list[int] = []
+    async with awa.AsyncClient(database) as producer:
+        job = await producer.insert(Number(1))
+        storage, lost = producer._storage, 77
+        await producer._run(storage.worker_start(lost, INFO))
+        await producer._run(
+            storage.claim(lost, call=1, token=7, asks=[Ask(queue="default", limit=1)])
+        )
+        assert "running" == await state_of(producer, job.id)
+        async with Quick(database) as client:
+
+            @client.task(Number)
+            async def handle(job: awa.Job[Number]) -> None:
+                ran.append(job.id)
+
+            done = await client.tick(budget_s=120)
+        assert [job.id] == ran
+        assert (True, True, 1) == (done.drained, done.led, done.completed)
+
+
+async def test_a_tick_without_handlers_is_refused(database: str) -> None:
+    """Guards the default queues: they are those of the handlers."""
+    async with awa.AsyncClient(database) as client:
+        with pytest.raises(awa.ConfigurationError, match="no handlers"):
+            await client.tick()
+
+
+def test_a_synchronous_program_works_in_bursts_too(database: str) -> None:
+    """Guards the twin: cron jobs and scripts need no event loop of their own."""
+    with awa.Client(database) as client:
+
+        @client.task(Number)
+        def handle(job: awa.Job[Number]) -> int:
+            return job.args.n + 1
+
+        job = client.insert(Number(1))
+        done = client.tick(budget_s=60)
+        assert (True, 1) == (done.drained, done.completed)
+        client.insert(Number(2))
+        assert 1 == client.run_until_drained().completed
+        found = client.get_job(job.id)
+        assert found is not None
+        assert 2 == found.result
