@@ -6,16 +6,14 @@ is none. Each physical queue has lanes, settings and a sleeping worker of its ow
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Self, TypedDict
+from collections.abc import Iterable
+from typing import Final, Self, TypedDict
 
 from awa._client.queues import QUEUES_MAX, WORKERS_MAX
 from awa._core.limits import QUEUE_LENGTH_MAX
 from awa._core.options import checked_int, checked_name, checked_ordering_key
 from awa._core.sharding import partition_of
 from awa.errors import InvalidInput
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 __all__ = ["KeyRoute", "QueueConfig", "QueueFanout", "QueueRoute"]
 
@@ -68,7 +66,7 @@ class QueueFanout:
     @classmethod
     def from_physical_queues(cls, queues: Iterable[str]) -> Self:
         """A fan-out over queues that have names already; their order counts."""
-        if isinstance(queues, str | bytes):
+        if isinstance(queues, str | bytes) or not isinstance(queues, Iterable):
             raise InvalidInput("queues", f"must be a list of names, not {queues!r}")
         names = tuple(checked_name("queues", name) for name in queues)
         if not 1 <= len(names) <= QUEUES_MAX or len(set(names)) < len(names):

@@ -105,9 +105,14 @@ def test_what_waits_too_long_is_said(run: Run, one: Session, database: str) -> N
 def test_a_role_that_may_not_look_into_the_tables_learns_the_rest(
     run: Run, limited: Limited
 ) -> None:
-    """Guards probes with few rights: what they may not know is null, and no error."""
+    """Guards probes with few rights: what they may not know is null, and said to be so."""
     database = report_of(run("--json", url=limited.conninfo))["database"]
     assert (0, None) == (database["promote_lag_s"], database["last_claim_age_s"])
+    assert "last_claim_age_s" in database["hidden"]
+    shown = run("--max-wait-s", "9", url=limited.conninfo)
+    assert "last_claim_age_s   (only for the owner)" in shown.stdout
+    assert "how long a job waits is not known" in shown.stderr
+    assert [] == report_of(run("--json"))["database"]["hidden"]
 
 
 def test_a_port_that_is_no_workers_is_a_problem_and_a_wrong_url_the_callers(run: Run) -> None:

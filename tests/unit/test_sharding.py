@@ -1,5 +1,5 @@
 from collections import Counter
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -77,6 +77,8 @@ def test_a_fanout_may_be_over_queues_that_have_names() -> None:
         (lambda: awa.QueueFanout.from_physical_queues([]), "queues"),
         (lambda: awa.QueueFanout.from_physical_queues(["a", "a"]), "queues"),
         (lambda: awa.QueueFanout.from_physical_queues("ab"), "queues"),
+        (lambda: awa.QueueFanout.from_physical_queues(cast("Any", 5)), "queues"),
+        (lambda: awa.QueueFanout.from_physical_queues(cast("Any", [5])), "queues"),
         (lambda: awa.QueueFanout("q", 2).queue_for_key(""), "ordering_key"),
         (lambda: awa.QueueFanout("q", 2).queue_for_index(-1), "index"),
         (

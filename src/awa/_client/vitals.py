@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 PROMOTE_LAG_MAX_S: Final = 10.0
 """A leader promotes within a quarter of a second; so late, none is at work."""
+OWNERS: Final = ("leader_age_s", "last_claim_age_s", "last_settle_age_s", "oldest_available_s")
+"""What only the owner of the schema may know: it is read from the tables themselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +39,7 @@ class WorkerVitals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vitals:
-    """Ages in seconds; None where there is nothing to show, or this role may not look."""
+    """Ages in seconds; None where there is nothing to show, or where it is `hidden`."""
 
     workers: tuple[WorkerVitals, ...]
     leader: str | None
@@ -49,6 +51,8 @@ class Vitals:
     """How long the job has waited that waits longest to be claimed."""
     promote_lag_s: float
     """For how long the deferred job that is due longest has been due; 0 when none is."""
+    hidden: tuple[str, ...]
+    """Fields that are None because only the schema's owner may know them, and this role is not."""
 
 
 def vitals_steps(storage: Storage) -> Steps[Vitals]:
@@ -68,6 +72,7 @@ def vitals_steps(storage: Storage) -> Steps[Vitals]:
         last_settle_age_s=ages.last_settle_s,
         oldest_available_s=ages.oldest_available_s,
         promote_lag_s=lags.promote_lag_s,
+        hidden=() if lags.may_look else OWNERS,
     )
 
 
@@ -86,6 +91,8 @@ def vitals_problems(found: Vitals, *, waiting_max_s: float | None = None) -> lis
     if found.promote_lag_s > PROMOTE_LAG_MAX_S:
         problems.append(f"a job has been due for {found.promote_lag_s:.0f} s and is not promoted")
     waits_s = found.oldest_available_s
+    if waiting_max_s is not None and "oldest_available_s" in found.hidden:
+        problems.append("how long a job waits is not known: it needs the rights of the owner")
     if waiting_max_s is not None and waits_s is not None and waits_s > waiting_max_s:
         problems.append(f"a job has waited for {waits_s:.0f} s to be claimed")
     return problems

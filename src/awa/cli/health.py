@@ -64,7 +64,8 @@ def health(place: Place, *, as_json: bool, url: str | None, max_wait_s: float | 
 def _show(found: Vitals, problems: list[str]) -> None:
     for name in _AGES:
         value = getattr(found, name)
-        click.echo(f"{name:18} {round(value, 1) if isinstance(value, float) else value or '-'}")
+        shown = round(value, 1) if isinstance(value, float) else value or "-"
+        click.echo(f"{name:18} {'(only for the owner)' if name in found.hidden else shown}")
     show_table(_WORKER, [[getattr(one, name) for name in _WORKER] for one in found.workers])
     for problem in problems:
         click.echo(f"awa: {problem}", err=True)
