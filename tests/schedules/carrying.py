@@ -104,7 +104,7 @@ def a_withdrawn_entry(world: World) -> None:
     "OnlyKnownEnd",
     Edit(
         file=CLOSING,
-        old="    if exists (select from unnest(v_all) c where c.answer = 'ended'"
+        old="    if exists (select from unnest(p_closings) c where c.answer = 'ended'"
         " or not isempty(c.stale)) then\n",
         new="    if false then\n",
     ),

@@ -1,7 +1,16 @@
 from psycopg.types.json import Jsonb
 
 from tests.fix_database import Session
-from tests.fix_sql import claim, complete, enqueue, enqueue_many, release, row, start_worker
+from tests.fix_sql import (
+    claim,
+    complete,
+    enqueue,
+    enqueue_many,
+    refused,
+    release,
+    row,
+    start_worker,
+)
 
 
 def test_bodies_are_what_the_claim_took(one: Session) -> None:
@@ -51,6 +60,25 @@ def test_bodies_of_several_rows_name_slot_part_and_lane(one: Session) -> None:
     bodies = one.execute("select slot, part, lane, seq from awa.bodies(1) order by part").fetchall()
     assert [(r.slot, r.part, r.lane, r.seqs[0]) for r in found.rows] == bodies
     assert [(2, 1, 1, 1), (11, 2, 1, 2), (11, 3, 2, 1)] == bodies
+
+
+def test_a_guess_finds_what_is_in_its_slots_and_no_more(one: Session) -> None:
+    """Guards the short way to bodies: a wrong guess shows less, and never something else."""
+    start_worker(one)
+    for slot in (2, 11):
+        one.execute("select setval('awa.ring_seq', %s)", [slot])
+        enqueue(one)
+    claim(one, token=1)
+    guessed = "select slot, seq from awa.bodies(1, %s) order by seq"
+    for guess, found in (([11, 2, 2], [(2, 1), (11, 2)]), ([11], [(11, 2)]), ([5], []), ([], [])):
+        assert found == one.execute(guessed, [guess]).fetchall()
+
+
+def test_a_guess_that_names_no_slot_is_refused(one: Session) -> None:
+    """Guards the contract: a wrong guess is the caller's fault, and says so."""
+    for guess in ([16], [-1], [None]):
+        with refused("AW001", "guess"):
+            one.execute("select * from awa.bodies(1, %s)", [guess])
 
 
 def test_large_bodies_survive_and_are_copied_by_a_release(one: Session) -> None:

@@ -74,6 +74,8 @@ class Claimer:
         self._jobs_max = sys.maxsize if jobs_max is None else jobs_max
         self._luck = 1.0
         """How often a claim gets something that nobody announced, a mean of the recent ones."""
+        self._slots: tuple[int, ...] = ()
+        """Where the last claim found something; the next one will, too, unless the ring turns."""
         self.listener: Listener | None = None
         self.found_empty: Final[dict[str, int]] = {}
         """The last claim call that found nothing in this queue."""
@@ -174,12 +176,17 @@ class Claimer:
         """
         told = self._sleeping.expects(ask.queue for ask in asks)
         claim = self._storage.claim(self._worker, call=call, token=token, asks=asks)
-        bodies = self._storage.bodies(token)
+        bodies = self._storage.bodies(token, guess=self._slots)
         if told or self._luck > _LUCK_MIN:
             answer, found = await self._session.ask_both(claim, bodies)
         else:
             answer = await self._session.ask(claim)
             found = await self._session.ask(bodies) if answer.rows else []
+        if answer.rows:
+            self._slots = tuple({row.slot for row in answer.rows})
+            if len(found) < sum(len(row.seqs) for row in answer.rows):
+                # They are in other slots than those of the claim before: the ring has turned.
+                found = await self._session.ask(self._storage.bodies(token))
         if not told:
             self._luck += _LUCK_WEIGHT * (bool(answer.rows) - self._luck)
         return answer, found

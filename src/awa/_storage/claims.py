@@ -71,9 +71,15 @@ class Claims(Calling):
             columns=_CLAIMED,
         )
 
-    def bodies(self, token: int) -> Call[list[entries.Body]]:
-        """The entries that are still open of the claim with this token, with all they carry."""
-        return self._call("bodies", "%s::bigint", (token,), codec.bodies, columns=_BODY)
+    def bodies(self, token: int, *, guess: Sequence[int] = ()) -> Call[list[entries.Body]]:
+        """The entries that are still open of the claim with this token, with all they carry.
+
+        With a guess only those in these slots, which costs less than to look which slots are live.
+        """
+        params = (token, list(guess) or None)
+        return self._call(
+            "bodies", "%s::bigint, %s::smallint[]", params, codec.bodies, columns=_BODY
+        )
 
     def ended_elsewhere(
         self, worker: int, *, calls: Ranges

@@ -187,10 +187,10 @@ begin
     if not is_list(p_queues) or not is_list(p_limits) or cardinality(p_queues) <> cardinality(p_limits) then
         perform refuse_input('queues', 'must be distinct names, with one limit of 1 or more for each');
     elsif array_position(p_queues, null) is not null or array_position(p_limits, null) is not null
-       or exists (select from unnest(p_limits) l where l < 1)
-       or (select count(distinct q) from unnest(p_queues) q) <> cardinality(p_queues) then
+       or 1 > any (p_limits)
+       or cardinality(p_queues) > 1 and (select count(distinct q) from unnest(p_queues) q) <> cardinality(p_queues) then
         perform refuse_input('queues', 'must be distinct names, with one limit of 1 or more for each');
-    elsif (select sum(l) from unnest(p_limits) l) > 1000 then
+    elsif p_limits[1] > 1000 or cardinality(p_limits) > 1 and (select sum(l) from unnest(p_limits) l) > 1000 then
         raise exception 'awa: a claim takes at most 1000 entries, % were asked for', (select sum(l) from unnest(p_limits) l)
             using errcode = 'AW004';
     end if;

@@ -87,6 +87,7 @@ declare
         cross join lateral (select * from ready_{k} e where e.lane = p_lane and e.seq >= lower(g) and e.seq < upper(g) order by e.seq offset 0) r
     $q$);
     v_writes constant jsonb := jsonb_build_object(
+    'lock_slot(p_slot smallint) returns void', 'lock table ready_{k}, claims_{k}, closures_{k} in access share mode;',
     -- in one statement begun after the locks: open = claimed minus closed; what of the asked is open gets one
     -- closure; the rest is told apart as settled by this very settle id, or stale
     'close_in_slot(p_slot smallint, p_items int[], p_tokens bigint[], p_parts smallint[], p_seqs int8multirange[],

@@ -14,13 +14,15 @@ begin
                  where s.slot = v_current or pg_relation_size(s.ready, 'main') > 0 order by s.slot);
 end $$;
 
+-- In rank order: p_slots ascends.
 create function lock_slots(p_slots smallint[]) returns void
 language plpgsql as $$
+declare
+    k smallint;
 begin
-    execute (
-        select format('lock table %s in access share mode',
-                      string_agg(format('ready_%1$s, claims_%1$s, closures_%1$s', s), ', ' order by s))
-        from unnest(p_slots) s);
+    foreach k in array p_slots loop
+        perform lock_slot(k);
+    end loop;
 end $$;
 
 -- lock_live_slots: the live slots, locked ACCESS SHARE in rank order. Looks again until the set stops
