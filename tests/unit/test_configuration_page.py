@@ -35,5 +35,7 @@ def test_every_knob_of_clients_kinds_jobs_and_queues_is_on_the_page() -> None:
     """Guards the same for what programs say elsewhere."""
     assert {"url", *keywords_of(awa.AsyncClient)} == knobs_of("Client")
     assert keywords_of(awa.AsyncClient.task) == knobs_of("Kind")
+    batched = keywords_of(awa.AsyncClient.batch_task)
+    assert batched == knobs_of("Kind") | knobs_of("Batch handler")
     assert keywords_of(awa.AsyncClient.insert) == knobs_of("Job")
     assert keywords_of(awa.AsyncClient.configure_queue) == knobs_of("Queue, in the database")

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import trio
 
+from awa._runtime.limits import ENDED_JOBS_NAMED
 from awa.handler import Job
 
 _log: Final = logging.getLogger("awa.worker")
@@ -27,8 +28,8 @@ class Threads:
         self._on_back = on_back
         self._waits: set[trio.CancelScope] = set()
         self._until_s = float("inf")
-        self.idents: Final[dict[Job[Any], int]] = {}
-        """Which thread each job runs in."""
+        self.idents: Final[dict[int, int]] = {}
+        """Which thread runs what, by its `id()`: a job, or a list of jobs."""
         self.left_behind = 0
         """Threads that nobody waits for any more, and that still run."""
 
@@ -38,8 +39,10 @@ class Threads:
         for scope in self._waits:
             scope.deadline = min(scope.deadline, time_s)
 
-    async def run(self, function: Callable[[Job[Any]], Any], job: Job[Any]) -> Any:
+    async def run(self, function: Callable[[Any], Any], subject: Any) -> Any:
         """Run the handler in a thread. Cancelled, it sets the job's flag and waits for the thread.
+
+        `subject`: a job, or a list of jobs.
 
         The job does not go on while its thread runs: it would run twice at the same time. So the
         thread is waited for, until the grace is over or the worker has to end.
@@ -49,13 +52,15 @@ class Threads:
         done = _Done(self)
         try:
             return await trio.to_thread.run_sync(
-                done.work, function, job, abandon_on_cancel=True, limiter=self._limiter
+                done.work, function, subject, abandon_on_cancel=True, limiter=self._limiter
             )
         except trio.Cancelled:
-            job._cancelled = True  # noqa: SLF001  # the runner's side of the handler's view
+            for job in _jobs(subject):
+                job._cancelled = True  # noqa: SLF001  # the runner's side of the handler's view
             await self._wait_for(done)
             if not done.event.is_set():
-                _log.warning("job %d: its thread does not end, it is left behind", job.id)
+                ids = ", ".join(str(job.id) for job in _jobs(subject)[:ENDED_JOBS_NAMED])
+                _log.warning("job %s: its thread does not end, it is left behind", ids)
                 self._leave(done)
                 raise
             return done.unwrap()
@@ -92,16 +97,16 @@ class _Done:
         self._value: Any = None
         self._error: BaseException | None = None
 
-    def work(self, function: Callable[[Job[Any]], Any], job: Job[Any]) -> Any:
+    def work(self, function: Callable[[Any], Any], subject: Any) -> Any:
         """Run the handler; this is in the thread."""
-        self._threads.idents[job] = threading.get_ident()
+        self._threads.idents[id(subject)] = threading.get_ident()
         try:
-            self._value = function(job)
+            self._value = function(subject)
         except BaseException as error:
             self._error = error
             raise
         finally:
-            del self._threads.idents[job]
+            del self._threads.idents[id(subject)]
             with suppress(trio.RunFinishedError):
                 self._token.run_sync_soon(self._ended)
         return self._value
@@ -116,3 +121,7 @@ class _Done:
         if self._error is not None:
             raise self._error
         return self._value
+
+
+def _jobs(subject: Any) -> list[Job[Any]]:
+    return subject if isinstance(subject, list) else [subject]

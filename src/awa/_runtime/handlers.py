@@ -26,6 +26,14 @@ ALWAYS_OPEN: Final = frozenset({Executor.TRIO, Executor.THREAD})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BatchSize:
+    """How many jobs a handler takes at once, and how long the first one waits for company."""
+
+    max_size: int
+    max_wait_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Handler:
     """How jobs of one kind run."""
 
@@ -34,8 +42,10 @@ class Handler:
     queue: str
     decode: Callable[[bytes], Any]
     function: Callable[[Any], Any]
-    """Of a job; it answers an awaitable where its executor is trio or asyncio."""
+    """Of a job, or a list of jobs; its answer is awaited where it runs on trio or asyncio."""
     executor: Executor
+    batch: BatchSize | None = None
+    """None where it takes one job."""
     policy: RetryPolicy = DEFAULT_POLICY
     deadline_s: float | None = None
     """How long one attempt may take, where the job does not say it; 0 for no limit."""
@@ -49,6 +59,8 @@ class Handlers:
 
     by_kind: dict[str, Handler] = field(default_factory=dict)
     by_type: dict[Any, Handler] = field(default_factory=dict)
+    batched: set[str] = field(default_factory=set)
+    """The kinds whose handler takes many jobs at once."""
     opened: frozenset[Executor] | None = None
     """The executors that the running worker has opened; None while none runs."""
 
@@ -68,6 +80,7 @@ class Handlers:
         args_type: Any,
         queue: str,
         executor: Executor | None = None,
+        batch: BatchSize | None = None,
         policy: RetryPolicy = DEFAULT_POLICY,
         defaults: Mapping[str, object] | None = None,
     ) -> Handler:
@@ -90,12 +103,15 @@ class Handlers:
             decode=decoder_for(args_type),
             function=function,
             executor=chosen,
+            batch=batch,
             policy=policy,
             deadline_s=_deadline_s(defaults or {}),
             defaults={"queue": queue, **(defaults or {})},
         )
         self.by_kind[kind] = handler
         self.by_type.setdefault(args_type, handler)
+        if batch is not None:
+            self.batched.add(kind)
         return handler
 
 

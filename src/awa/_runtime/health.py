@@ -146,9 +146,9 @@ def _queues(life: "Incarnation") -> dict[str, QueueHealth]:
     return {
         name: QueueHealth(
             max_workers=queue.permits.workers,
-            running=len(queue.running),
-            waiting=len(queue.waiting),
-            left_behind=queue.left_behind + queue.threads.left_behind,
+            running=queue.jobs_running(),
+            waiting=queue.jobs_waiting(),
+            left_behind=queue.all_left_behind(),
         )
         for name, queue in life.queues.items()
     }

@@ -229,6 +229,14 @@ LAST_WORDS_S: Final = 5.0
 THREAD_GRACE_S: Final = 1.0
 """After a cancelled shutdown, how long threads may still notice `is_cancelled()`."""
 
+BATCH_SIZE_DEFAULT: Final = 100
+BATCH_SIZE_MAX: Final = CLAIM_ENTRIES_MAX
+"""Jobs that a batch handler takes at once, unless it says otherwise, and at the most."""
+
+BATCH_WAIT_MS_DEFAULT: Final = 10
+BATCH_WAIT_MS_MAX: Final = 60_000
+"""How long the first of them waits for company."""
+
 CHILD_IDLE_S: Final = 300.0
 """A child process without a job ends after so long."""
 

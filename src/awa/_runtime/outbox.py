@@ -141,6 +141,15 @@ class Outbox:
             parcel.seqs.append(seq)
         self.jobs += 1
 
+    def put_all(self, held: Held, seqs: list[int]) -> None:
+        """The attempts at these numbers ended."""
+        parcel = self._parcels.get(held)
+        if parcel is None:
+            self._parcels[held] = Parcel(held, seqs)
+        else:
+            parcel.seqs += seqs
+        self.jobs += len(seqs)
+
     def put_detail(self, held: Held, detail: Detail) -> None:
         """The attempt at this number ended, and left something behind."""
         self.put(held, detail.seq)

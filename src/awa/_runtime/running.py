@@ -10,16 +10,15 @@ while; then its job goes on without it, and its runner is replaced.
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-import msgspec
 import trio
 
 from awa._core.entries import Body, EndedElsewhere
 from awa._core.outcomes import OUTCOMES
-from awa._core.retrying import DEFAULT_POLICY, RetryPolicy
 from awa._runtime.attempts import Threads, current_job
+from awa._runtime.batching import Batches
 from awa._runtime.equipment import Equipment
 from awa._runtime.handlers import Executor, encode_result
 from awa._runtime.ledger import Held
@@ -27,18 +26,9 @@ from awa._runtime.limits import DEADLINE_GRACE_S, LEFT_BEHIND_MAX, YIELD_AFTER_S
 from awa._runtime.permits import Permits
 from awa._runtime.reporting import Reporter
 from awa._runtime.settling import Settler
-from awa._runtime.turns import Fate, Turn, is_one_of
-from awa._runtime.ways import Way, way_of
+from awa._runtime.turns import BatchTurn, Fate, Item, Turn, is_one_of
+from awa._runtime.ways import Ways
 from awa.handler import Job
-
-
-class _Extra(msgspec.Struct):
-    """The part of `extra` that the worker reads itself. The rest, whatever it is, is skipped."""
-
-    deadline_s: float | None = None
-
-
-_EXTRA: Final = msgspec.json.Decoder(_Extra)
 
 
 class QueueRun:
@@ -61,11 +51,13 @@ class QueueRun:
         self.running: Final[dict[Job[Any], float]] = {}
         """When each running attempt began, by trio's clock; the oldest comes first."""
         self.threads: Final = Threads(permits.workers, grace_s=grace_s, on_back=settler.has_room)
+        self.busy_runners = 0
+        """Runners with an attempt under way; how many there may be changes."""
         self.left_behind = 0
         """Asynchronous handlers that run on after their grace."""
-        self._handlers = equipment.handlers.by_kind
-        self._executors = {**equipment.executors, Executor.THREAD: self.threads.run}
-        self._ways: dict[str, Way] = {}
+        self._batched = equipment.handlers.batched
+        executors = {**equipment.executors, Executor.THREAD: self.threads.run}
+        self.ways: Final = Ways(equipment.handlers, executors)
         self._settler = settler
         self._reporter = reporter
         self._nursery = nursery
@@ -73,6 +65,14 @@ class QueueRun:
         self._parked = trio.lowlevel.ParkingLot()
         self._turns: set[Turn] = set()
         self._runners = 0
+        self.batches: Final = Batches(
+            self,
+            batched=equipment.handlers.batched,
+            settler=settler,
+            reporter=reporter,
+            nursery=nursery,
+            grace_s=grace_s,
+        )
         self._closing = False
         self._turn_taken = False
         """A runner lets others run in the middle of its turn: it will go on with the deque."""
@@ -81,17 +81,38 @@ class QueueRun:
         """How many jobs to claim for this queue now."""
         if self.is_stuck():
             return 0
-        began_s = next(iter(self.running.values()), None)
-        oldest_s = 0.0 if began_s is None else trio.current_time() - began_s
+        began_s = next(iter(self.running.values()), float("inf"))
+        began_s = min([began_s, *(batch_s for batch_s, _ in self.batches.running())])
+        oldest_s = max(0.0, trio.current_time() - began_s)
         return self.permits.limit(oldest_running_s=oldest_s)
 
     def is_stuck(self) -> bool:
         """Whether so many handlers were left behind that nothing is claimed any more."""
-        return self.left_behind + self.threads.left_behind >= LEFT_BEHIND_MAX
+        return self.all_left_behind() >= LEFT_BEHIND_MAX
+
+    def all_left_behind(self) -> int:
+        """Handlers that run on after their grace."""
+        return self.left_behind + self.threads.left_behind + self.batches.left_behind
+
+    def jobs_running(self) -> int:
+        """How many jobs run now."""
+        return len(self.running) + self.batches.jobs
+
+    def jobs_waiting(self) -> int:
+        """How many jobs were claimed and have not started."""
+        return len(self.waiting) + self.batches.waiting()
+
+    def permit(self, workers: int) -> None:
+        """So many handlers may run from now on; of more that run, none is cut off."""
+        grows = workers > self.permits.workers
+        self.permits.workers = workers
+        if grows:
+            self._wake(2)
+            self.batches.has_room()
 
     def hand_over(self, jobs: Iterable[tuple[Held, Body]]) -> None:
         """Take claimed jobs; they start as soon as a runner is free."""
-        self.waiting.extend(jobs)
+        self.waiting.extend(self.batches.take(jobs) if self._batched else jobs)
         if self._closing:
             self.give_back_waiting()
         else:
@@ -101,11 +122,12 @@ class QueueRun:
     def close(self) -> None:
         """Give back what has not started, and end the runners as their handlers end."""
         self._closing = True
+        self.batches.close()
         self.give_back_waiting()
         self._parked.unpark_all()
 
     def give_back_waiting(self) -> None:
-        """Give back every job that has not started."""
+        """Give back every job that has not started, but those that wait for company."""
         if self.waiting:
             self.permits.gave_back()
         while self.waiting:
@@ -116,6 +138,7 @@ class QueueRun:
         """Set every running job's flag; the scopes are cancelled by the caller."""
         for turn in self._turns:
             turn.tell()
+        self.batches.tell_cancelled()
 
     def was_ended(self, ended: EndedElsewhere) -> None:
         """Somebody else ended these attempts: cancel those that run, and start none of them.
@@ -128,6 +151,7 @@ class QueueRun:
         for waiting in [job for job in self.waiting if is_one_of(*job, ended)]:
             self.waiting.remove(waiting)
             self._reporter.was_ended(*waiting, ended.outcome)
+        self.batches.was_ended(ended)
 
     def patrol(self) -> None:
         """Raise the flags of attempts that should end, and leave those behind that do not."""
@@ -136,16 +160,32 @@ class QueueRun:
             turn.tell()
             if turn.over_s() + self._grace_s < now_s:
                 self._leave_behind(turn)
+        self.batches.patrol(now_s)
 
-    def busy(self) -> list[Turn]:
-        """What runs an attempt just now."""
-        return [turn for turn in self._turns if turn.body is not None]
+    def busy(self) -> list[Turn | BatchTurn]:
+        """What runs an attempt, or a batch of them, just now."""
+        return [*(turn for turn in self._turns if turn.body is not None), *self.batches.busy()]
+
+    def began_s(self) -> list[float]:
+        """When each job that runs began, by trio's clock."""
+        batched = [began_s for began_s, jobs in self.batches.running() for _ in range(jobs)]
+        return [*self.running.values(), *batched]
+
+    # What the batches need ------------------------------------------------------------------------
+
+    def batch_starts(self, items: Sequence[Item]) -> None:
+        """A batch of these begins."""
+
+    def batch_ended(self) -> None:
+        """There is room again."""
+        self._settler.ran(self.name, idle=self._is_idle())
+        self._wake(2)
 
     # The runners ---------------------------------------------------------------------------------
 
     def _wake(self, runners: int) -> None:
-        wanted = min(runners, len(self.waiting))
-        woken = len(self._parked.unpark(count=wanted)) if wanted else 0
+        wanted = min(runners, len(self.waiting), self.permits.workers - self.busy_runners)
+        woken = len(self._parked.unpark(count=wanted)) if wanted > 0 else 0
         for _ in range(min(wanted - woken, self.permits.workers - self._runners)):
             self._runners += 1
             self._nursery.start_soon(self._run)
@@ -155,7 +195,7 @@ class QueueRun:
         self._turns.add(turn)
         try:
             while not self._closing and turn.fate is not Fate.LEFT:
-                if self.waiting and not self._turn_taken:
+                if self._may_start():
                     await self._take_turn(turn)
                 else:
                     await self._parked.park()
@@ -167,9 +207,19 @@ class QueueRun:
 
     async def _take_turn(self, turn: Turn) -> None:
         """Run jobs until none waits, another runner has the turn, or this one was replaced."""
-        while self.waiting and not self._turn_taken and turn.fate is not Fate.LEFT:
+        while turn.fate is not Fate.LEFT and self._may_start():
             await self._run_under_one_deadline(turn)
-        self._settler.ran(self.name, idle=not (self.waiting or self.running))
+        if self.waiting and self.busy_runners >= self.permits.workers:
+            self._settler.has_room()  # for another queue, with which this one shares permits
+        self._settler.ran(self.name, idle=self._is_idle())
+        self.batches.has_room()
+
+    def _is_idle(self) -> bool:
+        return not (self.waiting or self.running) and self.batches.is_idle()
+
+    def _may_start(self) -> bool:
+        within = self.busy_runners < self.permits.workers
+        return bool(self.waiting) and not self._turn_taken and within
 
     async def _run_under_one_deadline(self, turn: Turn) -> None:
         """Run jobs in one cancel scope for as long as they share its deadline.
@@ -178,7 +228,8 @@ class QueueRun:
         cancelled, or whose time has come, is left before the next job starts.
         """
         held, body = self.waiting.popleft()
-        deadline_s = self._deadline_of(held, body)
+        deadline_s = self.ways.deadline_of(held, body)
+        self.busy_runners += 1
         try:
             with turn.begin(held, body, deadline_s) as scope:
                 # Runners that wake now run when this one waits, and find the deque as it is then.
@@ -196,6 +247,9 @@ class QueueRun:
         except BaseException:
             self._was_cancelled(turn, by_worker=True)
             raise
+        finally:
+            if turn.fate is not Fate.LEFT:
+                self.busy_runners -= 1
         if scope.cancelled_caught:
             self._was_cancelled(turn, by_worker=False)
 
@@ -203,10 +257,12 @@ class QueueRun:
         """Whether the next job may run in the scope of this one."""
         if not self.waiting or self._turn_taken or now_s >= deadline_s:
             return False
+        if self.busy_runners > self.permits.workers:
+            return False
         next_held, next_body = self.waiting[0]
         if next_held is held and next_body.kind == body.kind:
             return True  # a claims row holds jobs of one deadline
-        return self._deadline_of(next_held, next_body) == deadline_s
+        return self.ways.deadline_of(next_held, next_body) == deadline_s
 
     async def _let_others_run(self) -> float:
         self._settler.ran(self.name, idle=False)
@@ -228,7 +284,7 @@ class QueueRun:
         elif by_worker:
             self._reporter.interrupted(held, body)
         else:
-            self._reporter.deadline_passed(held, body, self._policy_of(body))
+            self._reporter.deadline_passed(held, body, self.ways.policy_of(body))
 
     def _leave_behind(self, turn: Turn) -> None:
         """Let the job go on without the handler that does not end, and replace its runner."""
@@ -241,14 +297,15 @@ class QueueRun:
         self.running.pop(turn.job, None)
         self.left_behind += 1
         self._runners -= 1
-        self._settler.ran(self.name, idle=not (self.waiting or self.running))
+        self.busy_runners -= 1
+        self._settler.ran(self.name, idle=self._is_idle())
         self._wake(2)
 
     # One attempt ---------------------------------------------------------------------------------
 
     async def _attempt(self, turn: Turn, held: Held, body: Body, began_s: float) -> float:
         """One attempt, whatever comes of it; answers when it ended. Cancelled comes out of it."""
-        way = self._ways.get(body.kind) or self._find_way(body.kind)
+        way = self.ways.get(body.kind) or self.ways.find(body.kind)
         if way is None:
             self._reporter.no_handler(held, body)
             return began_s
@@ -257,19 +314,13 @@ class QueueRun:
         except Exception as error:  # noqa: BLE001  # a type's own hooks may raise anything
             self._reporter.bad_args(held, body, error)
             return began_s
-        job = turn.job = Job(body, args, held, turn.scope if way.has_scope else None)
+        scope = turn.scope if way.has_scope else None
+        job = turn.job = Job(body, args, held, scope)
         self.running[job] = began_s
         current_job.set(job)
         try:
             value = await way.run(job)
-            if turn.fate is not None:
-                self._came_late(turn, held, body)
-            elif value is None:
-                self._settler.complete(held, body.seq)
-            elif isinstance(value, OUTCOMES):
-                self._reporter.said(held, body, value)
-            else:
-                self._settler.complete_with(held, body.seq, encode_result(value))
+            self._returned(turn, held, body, value)
         except (trio.Cancelled, KeyboardInterrupt):
             raise
         except BaseExceptionGroup as group:
@@ -282,18 +333,22 @@ class QueueRun:
             self.permits.measured(ended_s - began_s)
         return ended_s
 
-    def _find_way(self, kind: str) -> Way | None:
-        handler = self._handlers.get(kind)
-        if handler is None:
-            return None
-        way = self._ways[kind] = way_of(handler, self._executors)
-        return way
+    def _returned(self, turn: Turn, held: Held, body: Body, value: Any) -> None:
+        """Raises InvalidInput for a result without JSON form."""
+        if turn.fate is not None:
+            self._came_late(turn, held, body)
+        elif value is None:
+            self._settler.complete(held, body.seq)
+        elif isinstance(value, OUTCOMES):
+            self._reporter.said(held, body, value)
+        else:
+            self._settler.complete_with(held, body.seq, encode_result(value))
 
     def _failed(self, turn: Turn, held: Held, body: Body, error: BaseException) -> None:
-        if turn.fate is None:
-            self._reporter.failed(held, body, error, self._policy_of(body))
-        else:
+        if turn.fate is not None:
             self._came_late(turn, held, body, error)
+        else:
+            self._reporter.failed(held, body, error, self.ways.policy_of(body))
 
     def _failed_in_group(
         self, turn: Turn, held: Held, body: Body, group: BaseExceptionGroup[BaseException]
@@ -313,20 +368,3 @@ class QueueRun:
         if turn.fate is Fate.ENDED:
             self._reporter.was_ended(held, body, turn.why)
         self._reporter.ended_late(held, body, error)
-
-    def _policy_of(self, body: Body) -> RetryPolicy:
-        handler = self._handlers.get(body.kind)
-        return DEFAULT_POLICY if handler is None else handler.policy
-
-    def _deadline_of(self, held: Held, body: Body) -> float:
-        """When the attempt ends, by trio's clock.
-
-        The claims row says it: the job's own deadline, else its queue's. A job that was enqueued
-        without its kind's deadline, from SQL for instance, has it too.
-        """
-        handler = self._handlers.get(body.kind)
-        if handler is None or not handler.deadline_s:
-            return held.deadline_s
-        if _EXTRA.decode(body.extra).deadline_s is not None:
-            return held.deadline_s
-        return min(held.deadline_s, held.taken_s + handler.deadline_s)

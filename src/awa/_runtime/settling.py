@@ -72,6 +72,12 @@ class Settler:
         if not self._armed:
             self._arm()
 
+    def complete_all(self, held: Held, seqs: list[int]) -> None:
+        """The handler of a batch returned nothing for these."""
+        self._completions.put_all(held, seqs)
+        if not self._armed:
+            self._arm()
+
     def complete_with(self, held: Held, seq: int, result: bytes) -> None:
         """The handler returned a value, given as JSON text."""
         self._completions.put_detail(held, Detail(seq, result))

@@ -10,7 +10,7 @@ from awa._runtime.limits import STALLED_HANDLERS_MAX
 if TYPE_CHECKING:
     from awa._runtime.reconnecting import Session
     from awa._runtime.running import QueueRun
-    from awa._runtime.turns import Turn
+    from awa._runtime.turns import BatchTurn, Turn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ def of_queue(
         why = "handlers that did not end when they were cancelled still run: nothing is claimed"
         return _stall_of(queue, [], seconds=0.0, why=why, curable=True)
     turns = queue.busy()
-    began = [queue.running[turn.job] for turn in turns if turn.job in queue.running]
+    began = queue.began_s()
     if not began or len(began) < queue.permits.workers:
         return None
     seconds = now_s - max(began)
@@ -69,7 +69,7 @@ def of_queue(
 
 
 def _stall_of(
-    queue: "QueueRun", turns: "list[Turn]", *, seconds: float, why: str, curable: bool
+    queue: "QueueRun", turns: "list[Turn | BatchTurn]", *, seconds: float, why: str, curable: bool
 ) -> Stall:
     shown = turns[:STALLED_HANDLERS_MAX]
     return Stall(
@@ -81,14 +81,16 @@ def _stall_of(
     )
 
 
-def _name(turn: "Turn") -> str:
+def _name(turn: "Turn | BatchTurn") -> str:
     job = turn.job
     return "" if job is None else f"job {job.id} attempt {job.attempt} ({job.kind})"
 
 
-def _where(queue: "QueueRun", turn: "Turn") -> tuple[str, ...]:
-    ident = None if turn.job is None else queue.threads.idents.get(turn.job)
-    return stacks.of_task(turn.task) if ident is None else stacks.of_thread(ident)
+def _where(queue: "QueueRun", turn: "Turn | BatchTurn") -> tuple[str, ...]:
+    ident = queue.threads.idents.get(id(turn.subject))
+    if ident is not None:
+        return stacks.of_thread(ident)
+    return () if turn.task is None else stacks.of_task(turn.task)
 
 
 def of_beats(*, age_s: float, stall_s: float, trouble: str) -> Stall | None:

@@ -1,7 +1,8 @@
 """Which attempt a runner runs just now, and what others did to it meanwhile."""
 
+from collections.abc import Collection, Iterator
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import trio
 
@@ -10,6 +11,10 @@ from awa._runtime.ledger import Held
 
 if TYPE_CHECKING:
     from awa.handler import Job
+
+
+Item: TypeAlias = tuple[Held, Body]
+"""A job in a worker's hands: its claims row, and what the database said of it."""
 
 
 class Fate(Enum):
@@ -40,6 +45,11 @@ class Turn:
         self.why = ""
         self.told_s = float("inf")
         """When the attempt was ended by somebody else, by trio's clock."""
+
+    @property
+    def subject(self) -> object:
+        """What the handler is called with."""
+        return self.job
 
     def begin(self, held: Held, body: Body, deadline_s: float) -> trio.CancelScope:
         """The first attempt in a new scope, which is returned."""
@@ -80,3 +90,96 @@ class Turn:
 def is_one_of(held: Held, body: Body, ended: EndedElsewhere) -> bool:
     """Whether an attempt is among those that somebody else ended."""
     return (held.token, held.part) == (ended.token, ended.part) and body.seq in ended.seqs
+
+
+class BatchTurn:
+    """Many jobs that one call of a handler runs, in a cancel scope of their own."""
+
+    __slots__ = (
+        "began_s",
+        "ended",
+        "fate",
+        "is_settled",
+        "items",
+        "jobs",
+        "scope",
+        "size",
+        "task",
+        "told_s",
+    )
+
+    def __init__(self, items: list[Item], deadline_s: float) -> None:
+        self.items = items
+        self.size = len(items)
+        """How many permits it holds, whatever becomes of its jobs meanwhile."""
+        self.jobs: list[Job[Any]] = []
+        """Of the items, in their order; empty before the handler's call."""
+        self.scope = trio.CancelScope(deadline=deadline_s)
+        self.ended: dict[int, str] = {}
+        """Items, by their place, that somebody else ended, and as what."""
+        self.is_settled = False
+        """Whether everything was said of the items that nobody else ended."""
+        self.fate: Fate | None = None
+        self.told_s = float("inf")
+        """When the last of them was ended by somebody else, by trio's clock."""
+        self.began_s = trio.current_time()
+        self.task: trio.lowlevel.Task | None = None
+
+    @property
+    def job(self) -> "Job[Any] | None":
+        """One of the jobs, to name the batch by."""
+        return self.jobs[0] if self.jobs else None
+
+    @property
+    def subject(self) -> object:
+        """What the handler is called with."""
+        return self.jobs
+
+    def open(self) -> Iterator[Item]:
+        """The items that nobody else ended."""
+        if not self.ended:
+            return iter(self.items)
+        return (item for place, item in enumerate(self.items) if place not in self.ended)
+
+    def drop(self, places: Collection[int]) -> None:
+        """Forget these items: all is said of them. Only before the handler's call."""
+        assert not self.jobs
+        self.items = [item for place, item in enumerate(self.items) if place not in places]
+
+    def take_ended(self) -> list[tuple[Item, str]]:
+        """The items that somebody else ended, each answered once."""
+        ended, self.ended = self.ended, {}
+        return [(self.items[place], why) for place, why in ended.items()]
+
+    def untold(self) -> Iterator[Item]:
+        """The items of which somebody else may still say that they ended."""
+        return iter(()) if self.is_over() else self.open()
+
+    def end_those(self, ended: EndedElsewhere) -> None:
+        """Mark what somebody else has ended; with none left the handler is cancelled."""
+        if self.is_over():
+            return
+        for place, item in enumerate(self.items):
+            if place not in self.ended and is_one_of(*item, ended):
+                self.ended[place] = ended.outcome
+                if self.jobs:
+                    self.jobs[place]._cancelled = True  # noqa: SLF001  # the runner's side of it
+        if len(self.ended) == len(self.items):
+            self.fate = Fate.ENDED
+            self.told_s = trio.current_time()
+            self.scope.cancel()
+
+    def tell(self) -> None:
+        """Raise the flag of every job."""
+        for job in self.jobs:
+            job._cancelled = True  # noqa: SLF001  # the runner's side of the handler's view
+
+    def is_over(self) -> bool:
+        """Whether nothing is left to be said of any item."""
+        return self.is_settled or self.fate is not None
+
+    def over_s(self) -> float:
+        """Since when it should have ended, or when it will have to, by trio's clock."""
+        if self.is_settled or self.fate is Fate.LEFT:
+            return float("inf")
+        return min(self.scope.deadline, self.told_s)

@@ -21,7 +21,7 @@ from awa._runtime.reconnecting import ANSWERS
 from awa._runtime.reporting import Reporter
 from awa._runtime.running import QueueRun
 from awa._runtime.settling import Settler
-from awa._runtime.turns import Turn, is_one_of
+from awa._runtime.turns import Item, Turn, is_one_of
 from awa._storage.calls import Call
 
 
@@ -142,10 +142,17 @@ class WatchedRun(QueueRun):
         for held, body in self.waiting:
             if is_one_of(held, body, ended):
                 self._was_told(held, body)
+        for held, body in self.batches.told_by(ended):
+            self._was_told(held, body)
         super().was_ended(ended)
 
     def _was_told(self, held: Held, body: Body) -> None:
         self._tell(events.Told(worker=self._worker, attempt=_receipt(held, body.seq)))
+
+    def batch_starts(self, items: Sequence[Item]) -> None:
+        """A batch of these begins."""
+        for held, body in items:
+            self._tell(events.Started(worker=self._worker, attempt=_receipt(held, body.seq)))
 
     async def _attempt(self, turn: Turn, held: Held, body: Body, began_s: float) -> float:
         self._tell(events.Started(worker=self._worker, attempt=_receipt(held, body.seq)))
@@ -177,6 +184,12 @@ class WatchedSettler(Settler):
         """The handler returned nothing."""
         self._ended(held, seq, Action.COMPLETE)
         super().complete(held, seq)
+
+    def complete_all(self, held: Held, seqs: list[int]) -> None:
+        """The handler of a batch returned nothing for these."""
+        for seq in seqs:
+            self._ended(held, seq, Action.COMPLETE)
+        super().complete_all(held, seqs)
 
     def complete_with(self, held: Held, seq: int, result: bytes) -> None:
         """The handler returned a value, given as JSON text."""

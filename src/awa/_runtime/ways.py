@@ -3,10 +3,24 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
+import msgspec
+
+from awa._core.entries import Body
+from awa._core.retrying import DEFAULT_POLICY, RetryPolicy
 from awa._runtime.executors import Run
-from awa._runtime.handlers import Executor, Handler
+from awa._runtime.handlers import Executor, Handler, Handlers
+from awa._runtime.ledger import Held
+
+
+class _Extra(msgspec.Struct):
+    """The part of `extra` that the worker reads itself. The rest, whatever it is, is skipped."""
+
+    deadline_s: float | None = None
+
+
+_EXTRA: Final = msgspec.json.Decoder(_Extra)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +32,40 @@ class Way:
     run: Callable[[Any], Awaitable[Any]]
     has_scope: bool
     """Whether a cancelled scope reaches the handler; otherwise it has only its job's flag."""
+
+
+class Ways(dict[str, Way]):
+    """The ways of one queue by kind, each made when its first job comes."""
+
+    def __init__(self, handlers: Handlers, executors: Mapping[Executor, Run]) -> None:
+        super().__init__()
+        self._handlers = handlers
+        self._executors = executors
+
+    def find(self, kind: str) -> Way | None:
+        """How jobs of this kind are run; None without a handler."""
+        found = self.get(kind)
+        if found is None and kind in self._handlers.by_kind:
+            found = self[kind] = way_of(self._handlers.by_kind[kind], self._executors)
+        return found
+
+    def policy_of(self, body: Body) -> RetryPolicy:
+        """What becomes of a failed attempt."""
+        handler = self._handlers.by_kind.get(body.kind)
+        return DEFAULT_POLICY if handler is None else handler.policy
+
+    def deadline_of(self, held: Held, body: Body) -> float:
+        """When the attempt ends, by trio's clock.
+
+        The claims row says it: the job's own deadline, else its queue's. A job that was enqueued
+        without its kind's deadline, from SQL for instance, has it too.
+        """
+        handler = self._handlers.by_kind.get(body.kind)
+        if handler is None or not handler.deadline_s:
+            return held.deadline_s
+        if _EXTRA.decode(body.extra).deadline_s is not None:
+            return held.deadline_s
+        return min(held.deadline_s, held.taken_s + handler.deadline_s)
 
 
 def way_of(handler: Handler, executors: Mapping[Executor, Run]) -> Way:
