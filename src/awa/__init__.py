@@ -5,6 +5,7 @@ from awa._client.bursts import WorkDone
 from awa._client.health import Health
 from awa._client.job_steps import JobDump, RunDump
 from awa._client.producing import JobHandle
+from awa._client.queues import QueueConfig
 from awa._client.transactions import Transaction
 from awa._client.vitals import Vitals, WorkerVitals
 from awa._core.copying import CopyAnswer
@@ -82,6 +83,7 @@ __all__ = [
     "LimitExceeded",
     "OutcomeUnknown",
     "ProcessDied",
+    "QueueConfig",
     "QueueFanout",
     "QueueHealth",
     "QueueStats",

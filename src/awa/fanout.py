@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, Self, TypedDict
 
-from awa._client.queues import QUEUES_MAX, WORKERS_MAX
+from awa._client.queues import QUEUES_MAX
 from awa._core.limits import QUEUE_LENGTH_MAX
 from awa._core.options import checked_int, checked_name, checked_ordering_key
 from awa._core.sharding import partition_of
+from awa._core.tuning import WORKERS_MAX
 from awa.errors import InvalidInput
 
 __all__ = ["KeyRoute", "QueueConfig", "QueueFanout", "QueueRoute"]

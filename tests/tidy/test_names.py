@@ -44,6 +44,7 @@ PUBLIC_NAMES: Final = [
     "LimitExceeded",
     "OutcomeUnknown",
     "ProcessDied",
+    "QueueConfig",
     "QueueFanout",
     "QueueHealth",
     "QueueStats",

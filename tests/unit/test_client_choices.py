@@ -75,6 +75,9 @@ def test_values_of_another_type_are_refused() -> None:
         [{"name": "email"}],
         [{"name": "email", "max_workers": 1, "typo": 2}],
         [(f"q{n}", 1) for n in range(501)],
+        [("email", None)],
+        [None],
+        None,
     ],
 )
 def test_a_bad_choice_of_queues_is_refused(queues: Any) -> None:
@@ -83,10 +86,11 @@ def test_a_bad_choice_of_queues_is_refused(queues: Any) -> None:
         checked_queues(queues)
 
 
-def test_queues_are_pairs_or_dictionaries() -> None:
-    """Guards both forms users know."""
-    chosen = checked_queues([("a", 2), {"name": "b", "max_workers": 3}])
-    assert (("a", 2), ("b", 3)) == chosen
+def test_queues_are_pairs_dictionaries_or_values() -> None:
+    """Guards all forms users know."""
+    third = awa.QueueConfig(name="c", max_workers=4)
+    chosen = checked_queues([("a", 2), {"name": "b", "max_workers": 3}, third])
+    assert (("a", 2), ("b", 3), ("c", 4)) == chosen.workers()
 
 
 @dataclass

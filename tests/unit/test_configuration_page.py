@@ -29,6 +29,7 @@ def test_every_knob_of_a_worker_is_on_the_page() -> None:
     """Guards finding a knob: the page has those of the worker, no more and no fewer."""
     assert set(WorkerOptions.__annotations__) == knobs_of("Worker")
     assert {field.name for field in fields(awa.Retention)} == knobs_of("Retention")
+    assert {field.name for field in fields(awa.QueueConfig)} == knobs_of("Queue of a worker")
 
 
 def test_every_knob_of_clients_kinds_jobs_and_queues_is_on_the_page() -> None:

@@ -51,7 +51,7 @@ def test_a_fanout_routes_keys_and_ordinals() -> None:
 def test_a_fanout_tells_a_worker_its_queues() -> None:
     """Guards the worker's side: `start` takes what it says."""
     configs = awa.QueueFanout("orders", 2).queue_configs(max_workers_per_partition=8)
-    assert (("orders", 8), ("orders__p1", 8)) == checked_queues(configs)
+    assert (("orders", 8), ("orders__p1", 8)) == checked_queues(configs).workers()
 
 
 def test_a_fanout_of_one_is_the_queue_itself() -> None:

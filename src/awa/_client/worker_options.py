@@ -1,15 +1,16 @@
 """What a worker may be told by keyword: one place for the client, the program and the commands."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import TypedDict
 
 from awa._client.health import checked_patience_s, checked_port
-from awa._client.queues import QueueChoice, checked_queues
+from awa._client.problems import Problems
+from awa._client.queues import QueueChoice, collected_queues
 from awa._core.options import checked_duration_s, checked_int
 from awa._runtime.limits import DEADLINE_GRACE_S, POLL_DEAF_S
 from awa._runtime.settings import DEFAULT_RETENTION, HEALTH_HOST, Retention, WorkerSettings
 from awa._version import VERSION
-from awa.errors import InvalidInput
 
 POLL_INTERVAL_MS = int(POLL_DEAF_S * 1000)
 TIMEOUT_MS_MAX = 86_400_000
@@ -18,6 +19,9 @@ TIMEOUT_MS_MAX = 86_400_000
 class WorkerOptions(TypedDict, total=False):
     """The keywords of `start`, `run_worker` and `awa worker`; each has a default."""
 
+    global_max_workers: int | None
+    """The queues share so many handlers, by their min_workers and weight; default: each queue has
+    max_workers of its own."""
     poll_interval_ms: int
     """How often an empty queue is asked for while the worker cannot be woken; default 200."""
     grace_s: float
@@ -44,23 +48,35 @@ def settings_of(
     direct_conninfo: str | None,
     schema: str,
 ) -> WorkerSettings:
-    """What a worker is told, checked. Raises InvalidInput."""
-    unknown = sorted(options.keys() - WorkerOptions.__annotations__.keys())
-    if unknown:
+    """What a worker is told, checked: one InvalidInput tells all that is wrong."""
+    problems = Problems()
+    for option in sorted(options.keys() - WorkerOptions.__annotations__.keys()):
         known = ", ".join(sorted(WorkerOptions.__annotations__))
-        raise InvalidInput(unknown[0], f"is no option of a worker; there are {known}")
+        problems.add(option, f"is no option of a worker; there are {known}")
+    pool = options.get("global_max_workers")
+    chosen = collected_queues(queues, pool, problems)
     poll_ms = options.get("poll_interval_ms", POLL_INTERVAL_MS)
-    return WorkerSettings(
+    poll_ms = problems.check(
+        partial(checked_int, "poll_interval_ms", poll_ms, low=1, high=TIMEOUT_MS_MAX), 1
+    )
+    grace_s = options.get("grace_s", DEADLINE_GRACE_S)
+    patience_s = options.get("handler_stall_s")
+    settings = WorkerSettings(
         conninfo=conninfo,
         direct_conninfo=direct_conninfo,
         schema=schema,
-        queues=checked_queues(queues),
+        queues=chosen.workers(),
+        tunings=chosen.tunings,
+        declared=chosen.declared,
+        global_max_workers=pool,
         version=VERSION,
-        poll_s=checked_int("poll_interval_ms", poll_ms, low=1, high=TIMEOUT_MS_MAX) / 1000,
-        grace_s=checked_duration_s("grace_s", options.get("grace_s", DEADLINE_GRACE_S)),
+        poll_s=poll_ms / 1000,
+        grace_s=problems.check(partial(checked_duration_s, "grace_s", grace_s), 0.0),
         lead=options.get("lead", True),
         retention=options.get("retention", DEFAULT_RETENTION),
         health_host=options.get("health_host", HEALTH_HOST),
-        health_port=checked_port(options.get("health_port")),
-        handler_stall_s=checked_patience_s(options.get("handler_stall_s")),
+        health_port=problems.check(partial(checked_port, options.get("health_port")), None),
+        handler_stall_s=problems.check(partial(checked_patience_s, patience_s), None),
     )
+    problems.tell()
+    return settings

@@ -18,6 +18,11 @@ class Rate:
     burst: int
 
 
+def default_burst(per_s: float) -> int:
+    """What a second brings."""
+    return max(1, math.ceil(per_s))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket:
     """Tokens there were at a time, by the caller's clock. A value: taking makes another one."""

@@ -27,6 +27,7 @@ from awa._runtime.settling import Settler
 from awa._runtime.signals import Signal
 from awa._runtime.sleeping import FlagsWanted, Sleeping
 from awa._runtime.statistics import Statistics
+from awa._runtime.tuning import Tuner
 from awa._storage.functions import Storage
 from awa._storage.tokens import draw_token
 from awa._storage.views import priorities
@@ -54,6 +55,7 @@ class Claimer:
         settler: Settler,
         clock: ServerClock,
         sleeping: Sleeping,
+        tuner: Tuner,
         statistics: Statistics,
         changed: Signal,
         jobs_max: int | None = None,
@@ -67,6 +69,7 @@ class Claimer:
         self._settler = settler
         self._clock = clock
         self._sleeping = sleeping
+        self._tuner = tuner
         self._statistics = statistics
         self._priorities: dict[int, int] = {}
         self._changed = changed
@@ -76,6 +79,8 @@ class Claimer:
         """How often a claim gets something that nobody announced, a mean of the recent ones."""
         self._slots: tuple[int, ...] = ()
         """Where the last claim found something; the next one will, too, unless the ring turns."""
+        for name, asleep in sleeping.queues.items():
+            asleep.poll_s = tuner.poll_s(name)
         self.listener: Listener | None = None
         self.found_empty: Final[dict[str, int]] = {}
         """The last claim call that found nothing in this queue."""
@@ -95,7 +100,7 @@ class Claimer:
                 wanted = self._sleeping.ask_flags(now_s)
                 if wanted is not None:
                     self._raise_flags(wanted)
-                asks = self._asks(self._sleeping.to_claim(now_s))
+                asks = self._asks(now_s)
                 if asks:
                     await self._claim(asks)
                 else:
@@ -132,16 +137,25 @@ class Claimer:
 
     # The database ----------------------------------------------------------------------------
 
-    def _asks(self, names: Sequence[str]) -> list[Ask]:
-        left = self._jobs_max - self._statistics.claimed
-        limits: dict[str, int] = {}
-        for name in names:
-            limits[name] = min(self._queues[name].limit(), left)
-            left -= limits[name]
+    def _asks(self, now_s: float) -> list[Ask]:
+        self._tuner.share(self._queues, self._sleeping.contending(now_s), now_s)
+        names = self._sleeping.to_claim(now_s)
+        rooms = {name: self._tuner.room(self._queues[name], now_s) for name in names}
+        limits = self._within_jobs_max({name: room.jobs for name, room in rooms.items()})
         none = [name for name, limit in limits.items() if limit == 0]
         if none:
             self._hand_over_sleep(none)
+        for name in none:
+            self._sleeping.pause(name, rooms[name].not_before_s)
         return [Ask(queue=name, limit=limit) for name, limit in share_out(limits).items()]
+
+    def _within_jobs_max(self, limits: Mapping[str, int]) -> dict[str, int]:
+        left = self._jobs_max - self._statistics.claimed
+        within: dict[str, int] = {}
+        for name, limit in limits.items():
+            within[name] = min(limit, left)
+            left -= within[name]
+        return within
 
     async def _claim(self, asks: Sequence[Ask]) -> None:
         call, token = self._ledger.start_call(), draw_token()
@@ -215,6 +229,7 @@ class Claimer:
     def _hold(self, call: int, token: int, row: ClaimRow, now_s: float) -> Held:
         jobs = len(row.seqs)
         self._queues[row.queue].permits.took(jobs)
+        self._tuner.took(row.queue, jobs, now_s)
         return Held(
             queue=row.queue,
             priority=self._priorities[row.lane],

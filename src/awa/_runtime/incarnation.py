@@ -38,6 +38,7 @@ from awa._runtime.signals import Signal
 from awa._runtime.sleeping import Sleeping
 from awa._runtime.stalls import Stall
 from awa._runtime.statistics import Statistics
+from awa._runtime.tuning import Tuner
 from awa._runtime.watchdog import Watchdog
 from awa._storage.functions import Storage
 from awa.errors import UnknownWorker
@@ -92,7 +93,8 @@ class Incarnation:
         self._claiming: trio.CancelScope | None = None
         self._running: trio.CancelScope | None = None
         self._settling: trio.CancelScope | None = None
-        self._permits = {name: Permits(workers=workers) for name, workers in settings.queues}
+        self._permits = {name: Permits(workers=0) for name, _ in settings.queues}
+        self._tuner = Tuner(settings, self._permits)
         self.gone = False
         # Nothing in a claim is a user's: whatever else is said of it, it is asked again.
         self.claims: Final = self._session("claim", final=(UnknownWorker,))
@@ -117,6 +119,7 @@ class Incarnation:
             settler=self.settler,
             clock=self._clock,
             sleeping=Sleeping.of(self._permits, poll_s=settings.poll_s),
+            tuner=self._tuner,
             statistics=statistics,
             changed=self._changed,
             jobs_max=settings.jobs_max,

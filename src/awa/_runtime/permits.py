@@ -25,12 +25,14 @@ class Permits:
 
     `workers`: handlers that may run at once. `held`: jobs claimed whose outcome is not durable.
     `mean_s`: the recent duration of a handler. `ahead_max`: jobs that may be claimed ahead.
+    `batch_max`: jobs asked for at once.
     """
 
     workers: int
     held: int = 0
     mean_s: float | None = None
     ahead_max: int = PREFETCH_JOBS_MAX
+    batch_max: int = CLAIM_BATCH_MAX
 
     def took(self, jobs: int) -> None:
         """So many jobs were claimed."""
@@ -65,7 +67,9 @@ class Permits:
             workers=self.workers, mean_s=self.mean_s, oldest_running_s=oldest_running_s
         )
         prefetch = min(prefetch, self.ahead_max)
-        return claim_limit(workers=self.workers, prefetch=prefetch, held=self.held)
+        return claim_limit(
+            workers=self.workers, prefetch=prefetch, held=self.held, batch_max=self.batch_max
+        )
 
 
 def prefetch_limit(*, workers: int, mean_s: float | None, oldest_running_s: float) -> int:
@@ -79,17 +83,17 @@ def prefetch_limit(*, workers: int, mean_s: float | None, oldest_running_s: floa
     return min(jobs, PREFETCH_JOBS_MAX)
 
 
-def claim_limit(*, workers: int, prefetch: int, held: int) -> int:
+def claim_limit(*, workers: int, prefetch: int, held: int, batch_max: int = CLAIM_BATCH_MAX) -> int:
     """How many jobs to ask for with so many held.
 
     Short jobs are worth waiting for a batch: a claim costs the same for 1 and for 1,000.
     """
     free = workers + prefetch - held
-    batch = min(workers + prefetch, CLAIM_BATCH_MAX)
+    batch = min(workers + prefetch, batch_max)
     worthwhile = batch // 2 if prefetch > 0 else 1
     if free < max(1, worthwhile):
         return 0
-    return min(free, CLAIM_BATCH_MAX)
+    return min(free, batch_max)
 
 
 def share_out(limits: dict[str, int]) -> dict[str, int]:

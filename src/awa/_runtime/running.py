@@ -17,6 +17,7 @@ import trio
 
 from awa._core.entries import Body, EndedElsewhere
 from awa._core.outcomes import OUTCOMES
+from awa._core.tuning import WORKERS_MAX
 from awa._runtime.attempts import Threads, current_job
 from awa._runtime.batching import Batches
 from awa._runtime.equipment import Equipment
@@ -50,7 +51,7 @@ class QueueRun:
         self.waiting: Final[deque[tuple[Held, Body]]] = deque()
         self.running: Final[dict[Job[Any], float]] = {}
         """When each running attempt began, by trio's clock; the oldest comes first."""
-        self.threads: Final = Threads(permits.workers, grace_s=grace_s, on_back=settler.has_room)
+        self.threads: Final = Threads(WORKERS_MAX, grace_s=grace_s, on_back=settler.has_room)
         self.busy_runners = 0
         """Runners with an attempt under way; how many there may be changes."""
         self.left_behind = 0

@@ -2,12 +2,14 @@
 
 import os
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 from awa._core import limits
 from awa._core.entries import WorkerInfo
 from awa._core.options import checked_duration_s, checked_int
+from awa._core.tuning import Tuning
 from awa._core.watching import Patience
 from awa._runtime.limits import (
     BUSY_STALL_S,
@@ -63,7 +65,14 @@ class WorkerSettings:
     conninfo: str
     schema: str
     queues: tuple[tuple[str, int], ...]
+    """Each with the handlers that may run at once, at the most."""
     version: str
+    tunings: Mapping[str, Tuning] = field(default_factory=dict)
+    """What else was said of a queue."""
+    global_max_workers: int | None = None
+    """The queues share so many handlers; None: each has its own."""
+    declared: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    """What is stored with a queue when the worker starts."""
     direct_conninfo: str | None = None
     """Where to listen and to lead, if `conninfo` is a pooler's."""
     name: str = field(default_factory=lambda: f"{platform.node()}:{os.getpid()}")
@@ -110,6 +119,10 @@ class WorkerSettings:
             poll_only=poll_only,
             role=self.role,
         )
+
+    def tuning_of(self, queue: str) -> Tuning:
+        """What the worker holds to in one of its queues."""
+        return self.tunings.get(queue) or Tuning(max_workers=dict(self.queues)[queue])
 
     def look_s(self, *, calm: bool) -> float:
         """How often the leader looks at all workers; `calm` while none is absent."""

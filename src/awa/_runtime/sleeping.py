@@ -79,6 +79,8 @@ class Phase(Enum):
 
 @dataclass(slots=True)
 class _Queue:
+    poll_s: float
+    """How often it is asked for while there is no listener."""
     phase: Phase = Phase.AWAKE
     not_before_s: float = 0.0
     """The next claim is not before this time (AWAKE after busy, POLLING, QUIET)."""
@@ -91,6 +93,10 @@ class _Queue:
     told: bool = False
     """Notified since the last claim began: what that claim does not show may be there."""
     jobs: _Pace = field(default_factory=_Pace)
+
+    def is_busy(self) -> bool:
+        """Whether the last claims could not see all that there is."""
+        return self.phase is Phase.AWAKE and self.tries > 0
 
     def lingers(self, now_s: float, look_s: float) -> bool:
         """Whether the next job should come so soon that sleeping is not worth it."""
@@ -119,7 +125,6 @@ class Sleeping:
     """The phases of a worker's queues, and the flags it holds."""
 
     queues: dict[str, _Queue]
-    poll_s: float
     listening: bool = False
     flags: set[str] = field(default_factory=set)
     asking: bool = False
@@ -136,7 +141,7 @@ class Sleeping:
     @classmethod
     def of(cls, names: Iterable[str], *, poll_s: float) -> "Sleeping":
         """All queues awake, no listener yet."""
-        return cls(queues={name: _Queue() for name in names}, poll_s=poll_s)
+        return cls(queues={name: _Queue(poll_s=poll_s) for name in names})
 
     # What to do ------------------------------------------------------------------------------
 
@@ -147,6 +152,17 @@ class Sleeping:
             for name, queue in self.queues.items()
             if self._claimable(name) and queue.not_before_s <= now_s
         ]
+
+    def contending(self, now_s: float) -> set[str]:
+        """The queues that may have work: those to claim from, and those somebody is busy with."""
+        busy = {name for name, queue in self.queues.items() if queue.is_busy()}
+        return busy.union(self.to_claim(now_s))
+
+    def pause(self, name: str, until_s: float) -> None:
+        """This queue has work, perhaps, but is not to be claimed from before that time."""
+        queue = self.queues[name]
+        assert queue.phase is Phase.AWAKE, "who is awake cannot be the one that is notified"
+        queue.not_before_s = max(queue.not_before_s, until_s)
 
     def next_s(self, now_s: float) -> float:
         """When something more becomes due by itself; infinite when nothing does.
@@ -293,7 +309,7 @@ class Sleeping:
             queue.settled = False
             if queue.phase is not Phase.AWAKE:
                 queue.phase = Phase.POLLING
-                queue.not_before_s = now_s + self.poll_s
+                queue.not_before_s = now_s + queue.poll_s
 
     def _rouse(self, names: Sequence[str]) -> bool:
         """There is something to do for these queues; says whether the flags have to be given up."""
@@ -343,7 +359,7 @@ class Sleeping:
         queue = self.queues[name]
         if not self.listening:
             queue.phase = Phase.POLLING
-            queue.not_before_s = now_s + self.poll_s
+            queue.not_before_s = now_s + queue.poll_s
         elif queue.phase is Phase.AWAKE and queue.lingers(now_s, self.look_s):
             queue.not_before_s = now_s + LINGER_LOOKS * self.look_s
         elif queue.phase is not Phase.LOOKING and not self._stands(name):

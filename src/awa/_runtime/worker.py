@@ -214,6 +214,9 @@ class Worker:
             routes.require_a_use(self._settings)
         for queue, _ in self._settings.queues:
             await session.ask(self._storage.ensure_lane(queue))
+            declared = self._settings.declared.get(queue)
+            if declared:
+                await session.ask(self._storage.configure_queue(queue, declared))
         info = self._settings.info(poll_only=routes.poll_only)
         await session.ask(self._storage.worker_start(worker, info))
         await session.ask(self._storage.tell_leader())

@@ -5,16 +5,18 @@ import logging
 import os
 import sys
 import traceback
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import click
+import msgspec
 import trio
 from click.core import ParameterSource
 
 from awa._client.health import PORT_MAX
 from awa._client.holding import SHUTDOWN_TIMEOUT_MS
-from awa._client.queues import QueueChoice, checked_queues
+from awa._client.queues import QueueChoice, QueueConfig, checked_queues
 from awa._client.worker_options import POLL_INTERVAL_MS
 from awa._client.working import work
 from awa._runtime.limits import DEADLINE_GRACE_S
@@ -39,8 +41,9 @@ HURRIED = 1
     "--queue",
     "queues",
     multiple=True,
-    metavar="NAME[=WORKERS]",
-    help="Work on this queue; may be repeated. Default: the queues of the handlers.",
+    metavar="NAME[=WORKERS] | JSON",
+    help="Work on this queue; may be repeated. Default: the queues of the handlers. JSON: an object"
+    ' of the fields of awa.QueueConfig, as {"name": "email", "weight": 3}.',
 )
 @click.option(
     "--max-workers",
@@ -48,6 +51,11 @@ HURRIED = 1
     default=MAX_WORKERS_DEFAULT,
     show_default=True,
     help="Handlers of one queue that may run at once, where --queue does not say it.",
+)
+@click.option(
+    "--global-max-workers",
+    type=click.IntRange(1),
+    help="The queues share so many handlers, by their min_workers and weight.",
 )
 @click.option(
     "--timeout-ms",
@@ -143,31 +151,48 @@ def worker(
     configure_logs(log_format=log_format, level=log_level)
     client = load_client(target)
     _check_place(place, client)
-    chosen = checked_queues(chosen_queues(queues, client.handled_queues(), max_workers))
+    shares = options["global_max_workers"] is not None
+    own_workers = None if shares else max_workers
+    chosen = chosen_queues(queues, client.handled_queues(), own_workers)
+    # What is wrong is told before a server is started, or asked.
+    checked = checked_queues(chosen, global_max_workers=options["global_max_workers"])
     retention = Retention(
         completed_s=keep_completed_s, finals_s=keep_failed_s, dead_letters_s=keep_dead_letters_s
     )
     # The other options are those of `work`, by their names.
-    if trio.run(partial(_work, client, chosen, retention=retention, **options)):
+    if trio.run(partial(_work, client, chosen, checked.workers(), retention=retention, **options)):
         sys.exit(HURRIED)
 
 
 def chosen_queues(
-    given: tuple[str, ...], handled: tuple[str, ...], max_workers: int
+    given: tuple[str, ...], handled: tuple[str, ...], max_workers: int | None
 ) -> list[QueueChoice]:
-    """The queues of the command line, else those of the handlers. Raises InvalidInput."""
+    """The queues of the command line, else those of the handlers. Raises InvalidInput.
+
+    `max_workers`: of a queue that does not say it; None where the queues share handlers.
+    """
     if not given and not handled:
         raise ConfigurationError("the client has no handlers; register one, or give --queue NAME")
     chosen: list[QueueChoice] = []
     for text in given or handled:
         name, equals, workers = text.rpartition("=") if given else (text, "", "")
-        if not equals:
-            chosen.append((text, max_workers))
+        if given and text.startswith("{"):
+            chosen.append(_queue_of_json(text))
+        elif not equals:
+            chosen.append(QueueConfig(name=text, max_workers=max_workers))
         elif workers.isdecimal():
             chosen.append((name, int(workers)))
         else:
             raise InvalidInput("queue", f"{text!r} is not NAME or NAME=WORKERS")
     return chosen
+
+
+def _queue_of_json(text: str) -> QueueChoice:
+    try:
+        found: QueueChoice = msgspec.json.decode(text, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise InvalidInput("queue", f"{text!r} is no JSON object: {error}") from error
+    return found
 
 
 def load_client(target: str) -> AsyncClient:
@@ -218,7 +243,8 @@ def _check_place(place: Place, client: AsyncClient) -> None:
 
 async def _work(
     client: AsyncClient,
-    queues: tuple[tuple[str, int], ...],
+    queues: Sequence[QueueChoice],
+    workers: Sequence[tuple[str, int]],
     **options: Any,
 ) -> bool:
     async with client:
@@ -226,11 +252,11 @@ async def _work(
             client,
             queues,
             **options,
-            started=partial(_banner, client, queues),
+            started=partial(_banner, client, workers),
         )
 
 
-async def _banner(client: AsyncClient, queues: tuple[tuple[str, int], ...]) -> None:
+async def _banner(client: AsyncClient, queues: Sequence[tuple[str, int]]) -> None:
     server, database = await client.server_facts()
     named = ", ".join(f"{name}={workers}" for name, workers in queues)
     _log.info(
