@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import awa
+from awa._client.worker_options import WorkerOptions, settings_of
 from awa._client.working import work
 from awa.cli.worker import worker
 
@@ -31,14 +32,16 @@ def test_every_way_to_start_a_worker_takes_the_same_options() -> None:
 
 def test_the_command_offers_every_option_with_the_same_default() -> None:
     """Guards `awa worker`: what programs can say, the command line can."""
-    options = options_of(awa.AsyncClient.start)
+    settings = settings_of([("q", 1)], {}, conninfo="", direct_conninfo=None, schema="awa")
     defaults = {parameter.name: parameter.default for parameter in worker.params}
-    retention = options.pop("retention")
-    assert retention.completed_s == defaults["keep_completed_s"]
-    assert retention.finals_s == defaults["keep_failed_s"]
-    assert retention.dead_letters_s == defaults["keep_dead_letters_s"]
-    assert options.keys() <= defaults.keys()
-    for name, value in options.items():
+    assert settings.retention.completed_s == defaults["keep_completed_s"]
+    assert settings.retention.finals_s == defaults["keep_failed_s"]
+    assert settings.retention.dead_letters_s == defaults["keep_dead_letters_s"]
+    assert settings.poll_s * 1000 == defaults["poll_interval_ms"]
+    options = WorkerOptions.__annotations__.keys() - {"retention"}
+    assert options <= defaults.keys()
+    for name in options - {"poll_interval_ms"}:
+        value = getattr(settings, name)
         assert value is None or value == defaults[name]
 
 

@@ -104,7 +104,7 @@ class Tuner:
         # What was owed to a queue without work is not saved up for it.
         behind = max(-BEHIND_MAX, min(behind, BEHIND_MAX)) if contends else 0.0
         self._behind[name] = behind
-        wanted = tuning.max_workers if contends else busy + len(queue.waiting)
+        wanted = tuning.max_workers if contends else busy + queue.jobs_waiting()
         return Demand(
             guaranteed=tuning.guaranteed,
             weight=tuning.weight,
