@@ -7,6 +7,8 @@ import trio
 
 import awa
 
+BUSY = 2
+
 
 @dataclass
 class Invoice:
@@ -22,7 +24,7 @@ async def main() -> None:
 
         @client.task(Invoice, queue="invoices", backoff=[0.1])
         async def send(job: awa.Job[Invoice]) -> None:
-            if job.args.number == 2 and job.attempt == 1:
+            if job.args.number == BUSY and job.attempt == 1:
                 raise OSError("the mail server is busy")
 
         await client.insert_many([Invoice(number) for number in (1, 2, 3)])

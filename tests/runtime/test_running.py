@@ -10,10 +10,11 @@ import pytest
 import trio
 
 import awa
-from awa._runtime import alike, reporting
+from awa._client.vitals import vitals_problems
+from awa._runtime import alike
 from awa._runtime.limits import FAILURES_TOLD
 from tests.fix_database import NewSession
-from tests.workers import Number, health_of, until, until_state
+from tests.workers import Number, health_of, until, until_found, until_state
 
 
 async def test_an_async_handler_gets_typed_arguments_and_its_result_is_stored(
@@ -206,19 +207,36 @@ async def test_a_kind_without_handler_waits_for_one_and_shows_in_health(
     assert 1 == len([record for record in told if record.levelno == logging.WARNING])
 
 
-async def test_made_up_kinds_are_told_up_to_a_bound(
-    database: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Guards memory and logs: any producer may make up kinds without end."""
-    monkeypatch.setattr(reporting, "UNKNOWN_KINDS_MAX", 2)
-    async with awa.AsyncClient(database) as client:
+async def test_a_kind_that_no_worker_can_run_shows_until_one_can(database: str) -> None:
+    """Guards deployments: whoever looks at queues or health sees it, and sees when it is over."""
+
+    async def kinds() -> tuple[str, ...]:
+        (queue,) = await client.queue_stats()
+        return queue.unknown_kinds
+
+    async def shown() -> bool:
+        return await kinds() == ("number",)
+
+    async with awa.AsyncClient(database) as client, awa.AsyncClient(database) as newer:
+
+        @newer.task(Number, queue="q")
+        async def handle(job: awa.Job[Number]) -> None:
+            pass
+
         await client.start([("q", 2)])
-        for number in range(4):
-            await client.insert({}, kind=f"made_up_{number}", queue="q")
-        await until(lambda: health_of(client).snoozed == 4)
-        assert 2 == len((await client.health_check()).problems)
-    told = [record for record in caplog.records if "no capable worker" in record.message]
-    assert 2 == len([record for record in told if record.levelno == logging.WARNING])
+        job = await client.insert(Number(1), queue="q")
+        await until_found(shown)
+        vitals = await client.vitals()
+        assert [("q", "number", 1, 1)] == [
+            (one.queue, one.kind, one.workers, one.times) for one in vitals.unknown_kinds
+        ]
+        (problem,) = vitals_problems(vitals)
+        assert "no capable worker: kind 'number' in queue 'q'" in problem
+        await newer.start([("q", 2)])
+        assert () == await kinds()
+        await client.shutdown()
+        await newer.retry(job.id)
+        await until_state(newer, job.id, "completed")
 
 
 @pytest.mark.parametrize("value", ["\0", {1, "\0"}, object(), "x" * (1024 * 1024)])

@@ -34,6 +34,7 @@ WORKING: tuple[LiteralString, ...] = (
     "select awa.snooze(9, 1, '{}', '{}', '{}', '{}', '{}')",
     "select awa.fail(9, 1, '{}', '{}', '{}', '{}')",
     "select awa.ended_elsewhere(9, '{}')",
+    "select awa.tell_unknown(9, '[]')",
     "select awa.worker_stop(9)",
 )
 LEADING: tuple[LiteralString, ...] = (
@@ -74,6 +75,7 @@ LOOKING: tuple[LiteralString, ...] = (
     "select awa.attempts_of('{1}')",
     "select awa.key_holder('')",
     "select awa.storage_status()",
+    "select awa.unknown_kinds()",
     "select * from awa.jobs",
     "select * from awa.dead_letters",
     "select * from awa.acts",

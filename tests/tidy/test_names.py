@@ -63,6 +63,7 @@ PUBLIC_NAMES: Final = [
     "Transaction",
     "UniqueConflict",
     "UniqueOpts",
+    "UnknownKind",
     "UnknownWorker",
     "Vitals",
     "WorkDone",

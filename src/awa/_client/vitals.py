@@ -13,6 +13,7 @@ from awa._storage.install import require_version
 
 if TYPE_CHECKING:
     from awa._client.steps import Steps
+    from awa._core.entries import UnknownKind
     from awa._storage.functions import Storage
 
 PROMOTE_LAG_MAX_S: Final = 10.0
@@ -35,6 +36,8 @@ class WorkerVitals:
     poll_only: bool
     """It goes through a pooler in transaction mode: without that lock, and never woken."""
     leads: bool
+    role: str
+    """all; dispatch: it never leads; maintenance: it only leads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +56,8 @@ class Vitals:
     """For how long the deferred job that is due longest has been due; 0 when none is."""
     hidden: tuple[str, ...]
     """Fields that are None because only the schema's owner may know them, and this role is not."""
+    unknown_kinds: tuple[UnknownKind, ...]
+    """Kinds that workers meet and none of them has a handler for: no capable worker."""
 
 
 def vitals_steps(storage: Storage) -> Steps[Vitals]:
@@ -63,6 +68,7 @@ def vitals_steps(storage: Storage) -> Steps[Vitals]:
     ages = vitals.no_ages()
     if lags.may_look:
         ages = yield from ask(vitals.ages(schema=storage.schema))
+    unknown = yield from ask(vitals.unknown_kinds(schema=storage.schema))
     workers = tuple(_worker(one) for one in status["workers"])
     return Vitals(
         workers=workers,
@@ -73,6 +79,7 @@ def vitals_steps(storage: Storage) -> Steps[Vitals]:
         oldest_available_s=ages.oldest_available_s,
         promote_lag_s=lags.promote_lag_s,
         hidden=() if lags.may_look else OWNERS,
+        unknown_kinds=unknown,
     )
 
 
@@ -90,6 +97,10 @@ def vitals_problems(found: Vitals, *, waiting_max_s: float | None = None) -> lis
     ]
     if found.promote_lag_s > PROMOTE_LAG_MAX_S:
         problems.append(f"a job has been due for {found.promote_lag_s:.0f} s and is not promoted")
+    problems += [
+        f"no capable worker: kind {one.kind!r} in queue {one.queue!r} was put off {one.times} times"
+        for one in found.unknown_kinds
+    ]
     waits_s = found.oldest_available_s
     if waiting_max_s is not None and "oldest_available_s" in found.hidden:
         problems.append("how long a job waits is not known: it needs the rights of the owner")
@@ -113,4 +124,5 @@ def _worker(row: dict[str, Any]) -> WorkerVitals:
         alive=row["alive"],
         poll_only=row["poll_only"],
         leads=row["leads"],
+        role=row["role"],
     )

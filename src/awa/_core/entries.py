@@ -153,6 +153,20 @@ class WorkerInfo:
     """No session of its lasts: it holds no liveness lock, and is judged by its beats alone."""
     role: str = "all"
     """all; dispatch: it never leads; maintenance: it only leads."""
+    kinds: tuple[str, ...] = ()
+    """What it has handlers for when it starts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnknownKind:
+    """A kind that workers meet in a queue and have no handler for: no capable worker."""
+
+    queue: str
+    kind: str
+    workers: int
+    """How many workers say so."""
+    times: int
+    """How often a job of it was put off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -93,7 +93,7 @@ class WorkerHealth:
             leading=life is not None and life.leads,
             queues={} if life is None else _queues(life),
             unsettled=0 if life is None else life.settler.unsettled(),
-            unknown_kinds=() if life is None else tuple(sorted(life.reporter.unknown_kinds)),
+            unknown_kinds=counts.unknown.kinds(),
             claimed=counts.claimed,
             completed=counts.completed,
             retried=counts.retried,

@@ -25,6 +25,7 @@ from awa._runtime.limits import (
     PATROL_INTERVAL_S,
     PREFETCH_WAIT_MAX_S,
     THREAD_GRACE_S,
+    UNKNOWN_KINDS_LOOK_S,
 )
 from awa._runtime.listening import Listener, listen_calls
 from awa._runtime.permits import Permits
@@ -168,6 +169,7 @@ class Incarnation:
                 services.start_soon(self._leader.run)
             services.start_soon(self._watch_deadline)
             services.start_soon(self._patrol)
+            services.start_soon(self._tell_unknown)
             services.start_soon(self._endings().run)
             async with trio.open_nursery() as settling:
                 settling.start_soon(self.settler.run)
@@ -321,6 +323,22 @@ class Incarnation:
                 queue.patrol()
                 if queue.waiting and queue.waiting[0][0].taken_s < late_s:
                     queue.give_back_waiting()
+
+    async def _tell_unknown(self) -> None:
+        """Let the database know which kinds are met here and cannot be run."""
+        unknown = self._statistics.unknown
+        while True:
+            await trio.sleep(UNKNOWN_KINDS_LOOK_S)
+            kinds = unknown.news(trio.current_time())
+            if kinds is None or not self.listener.is_up:
+                continue
+            call = self._storage.tell_unknown(self._worker, kinds)
+            try:
+                await self.listener.ask(call, optional=True)
+            except Exception as error:  # noqa: BLE001  # whatever it is, it is told later
+                _log.debug("the database was not told of unknown kinds: %s", error)
+            else:
+                unknown.told(kinds)
 
     async def _leave(self) -> None:
         """Name no call as open any more, and take leave."""

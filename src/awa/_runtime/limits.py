@@ -206,7 +206,18 @@ RECONNECT_MAX_S: Final = 5.0
 """Pauses between attempts to reach the server."""
 
 UNKNOWN_KIND_SNOOZE_S: Final = 5.0
-"""A job of a kind without a handler here waits so long before it is offered again."""
+UNKNOWN_KIND_SNOOZE_MAX_S: Final = 300.0
+"""A job of a kind without a handler here waits so long before it is offered again: twice as long
+each time, up to this."""
+
+UNKNOWN_KIND_TOLD_S: Final = 60.0
+"""Such a kind has a log record this often, as long as it is met,"""
+
+UNKNOWN_KIND_SHOWN_S: Final = 2 * UNKNOWN_KIND_SNOOZE_MAX_S
+"""... and is shown for so long after it was met last."""
+
+UNKNOWN_KINDS_LOOK_S: Final = 1.0
+"""How often is looked whether the database is to be told of such kinds."""
 
 UNKNOWN_KINDS_MAX: Final = 100
 """Kinds without a handler that are remembered, told and shown; any producer may make up more."""

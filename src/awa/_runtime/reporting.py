@@ -3,6 +3,8 @@
 import logging
 from typing import Any, Final, assert_never
 
+import trio
+
 from awa._core.entries import Body
 from awa._core.failures import DEADLINE_EXCEEDED, Failure, cut_text, failure_of, handlers_part
 from awa._core.outcomes import Cancel, Completed, Outcome, RetryAfter, Snooze
@@ -10,10 +12,10 @@ from awa._core.retrying import RetryPolicy
 from awa._runtime.alike import Alike, Span
 from awa._runtime.handlers import encode_result
 from awa._runtime.ledger import Held
-from awa._runtime.limits import UNKNOWN_KIND_SNOOZE_S, UNKNOWN_KINDS_MAX
 from awa._runtime.outbox import Detail
 from awa._runtime.settling import Settler
 from awa._runtime.statistics import Statistics
+from awa._runtime.unknown import unknown_delay_s
 
 _log: Final = logging.getLogger("awa.worker")
 
@@ -25,8 +27,6 @@ class Reporter:
         self._settler = settler
         self._statistics = statistics
         self._alike = Alike()
-        self.unknown_kinds: Final[set[str]] = set()
-        """Kinds that were claimed and have no handler here, the first ones: no capable worker."""
 
     def said(self, held: Held, body: Body, outcome: Outcome) -> None:
         """The handler answered an outcome. Raises InvalidInput for a result without JSON form."""
@@ -81,18 +81,18 @@ class Reporter:
 
     def no_handler(self, held: Held, body: Body) -> None:
         """No handler for this kind: another worker may have one, so the job waits for it."""
-        self._settler.snooze(held, body.seq, UNKNOWN_KIND_SNOOZE_S)
-        new = body.kind not in self.unknown_kinds and len(self.unknown_kinds) < UNKNOWN_KINDS_MAX
-        if new:
-            self.unknown_kinds.add(body.kind)
+        delay_s = unknown_delay_s(run_lease=body.run_lease, attempt=body.attempt)
+        self._settler.snooze(held, body.seq, delay_s)
+        jobs = self._statistics.unknown.met(held.queue, body.kind, trio.current_time())
         _log.log(
-            logging.WARNING if new else logging.DEBUG,
+            logging.WARNING if jobs else logging.DEBUG,
             "no capable worker: kind %r in queue %r has no handler here; job %d is offered again"
-            " after %g s",
+            " after %g s%s",
             body.kind,
             held.queue,
             body.job_id,
-            UNKNOWN_KIND_SNOOZE_S,
+            delay_s,
+            f", one of {jobs} since it was last told" if jobs > 1 else "",
             extra=fields_of(held, body),
         )
 

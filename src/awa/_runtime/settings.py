@@ -108,7 +108,7 @@ class WorkerSettings:
             return "maintenance"
         return "all" if self.lead else "dispatch"
 
-    def info(self, *, poll_only: bool = False) -> WorkerInfo:
+    def info(self, *, poll_only: bool = False, kinds: tuple[str, ...] = ()) -> WorkerInfo:
         """How the worker introduces itself."""
         return WorkerInfo(
             name=self.name,
@@ -118,6 +118,7 @@ class WorkerSettings:
             version=self.version,
             poll_only=poll_only,
             role=self.role,
+            kinds=kinds,
         )
 
     def tuning_of(self, queue: str) -> Tuning:

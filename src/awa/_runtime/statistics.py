@@ -1,10 +1,11 @@
 """Counts of what a worker did, for its health report and its last log line."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import assert_never
 
 from awa._core.entries import Answer
 from awa._runtime.outbox import Action
+from awa._runtime.unknown import UnknownKinds
 
 
 @dataclass(slots=True)
@@ -28,6 +29,8 @@ class Statistics:
     ended_elsewhere: int = 0
     """Attempts that were cancelled here because somebody else had ended them."""
     beats: int = 0
+    unknown: UnknownKinds = field(default_factory=UnknownKinds)
+    """Kinds that were claimed and have no handler here."""
 
     def settled(self, action: Action, answer: Answer, jobs: int) -> None:
         """So many outcomes became durable."""

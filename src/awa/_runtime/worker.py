@@ -217,7 +217,9 @@ class Worker:
             declared = self._settings.declared.get(queue)
             if declared:
                 await session.ask(self._storage.configure_queue(queue, declared))
-        info = self._settings.info(poll_only=routes.poll_only)
+        kinds = tuple(sorted(self._handlers.by_kind))
+        info = self._settings.info(poll_only=routes.poll_only, kinds=kinds)
+        self._statistics.unknown.told(())
         await session.ask(self._storage.worker_start(worker, info))
         await session.ask(self._storage.tell_leader())
         return routes

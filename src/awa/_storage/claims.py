@@ -35,6 +35,15 @@ class Claims(Calling):
             codec.enum_of(entries.StartAnswer),
         )
 
+    def tell_unknown(self, worker: int, kinds: Sequence[entries.UnknownKind]) -> Call[None]:
+        """The worker meets these kinds and has no handler for them; those told before are gone."""
+        return self._call(
+            "tell_unknown",
+            "%s::bigint, %s::text::jsonb",
+            (worker, codec.unknown_document(kinds)),
+            codec.nothing,
+        )
+
     def heartbeat(
         self, worker: int, *, beat: int, upto: int, open_calls: Ranges
     ) -> Call[entries.Beat]:

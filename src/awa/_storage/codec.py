@@ -233,6 +233,13 @@ def violations(rows: Rows) -> tuple[entries.Violation, ...]:
     return tuple(entries.Violation(property=name, detail=detail) for name, detail in rows)
 
 
+def unknown_document(kinds: Sequence[entries.UnknownKind]) -> str:
+    """The `kinds` of `tell_unknown`."""
+    return msgspec.json.encode(
+        [{"queue": one.queue, "kind": one.kind, "times": one.times} for one in kinds]
+    ).decode()
+
+
 def worker_document(info: entries.WorkerInfo) -> str:
     """The `info` of `worker_start`."""
     return msgspec.json.encode(
@@ -244,6 +251,7 @@ def worker_document(info: entries.WorkerInfo) -> str:
             "version": info.version,
             "poll_only": info.poll_only,
             "role": info.role,
+            "kinds": info.kinds,
         }
     ).decode()
 

@@ -80,6 +80,8 @@ class QueueStats:
     """Whether failed jobs become dead letters."""
     paused_at: datetime | None
     paused_by: str | None
+    unknown_kinds: tuple[str, ...]
+    """Kinds that workers meet here and none of them has a handler for: no capable worker."""
 
 
 _STATES: Final = tuple(state.value for state in JobState)
@@ -169,7 +171,7 @@ def page_params(
 
 _QUEUE: Final = (
     "queue, available, running, completed, deferred, final, dead, deadline_s, aging_s, "
-    "enqueue_shards, dead_letters, paused_at, paused_by"
+    "enqueue_shards, dead_letters, paused_at, paused_by, unknown_kinds"
 )
 
 
@@ -218,7 +220,10 @@ def _facts(rows: Rows) -> tuple[str, str]:
 
 def _queues(rows: Rows) -> tuple[QueueStats, ...]:
     names = QueueStats.__dataclass_fields__
-    return tuple(QueueStats(**dict(zip(names, row, strict=True))) for row in rows)
+    return tuple(
+        QueueStats(**{**dict(zip(names, row, strict=True)), "unknown_kinds": tuple(row[-1])})
+        for row in rows
+    )
 
 
 def _one_job(rows: Rows) -> JobRecord | None:

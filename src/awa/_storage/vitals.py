@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from awa._core.entries import UnknownKind
 from awa._storage.calls import Call
 from awa._storage.names import SCHEMA_DEFAULT, quoted
 
@@ -82,6 +83,15 @@ def ages(*, schema: str = SCHEMA_DEFAULT) -> Call[Ages]:
     return Call(action="ages", sql=sql, params=(), decode=_ages, schema=schema)
 
 
+def unknown_kinds(*, schema: str = SCHEMA_DEFAULT) -> Call[tuple[UnknownKind, ...]]:
+    """Kinds that workers meet and none of them has a handler for."""
+    sql = (
+        f"select queue, kind, workers, times from {quoted(schema).replace('%', '%%')}"
+        ".unknown_kinds() order by queue, kind"
+    )
+    return Call(action="unknown_kinds", sql=sql, params=(), decode=_unknown, schema=schema)
+
+
 def no_ages() -> Ages:
     """For a role that may not look."""
     return _UNKNOWN
@@ -90,6 +100,13 @@ def no_ages() -> Ages:
 def _lags(rows: Rows) -> Lags:
     ((lag_s, may_look),) = rows
     return Lags(promote_lag_s=lag_s, may_look=bool(may_look))
+
+
+def _unknown(rows: Rows) -> tuple[UnknownKind, ...]:
+    return tuple(
+        UnknownKind(queue=queue, kind=kind, workers=workers, times=times)
+        for queue, kind, workers, times in rows
+    )
 
 
 def _ages(rows: Rows) -> Ages:

@@ -17,7 +17,7 @@ from awa.errors import ConfigurationError
 
 UNWELL: Final = 1
 TIMEOUT_S: Final = 5.0
-_WORKER: Final = ("name", "host", "pid", "beat_age_s", "alive", "poll_only", "leads")
+_WORKER: Final = ("name", "host", "pid", "role", "beat_age_s", "alive", "poll_only", "leads")
 _AGES: Final = (
     "leader",
     "leader_age_s",

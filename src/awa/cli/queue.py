@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from awa._storage.views import QueueStats
 from awa.cli.place import Place, json_option, with_place
 from awa.cli.showing import reason_option, show_bulk, show_json, show_table
 
@@ -25,8 +26,11 @@ def queue() -> None:
 @json_option
 @with_place
 def stats(place: Place, *, as_json: bool) -> None:
-    """Count each queue's jobs by where they are."""
-    _show(place, _COUNTS, as_json=as_json)
+    """Count each queue's jobs by where they are, and name kinds that no worker can run."""
+    found = _show(place, _COUNTS, as_json=as_json)
+    for one in found:
+        for kind in one.unknown_kinds:
+            click.echo(f"awa: no capable worker: kind {kind!r} in queue {one.queue!r}", err=True)
 
 
 @queue.command("list")
@@ -130,13 +134,14 @@ def defaults(place: Place, *, dead_letters: str | None, as_json: bool) -> None:
         show_table(("dead_letters",), [[found]])
 
 
-def _show(place: Place, columns: tuple[str, ...], *, as_json: bool) -> None:
+def _show(place: Place, columns: tuple[str, ...], *, as_json: bool) -> tuple[QueueStats, ...]:
     with place.client() as client:
         found = client.queue_stats()
     if as_json:
         show_json(found)
     else:
         show_table(columns, [[getattr(one, column) for column in columns] for one in found])
+    return found
 
 
 def _user() -> str:

@@ -18,12 +18,12 @@ begin
         end;
         execute format('grant usage on schema %s to %I', v_schema, v_role);
         execute format('grant execute on function schema_version, lane_last_number, lane_counts, queue_counts, unique_key, ordering_shard, '
-                       'jobs_by_id, jobs_page, attempts_of, key_holder, storage_status to %I', v_role);
+                       'jobs_by_id, jobs_page, attempts_of, key_holder, storage_status, unknown_kinds to %I', v_role);
     end loop;
     execute format('grant execute on function ensure_lane, enqueue, enqueue_many to %I, %I, %I', v_producer, v_worker, v_operator);
     execute format('grant execute on function worker_start, worker_stop, heartbeat, claim, bodies, complete, release, '
                    'retry, snooze, fail, cancel_running, promote, rescue_worker, rescue_deadline, retire, rotate, prune, evacuate, '
-                   'hold_alive, sleep_on, wake_up, inflight, pass_on, lead(), led, observe, strays, arm_timer, set_timer, ended_elsewhere to %I', v_worker);
+                   'hold_alive, sleep_on, wake_up, inflight, pass_on, lead(), led, observe, strays, arm_timer, set_timer, ended_elsewhere, tell_unknown to %I', v_worker);
     execute format('grant execute on function cancel_pending, cancel_running, promote, dlq_move, dlq_retry, dlq_purge, '
                    'pause_queue, resume_queue, configure_queue, configure_defaults to %I', v_operator);
     execute format('grant execute on function census, "check" to %I, %I', v_operator, v_reader);

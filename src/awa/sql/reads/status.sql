@@ -25,7 +25,8 @@ language sql volatile as $$
     )
     select coalesce(jsonb_agg(jsonb_build_object(
         'worker', w.worker, 'name', w.info -> 'name', 'host', w.info -> 'host', 'pid', w.info -> 'pid', 'version', w.info -> 'version',
-        'queues', w.info -> 'queues', 'poll_only', coalesce(w.info ->> 'poll_only' = 'true', false), 'started_at', w.started_at, 'beat', w.beat,
+        'queues', w.info -> 'queues', 'poll_only', coalesce(w.info ->> 'poll_only' = 'true', false),
+        'role', coalesce(w.info ->> 'role', 'all'), 'started_at', w.started_at, 'beat', w.beat,
         'beat_age_s', round(extract(epoch from clock_timestamp() - w.beat_at)::numeric, 1),
         'alive', exists (select from held h where h.classid = lk_alive()::oid and h.objid::bigint = hashint8(w.worker)::bigint & 4294967295),
         'leads', exists (select from held h join held a on a.pid = h.pid and a.classid = lk_alive()::oid
