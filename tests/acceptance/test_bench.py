@@ -16,7 +16,7 @@ from tests.fix_database import Session
 
 AWA: Final = Path(sys.executable).with_name("awa")
 JOBS: Final = 200
-RUN_S_MAX: Final = 180
+RUN_S_MAX: Final = 600
 
 
 def bench(*options: str) -> "subprocess.CompletedProcess[str]":

@@ -100,6 +100,19 @@ def _steady(rate: int, bounds: dict[str, Target]) -> tuple[Figure, ...]:
     )
 
 
+def _promote(bounds: dict[str, Target]) -> tuple[Figure, ...]:
+    return tuple(
+        Figure(
+            name=f"promote.late_ms.{cut}",
+            unit="ms",
+            meaning="from the time a job is scheduled for to its handler's start",
+            measurement="promote",
+            target=bounds.get(cut),
+        )
+        for cut in ("p50", "p95", "p99")
+    )
+
+
 FIGURES: Final = (
     Figure(
         name="limit.roundtrip_per_s",
@@ -214,6 +227,7 @@ FIGURES: Final = (
     ),
     Figure(
         name="recovery.restart_s",
+    *_promote({"p99": Target(bound=250, at_least=False)}),
         unit="s",
         meaning="from the server's return until a job that is stored then runs; own servers only",
         measurement="recovery",

@@ -13,6 +13,7 @@ from awa._bench.mixed import measure_mixed
 from awa._bench.producing import measure_bulk, measure_limit, measure_single
 from awa._bench.recovering import measure_recovery
 from awa._bench.report import Report
+from awa._bench.promoting import measure_promote
 from awa._bench.server import server_version, settings_of
 from awa._bench.steady import measure_idle, measure_steady
 
@@ -76,6 +77,7 @@ _MEASURES: Final = {
     "recovery": measure_recovery,
     "backlog": _backlog,
 }
+    "promote": measure_promote,
 
 
 def run_bench(

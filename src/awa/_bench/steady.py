@@ -61,7 +61,7 @@ def measure_steady(server: Server, jobs: int) -> dict[str, float]:
                 wait_until_up(session, workers)
                 count = int(rate * run_s(jobs))
                 sent = trio.run(_produce, conninfo, rate, count)
-                figures |= _figures(rate, sent, _wait(session, count + _POOL_SIZE))
+                figures |= _figures(rate, sent, wait_for_times(session, count + _POOL_SIZE))
     return figures
 
 
@@ -120,15 +120,15 @@ async def _insert(client: awa.AsyncClient, sent: list[_Sent], start: int) -> Non
         sent[number].answered_s = time.time()
 
 
-def _wait(session: Session, count: int) -> dict[int, tuple[float, float]]:
-    """When each job started and ended, once so many have."""
+def wait_for_times(session: Session, count: int) -> dict[int, tuple[float, float]]:
+    """When each timed job started and ended, once so many have. Raises InternalError."""
     deadline_s = time.monotonic() + _DONE_TIMEOUT_S
     while True:
         rows = session.execute(_TIMES).fetchall()
         if len(rows) >= count:
             return {number: (started_s, ended_s) for number, started_s, ended_s in rows}
         if time.monotonic() > deadline_s:
-            raise InternalError(f"only {len(rows)} of {count} jobs of a steady rate are completed")
+            raise InternalError(f"only {len(rows)} of {count} timed jobs are completed")
         time.sleep(_LOOK_INTERVAL_S)
 
 
@@ -138,12 +138,13 @@ def _figures(
     # A handler may start before its producer has heard of the commit.
     pickup = [max(0.0, times[n][0] - sent[n].answered_s) * 1e3 for n in range(len(sent))]
     whole = [(times[n][1] - sent[n].due_s) * 1e3 for n in range(len(sent))]
-    return _percentiles(f"steady.pickup_ms_at_{rate}", pickup) | _percentiles(
+    return percentiles(f"steady.pickup_ms_at_{rate}", pickup) | percentiles(
         f"steady.end_to_end_ms_at_{rate}", whole
     )
 
 
-def _percentiles(name: str, values: list[float]) -> dict[str, float]:
+def percentiles(name: str, values: list[float]) -> dict[str, float]:
+    """The figures of this name."""
     cuts = statistics.quantiles(values, n=100, method="inclusive")
     return {f"{name}.p{percent}": cuts[percent - 1] for percent in _PERCENTILES}
 

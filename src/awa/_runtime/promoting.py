@@ -50,7 +50,7 @@ class Promoter:
         """Promote what is due, and answer when the next job is."""
         now_s = self._clock.server_s()
         if self._stands is not None and await self._still_stands(self._stands, now_s):
-            return self._sleep_s(self._stands, nobody_defers=True)
+            return self._sleep_s(self._stands, looked_s=now_s, nobody_defers=True)
         nobody_defers = await self._seat.ask(self._storage.arm_timer())
         since_s = self._mark.since_s(now_s)
         last = await self._promote(since_s)
@@ -59,7 +59,7 @@ class Promoter:
             self._mark.looked(since_s=since_s, until_s=now_s)
         await self._seat.ask(self._storage.set_timer(last.next_at))
         self._stands = last if nobody_defers else None
-        return self._sleep_s(last, nobody_defers=nobody_defers)
+        return self._sleep_s(last, looked_s=now_s, nobody_defers=nobody_defers)
 
     async def _still_stands(self, before: Promotion, now_s: float) -> bool:
         """Whether a look that leaves the timer alone finds what the timer shows."""
@@ -74,12 +74,14 @@ class Promoter:
         self._stands = before
         return True
 
-    def _sleep_s(self, last: Promotion, *, nobody_defers: bool) -> float:
+    def _sleep_s(self, last: Promotion, *, looked_s: float, nobody_defers: bool) -> float:
         due_s = self._clock.local_s(last.next_at) - trio.current_time()
-        if due_s <= 0 or not nobody_defers or not self._listener.is_up:
-            # Due and not promoted: somebody else is at work on it.
+        # Due when we looked, and not promoted: somebody else is at work on it. What came due since
+        # is not late yet.
+        held = last.next_at is not None and last.next_at.timestamp() <= looked_s
+        if held or not nobody_defers or not self._listener.is_up:
             return PROMOTE_POLL_S
-        return min(due_s, PROMOTE_FALLBACK_S)
+        return min(max(due_s, 0.0), PROMOTE_FALLBACK_S)
 
     async def _promote(self, since_s: float | None) -> Promotion:
         since = None if since_s is None else datetime.fromtimestamp(since_s, UTC)
