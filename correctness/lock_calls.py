@@ -30,6 +30,13 @@ SCENE: Final[tuple[LiteralString, ...]] = (
           from awa.claims where token = 3) c
     """,
     "select awa.rotate(max_age_s => 0)",
+    # a schedule for each overlap; of the last one a job runs
+    """
+    select awa.put_schedule('n', o, jsonb_build_object('cron', '* * * * *', 'overlap', o,
+        'kind', 'k', 'args', jsonb '{}', 'opts', jsonb '{"queue": "q", "priority": 1}'))
+    from unnest('{allow,skip,replace}'::text[]) o
+    """,
+    "select awa.trigger_schedule('n', 'replace')",
     # slot 1: an open claim in each lane, and more that waits
     _FILL,
     "select awa.claim(1, 2, 1, '{q}', '{4}')",
@@ -163,6 +170,31 @@ CALLS: Final[dict[str, LiteralString]] = {
     "rotate": "select awa.rotate(max_age_s => 0)",
     "evacuate": "select awa.evacuate(1::smallint)",
     "prune": "select awa.prune(0::smallint, keep_s => 0)",
+    "put_schedule": """
+        select awa.put_schedule('n', 'new', '{"cron": "* * * * *", "kind": "k", "args": {}}')
+    """,
+    "put_schedule another": """
+        select awa.put_schedule('n', 'allow', '{"cron": "9 * * * *", "kind": "k", "args": {}}')
+    """,
+    "declare_schedules": """
+        select awa.declare_schedules('n', '[
+            {"name": "allow", "cron": "9 * * * *", "kind": "k", "args": {}},
+            {"name": "skip", "cron": "9 * * * *", "kind": "k", "args": {}}]', true)
+    """,
+    "delete_schedule": "select awa.delete_schedule('n', 'allow')",
+    "pause_schedule": "select awa.pause_schedule('n', 'allow')",
+    "resume_schedule": "select awa.resume_schedule('n', 'allow')",
+    "trigger_schedule": "select awa.trigger_schedule('n', 'skip')",
+    "fire": """
+        select awa.fire('n', 'allow', version, upto + interval '1 us', array[upto + interval '1 us'],
+                        null)
+        from awa.cron_schedules where name = 'allow'
+    """,
+    "fire replacing": """
+        select awa.fire('n', 'replace', version, upto + interval '1 us',
+                        array[upto + interval '1 us'], null)
+        from awa.cron_schedules where name = 'replace'
+    """,
     "pause_queue": "select awa.pause_queue('q')",
     "configure_queue": """
         select awa.configure_queue('q', '{"enqueue_shards": 2}')

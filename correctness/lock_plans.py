@@ -33,10 +33,13 @@ TABLES: Final = tuple(
     for table in ("ready", "claims", "closures", "results", "leases")
 )
 LANES: Final = 2
-ROWS: Final = ("unique_keys", "workers", "deferred", "queue_settings", "ring_slots", "lanes", "dlq")
+ROWS: Final = (
+    *("unique_keys", "workers", "deferred", "queue_settings", "ring_slots", "lanes", "dlq"),
+    "cron_schedules",
+)
 
 ORDER: Final = (
-    *("rows workers", "rows dlq", "declare", "rows queue_settings", "rows unique_keys"),
+    *("rows cron_schedules", "rows workers", "rows dlq", "declare", "rows queue_settings", "rows unique_keys"),
     *("claim", "lane 1", "lane 2", "rows deferred"),
     *("deferring", "inflight 1", "inflight 2", "inflight new", *TABLES),
 )

@@ -24,7 +24,7 @@ WORKER: Final = 1
 TABLES: Final = [
     *("meta", "lock_classes", "lanes", "queue_settings", "workers", "ring_slots"),
     *("ready", "claims", "closures", "results", "leases"),
-    *("deferred", "finals", "dlq", "unique_keys"),
+    *("deferred", "finals", "dlq", "unique_keys", "cron_schedules"),
 ]
 
 CLAIM: Final = "select * from awa.claim(%s, %s, %s, %s, %s)"

@@ -3,9 +3,9 @@
 import re
 from importlib.resources import files
 
-from awa._core.actions import ACTIONS
+from awa._core.actions import ACTIONS, CRON_ACTIONS
 from awa._storage.functions import Storage
-from correctness import model
+from correctness import cron_replay, model
 from correctness.configurations import SPEC
 from correctness.model.bounded import TRIES
 from correctness.verdicts import LOSSES_MAX
@@ -33,10 +33,20 @@ def test_the_specification_has_an_operator_for_each_action() -> None:
     assert {action.operator for action in ACTIONS.values()} == operators_of_next()
 
 
+def test_what_is_done_with_schedules_is_specified_and_replayed_under_its_name() -> None:
+    """Guards the same for Cron: an operator that Next tries, and an event that is judged."""
+    text = text_of("Cron")
+    tried = set(re.findall(r"\b[A-Z]\w+", text[text.index("\nDeclareSchedules ==") :]))
+    assert set() == {action.operator for action in CRON_ACTIONS.values()} - tried
+    with_events = {name for name, action in CRON_ACTIONS.items() if action.fields}
+    assert with_events == set(cron_replay.JUDGES)
+
+
 def test_each_action_is_one_sql_file() -> None:
     """Guards the second place: sql/functions/<action>.sql."""
     folder = files("awa").joinpath("sql", "functions")
-    assert {f"{name}.sql" for name in NAMES} == {file.name for file in folder.iterdir()}
+    names = {f"{name}.sql" for name in NAMES | set(CRON_ACTIONS)}
+    assert names == {file.name for file in folder.iterdir()}
 
 
 def test_each_action_is_one_created_function(one: Session) -> None:
@@ -44,14 +54,15 @@ def test_each_action_is_one_created_function(one: Session) -> None:
     found = one.execute(
         "select proname from pg_proc where pronamespace = 'awa'::regnamespace"
         " and proname = any (%s)",
-        [list(NAMES)],
+        [[*NAMES, *CRON_ACTIONS]],
     ).fetchall()
-    assert sorted(NAMES) == sorted(name for (name,) in found)
+    assert sorted([*NAMES, *CRON_ACTIONS]) == sorted(name for (name,) in found)
 
 
 def test_each_action_is_a_storage_method() -> None:
     """Guards the fourth place: the methods that return calls."""
-    assert [] == [name for name in NAMES if not callable(getattr(Storage, name, None))]
+    names = NAMES | set(CRON_ACTIONS)
+    assert [] == [name for name in names if not callable(getattr(Storage, name, None))]
 
 
 def test_the_replay_has_a_case_for_each_action() -> None:

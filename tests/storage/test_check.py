@@ -230,6 +230,14 @@ DAMAGE: list[tuple[str, LiteralString, list[str]]] = [
         ),
         ["UniqueHeldOnce"],
     ),
+    (
+        "two jobs of one instant of a schedule",
+        (
+            "update awa.ready set extra = jsonb_build_object('metadata', jsonb_build_object("
+            "'cron_namespace', 'n', 'cron_name', 's', 'cron_fire_time', 't')) where seq in (5, 6)"
+        ),
+        ["FiredOnce"],
+    ),
 ]
 
 

@@ -50,6 +50,9 @@ LEADING: tuple[LiteralString, ...] = (
     "select awa.rotate()",
     "select awa.prune(3::smallint)",
     "select awa.evacuate(3::smallint)",
+    "select awa.declare_schedules('n', '[]')",
+    "select awa.due_schedules()",
+    "select awa.fire('n', 's', 1, null, '{}', null)",
 )
 ENDING: tuple[LiteralString, ...] = (
     "select awa.cancel_running(null, 1, '{}', '{}', '{}', '{}')",
@@ -64,6 +67,11 @@ OPERATING: tuple[LiteralString, ...] = (
     "select awa.resume_queue('default')",
     "select awa.configure_queue('default', '{}')",
     "select awa.configure_defaults('{}')",
+    """select awa.put_schedule('n', 's', '{"cron": "@daily", "kind": "k", "args": {}}')""",
+    "select awa.pause_schedule('n', 's')",
+    "select awa.resume_schedule('n', 's')",
+    "select awa.trigger_schedule('n', 's')",
+    "select awa.delete_schedule('n', 's')",
 )
 LOOKING_INTO: tuple[LiteralString, ...] = ("select awa.census(1)", 'select awa."check"()')
 LOOKING: tuple[LiteralString, ...] = (
@@ -82,6 +90,7 @@ LOOKING: tuple[LiteralString, ...] = (
     "select * from awa.attempts",
     "select * from awa.queues",
     "select * from awa.queue_settings",
+    "select * from awa.schedules",
 )
 TUNING: tuple[LiteralString, ...] = ("update awa.queue_settings set deadline_s = 5, aging_s = 6",)
 ALLOWED = {

@@ -77,3 +77,26 @@ ACTIONS: Final = {
     )
 }
 """Every action of this version, by who takes it."""
+
+
+_SEEN: Final = ("schedule", "version", "dealt", "paused", "rule")
+"""A schedule as it is after the action."""
+
+
+def _cron(name: str, *fields: str) -> Action:
+    return Action(name=name, module="Cron", fields=frozenset(fields))
+
+
+CRON_ACTIONS: Final = {
+    action.name: action
+    for action in (
+        _cron("put_schedule", *_SEEN, "answer"),
+        _cron("declare_schedules"),
+        _cron("delete_schedule", "schedule"),
+        _cron("pause_schedule", *_SEEN),
+        _cron("resume_schedule", *_SEEN),
+        _cron("trigger_schedule", *_SEEN, "answer", "job"),
+        _cron("fire", *_SEEN, "seen", "due", "stored"),
+    )
+}
+"""What is done with schedules. A declaration's events are those of what it puts and deletes."""

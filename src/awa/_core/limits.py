@@ -40,6 +40,8 @@ SKIP_LATE_S: Final = 60.0
 """A schedule that skips what was missed still fires when it is so late, by default."""
 SCHEDULES_MAX: Final = 1000
 """In one declaration, and looked at by one call."""
+NEXT_FIRES_MAX: Final = 1000
+NAMESPACE_DEFAULT: Final = "default"
 
 # One call.
 CLAIM_ENTRIES_MAX: Final = 1000

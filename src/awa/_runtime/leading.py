@@ -6,6 +6,7 @@
     lead        a session of its own takes the lock; on it go the sweeps that must not wait:
                   rescue     open attempts of lost workers
                   promote    deferred jobs that are due
+                  fire       schedules that are due
                 and on a second one those that may take their time:
                   strays     open attempts that no worker's row stands for
                   deadlines  attempts that are past theirs
@@ -27,6 +28,7 @@ from awa._core.watching import Watch
 from awa._runtime.clock import ServerClock, look_at_the_clock
 from awa._runtime.limits import (
     CALL_TIMEOUT_S,
+    FIRE_GAP_S,
     PROMOTE_GAP_S,
     RECONNECT_MAX_S,
     REIGN_MIN_S,
@@ -38,6 +40,7 @@ from awa._runtime.promoting import Promoter
 from awa._runtime.reconnecting import Session, brief
 from awa._runtime.rescuing import Deadlines, Rescuer, Strays
 from awa._runtime.retiring import Retirer
+from awa._runtime.scheduling import Firer
 from awa._runtime.seat import Seat
 from awa._runtime.settings import WorkerSettings
 from awa._runtime.signals import Signal
@@ -78,6 +81,7 @@ class Leader:
             listener=listener, storage=storage, settings=settings, is_blind=is_blind
         )
         self._timer: Final = Signal()
+        self._schedules: Final = Signal()
         self._somebody_new: Final = Signal()
         self.leads = False
         """Whether this worker is the leader now."""
@@ -95,8 +99,9 @@ class Leader:
         return self.leads and self._rescuer is not None and self._rescuer.somebody_is_silent()
 
     def told(self) -> None:
-        """Somebody deferred a job until before the time that the timer shows, or is new here."""
+        """Somebody deferred a job until before the timer's time, changed a schedule, or is new."""
         self._timer.set()
+        self._schedules.set()
         self._somebody_new.set()
 
     async def run(self) -> None:
@@ -192,6 +197,16 @@ class Leader:
                 gap_s=PROMOTE_GAP_S,
                 retry_max_s=RECONNECT_MAX_S,
             ),
+            self._firing(Firer(seat, self._storage)),
             Sweep(name="turn", once=turner.once),
             Sweep(name="retire", once=retirer.once),
         ]
+
+    def _firing(self, firer: Firer) -> Sweep:
+        return Sweep(
+            name="fire",
+            once=firer.once,
+            wake=self._schedules,
+            gap_s=FIRE_GAP_S,
+            retry_max_s=RECONNECT_MAX_S,
+        )

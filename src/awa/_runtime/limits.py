@@ -85,6 +85,19 @@ PROMOTE_POLL_S: Final = 0.2
 PROMOTE_GAP_S: Final = 0.05
 """... but no more often than this, however often it is notified."""
 
+FIRE_FALLBACK_S: Final = 5.0
+"""Schedules are looked at this often at least: who changed one may have been told not to notify."""
+
+FIRE_GAP_S: Final = 0.02
+"""... and no more often than this."""
+
+FIRE_BUSY_S: Final = 0.1
+"""A schedule whose job was just being settled, or that was not due after all, is fired so soon."""
+
+FIRE_RETRY_MIN_S: Final = 1.0
+FIRE_RETRY_MAX_S: Final = 60.0
+"""Pauses of a schedule that cannot be fired."""
+
 PROMOTE_LATE_S: Final = 0.25
 """A job becomes available at most so long after its time, on an idle server."""
 

@@ -12,6 +12,7 @@ from awa._storage import codec
 from awa._storage.acts import Acts
 from awa._storage.claims import Claims
 from awa._storage.producers import Producers
+from awa._storage.schedules import Schedules
 from awa._storage.sessions import Sessions
 from awa._storage.settles import Settles
 from awa._storage.upkeep import Upkeep
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from awa._storage.calls import Call
 
 
-class Storage(Producers, Claims, Settles, Acts, Upkeep, Sessions):
+class Storage(Producers, Claims, Settles, Acts, Upkeep, Schedules, Sessions):
     """The SQL contract of one schema. Immutable, cheap, shared by every task and thread."""
 
     def check(self) -> Call[tuple[entries.Violation, ...]]:

@@ -265,4 +265,35 @@ create table acts (
 create index acts_at on acts (at);
 create index acts_job_id on acts (job_id);
 
+-- ------------------------------------------------------------------------------------- schedules
+
+-- Whatever changes a schedule gives it a version that no schedule had before, also one of the same name.
+create sequence schedule_version_seq;
+
+-- What fires at instants that leaders work out. A namespace belongs to a deployment.
+create table cron_schedules (
+    namespace text not null constraint namespace_inv check (char_length(namespace) between 1 and 200),
+    name text not null constraint name_inv check (char_length(name) between 1 and 200),
+    version bigint not null default nextval('schedule_version_seq'),
+    definition jsonb not null,
+    declared boolean not null,
+    created_at timestamptz not null default clock_timestamp(),
+    upto timestamptz not null default clock_timestamp(),
+    next_at timestamptz not null default clock_timestamp(),
+    paused_at timestamptz,
+    paused_by text,
+    last_due timestamptz,
+    last_fired_at timestamptz,
+    last_job bigint,
+    fires bigint not null default 0,
+    overlapped bigint not null default 0,
+    primary key (namespace, name)
+) with (fillfactor = 70);
+create index cron_schedules_next_at on cron_schedules (next_at) where paused_at is null;
+comment on column cron_schedules.definition is 'when, what and how: the parts of a declaration, all of them';
+comment on column cron_schedules.declared is 'declared by a program of its namespace, which may take it back by declaring it no more';
+comment on column cron_schedules.upto is 'instants up to this one were dealt with';
+comment on column cron_schedules.next_at is 'when a leader looks at it next; infinity: it is never due again';
+comment on column cron_schedules.overlapped is 'instants at which a job of an earlier one was not finished, so that nothing was stored';
+
 insert into meta (schema_version) values (1);

@@ -52,22 +52,30 @@ returns table (id bigint, state text, duplicate boolean, answer text)
 language plpgsql as $$
 declare
     v_opts enqueue_options := read_options(keyed_opts(p_opts, p_kind, p_args));
-    v_job bigint;
-    v_key keyed;
 begin
     if v_opts.on_conflict = 'replace' then
         perform require_own_transaction('enqueue with on_conflict = replace');
     end if;
-    v_job := nextval('job_id_seq');    -- may assign an xid, so after the test for one
-    if v_opts.unique_job is not null then
-        perform lane_for(v_opts, v_job);    -- lanes are made before keys are taken, as enqueue_many does it
-        v_key := (take_keys(array[row (1, v_job, read_unique(v_opts.unique_job, v_opts.on_conflict))::wish]))[1];
+    return query select * from store_specially(p_kind, p_args, v_opts);
+end $$;
+
+-- The same for a caller who has made sure of that.
+create function store_specially(p_kind text, p_args jsonb, p_options enqueue_options)
+returns table (id bigint, state text, duplicate boolean, answer text)
+language plpgsql as $$
+declare
+    v_job bigint := nextval('job_id_seq');    -- may assign an xid, so after the test for one
+    v_key keyed;
+begin
+    if p_options.unique_job is not null then
+        perform lane_for(p_options, v_job);    -- lanes are made before keys are taken, as enqueue_many does it
+        v_key := (take_keys(array[row (1, v_job, read_unique(p_options.unique_job, p_options.on_conflict))::wish]))[1];
     end if;
     if v_key.answer = 'existing' then
         return query select v_key.job_id, v_key.state, true, 'existing'::text;
     elsif v_key.answer = 'skipped' then
         return query select null::bigint, null::text, true, 'skipped'::text;
     else
-        return query select v_job, store_job(v_job, p_kind, p_args, v_opts, v_key.replaced), false, coalesce(v_key.answer, 'inserted');
+        return query select v_job, store_job(v_job, p_kind, p_args, p_options, v_key.replaced), false, coalesce(v_key.answer, 'inserted');
     end if;
 end $$;

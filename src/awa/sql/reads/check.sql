@@ -126,6 +126,15 @@ set jit = off as $$
                when unique_states(p.uniq) = '{started}' then p.run_lease = coalesce((p.uniq ->> 'lease')::int, 1) - case p.state when 'available' then 0 when 'scheduled' then 1 end
                else p.state = any (unique_states(p.uniq)) end
     union all
+    -- a job keeps its id whatever becomes of it
+    select 'FiredOnce', format('schedule %s of %s: its instant %s has the jobs %s', f.m ->> 'cron_name', f.m ->> 'cron_namespace', f.m ->> 'cron_fire_time',
+                               array_agg(distinct f.job_id))
+    from (select p.job_id, p.extra -> 'metadata' as m
+          from (select r.job_id, r.extra from ready r union all select d.job_id, d.extra from deferred d
+                union all select f.job_id, f.extra from finals f union all select q.job_id, q.extra from dlq q) p
+          where p.extra -> 'metadata' ? 'cron_fire_time') f
+    group by f.m ->> 'cron_namespace', f.m ->> 'cron_name', f.m ->> 'cron_fire_time' having count(distinct f.job_id) > 1
+    union all
     select 'PruneEmpty', format('slot %s: claims or closures of a lane without any entry there', s.slot)
     from (select c.slot from claims c where not isempty(c.seqs) and not exists (select from ready r where r.slot = c.slot and r.lane = c.lane)
           union select x.slot from closures x where not exists (select from ready r where r.slot = x.slot and r.lane = x.lane)) s
