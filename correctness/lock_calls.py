@@ -143,6 +143,10 @@ CALLS: Final[dict[str, LiteralString]] = {
     "claim again": "select awa.claim(1, 2, 1, '{q}', '{4}')",
     "bodies": "select awa.bodies(1)",
     "complete": f"select awa.complete({_OPEN}) {_FROM}",
+    "complete and wait": f"""
+        select awa.complete(1, 77, slots, tokens, parts, seqs, waits => true) {_FROM}
+    """,
+    "settled_by": "select awa.settled_by(77, 1, 1::smallint, 1)",
     "complete what is stale": f"""
         select awa.complete(1, 77, slots, tokens, parts,
                             array(select '{{[1,1000)}}'::int8multirange from unnest(seqs))) {_FROM}

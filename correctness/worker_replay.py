@@ -40,9 +40,10 @@ CONSTANTS
   Due <- TraceDue
   LifeAfterClaim <- TraceClaimed
   LifeAfterEnd <- TraceEnded
+  OwnEnded <- TraceOwnEnded
 SPECIFICATION TraceSpec
 CONSTRAINT Track
-INVARIANTS AtMostOneOpen HeldOnce TokenTakesOnce LiveStays Verdict
+INVARIANTS AtMostOneOpen HeldOnce TokenTakesOnce LiveStays EffectsWithEnd Verdict
 """
 _REJECTED: Final = re.compile(r'^"REJECTED (\d+) (\d+) WHY (.*)"$', re.MULTILINE)
 _VERDICT: Final = re.compile(r'^"VERDICT (\d+) (\d+)"$', re.MULTILINE)

@@ -22,6 +22,7 @@ from correctness.traces import Recorded
 
 _SPAN: Final = re.compile(r"\[(\d+),(\d+)\)")
 _SETTLES: Final = {"complete", "retry", "snooze", "fail", "cancel_running", "release"}
+_FLUSHES: Final = {"flush_sent", "commit_sent"}
 _DONE: Final = {"settled", "already", "failed", "dead_lettered"}
 _LATE: Final = {"stale", "ended"}
 _UPPER: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -111,7 +112,7 @@ class _Names:
         self.call: Final = {
             (event["worker"], event["call"]): self.token[event["token"]] for event in sent
         }
-        flushed = [event["settle"] for event in told if event["a"] == "flush_sent"]
+        flushed = [event["settle"] for event in told if event["a"] in _FLUSHES]
         self.settle: Final = {settle: number for number, settle in enumerate(flushed, 1)}
         self.queues: Final[dict[Attempt, int]] = {}
         self.beats: Final[dict[Need, list[int]]] = defaultdict(list)
@@ -300,6 +301,8 @@ def _told(event: Event, names: _Names) -> Step:
             return _told_flush(event, plain, names)
         case "beat_sent":
             return _told_beat(event, plain, names)
+        case "commit_sent" | "commit_answered":
+            return _told_commit(event, plain, names)
     if "attempt" not in event:
         return _told_life(event, plain)
     job, run = names.attempt(*event["attempt"]) or NOBODYS
@@ -352,6 +355,16 @@ def _told_flush(event: Event, plain: dict[str, Any], names: _Names) -> Step:
                 needs=frozenset(("ended", *pair) for pair in (*done, *late) if pair is not None),
             )
     return Step(said=event, event=plain)
+
+
+def _told_commit(event: Event, plain: dict[str, Any], names: _Names) -> Step:
+    job, run = names.attempt(*event["attempt"]) or NOBODYS
+    number = names.settle.get(event["settle"], 0)
+    plain |= {"job": job, "run": run, "id": number}
+    if event["a"] == "commit_sent":
+        return Step(said=event, event=plain, gives=frozenset({("flushed", number)}))
+    needs = frozenset({("ended", job, run)}) if event["done"] else frozenset[Need]()
+    return Step(said=event, event={**plain, "done": event["done"]}, needs=needs)
 
 
 def _told_beat(event: Event, plain: dict[str, Any], names: _Names) -> Step:

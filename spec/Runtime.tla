@@ -64,10 +64,12 @@ LeadersTypeInv == leaders \subseteq Workers
 
 (* ------------------------------ on the way ------------------------------- *)
 
-\* Claim calls and settles that were sent: each may be executed late, and again.
+\* Claim calls and settles that were sent: each may be executed late, and again. own: one that is part
+\* of a handler's own transaction is executed once, with what the handler did, or it is over.
 VARIABLES sent, flushes
 SentTypeInv == /\ sent \subseteq [token : Tokens, worker : Workers, limit : 1..Permits + Ahead]
-               /\ flushes \subseteq [id : Ids, worker : Workers, how : Hows, atts : SUBSET Attempt]
+               /\ flushes \subseteq [id : Ids, worker : Workers, how : Hows, atts : SUBSET Attempt,
+                                    own : {"no", "open", "over"}]
 \* Beats under way. named: claim calls the worker knows of, among those up to `upto`.
 VARIABLE beats
 BeatsTypeInv == beats \subseteq [worker : Workers, n : Nat, upto : Tokens \cup {0}, named : SUBSET Tokens]
@@ -88,11 +90,13 @@ NoAsk == [state |-> "none", token |-> 0]
 AskTypeInv == ask \in [Workers -> [state : {"none", "sent", "lost", "left"}, token : Tokens \cup {0}]]
 
 \* What a worker knows of and the database has not answered for: jobs that wait for a handler, run,
-\* have ended (how: their outcome is in the outbox), or are in the batch under way. over: somebody
-\* else has ended the attempt, and the worker was told.
+\* are known to be completed by their handler's own transaction (done), have ended (how: their outcome
+\* is in the outbox), or are in the batch under way. over: somebody else has ended the attempt, and the
+\* worker was told. own: the id of the handler's own transaction that happened, or may have; or 0.
 VARIABLE hold
 Held == [worker : Workers, job : Jobs, run : 1..RunMax, token : Tokens,
-         at : {"waiting", "running", "ended", "batch"}, how : Hows \cup {""}, over : BOOLEAN]
+         at : {"waiting", "running", "done", "ended", "batch"}, how : Hows \cup {""}, over : BOOLEAN,
+         own : Ids \cup {0}]
 HoldTypeInv == hold \subseteq Held
 
 \* The settle call under way, one per worker.
@@ -131,7 +135,8 @@ HoldOf(w)    == {h \in hold : h.worker = w}
 HoldAt(w, p) == {h \in HoldOf(w) : h.at = p}
 SentBy(w)    == {s.token : s \in {r \in sent : r.worker = w}}
 Living(w)    == phase[w] \in {"on", "drain", "closed"}
-Beside(h)    == HoldAt(h.worker, "running")                     \* handlers of its queue that run
+Busy(w)      == HoldAt(w, "running") \cup HoldAt(w, "done")       \* handlers that run
+Beside(h)    == Busy(h.worker)                                  \* ... of its queue
 Room(w)      == Permits + Ahead
 Lanes(h)     == Permits                                         \* permits of its queue
 \* Claim calls a beat names: open ones, and those whose answer is not known.
@@ -208,14 +213,18 @@ Claim(w, t, took) ==
     /\ UNCHANGED <<closed, row, leaders, wayVars, selfVars, mindVars>>
 
 \* complete, retry, snooze, fail, cancel_running, release: what is open of what was asked may be
-\* ended; the rest is stale or busy. Executed again, it ends what was busy before.
+\* ended; the rest is stale or busy. Executed again, it ends what was busy before; but a handler's own
+\* transaction ends once.
+OwnOver(id) == {IF f.id = id /\ f.own = "open" THEN [f EXCEPT !.own = "over"] ELSE f : f \in flushes}
 SettleG(id, S, how) ==
-    [sent  |-> \E f \in flushes : f.id = id /\ f.how = how /\ S \subseteq f.atts,   \* more ended than asked
+    [sent  |-> \E f \in flushes : f.id = id /\ f.how = how /\ S \subseteq f.atts     \* more ended than asked
+                                 /\ f.own # "over",
      open  |-> S \subseteq Open]                                     \* an attempt of the past ends a job
 Settle(id, S, how) ==
     /\ All(SettleG(id, S, how))
     /\ Ending(S, id, how)
-    /\ UNCHANGED <<row, leaders, wayVars, selfVars, mindVars>>
+    /\ flushes' = OwnOver(id)
+    /\ UNCHANGED <<row, leaders, sent, beats, selfVars, mindVars>>
 
 \* heartbeat.sql: what the worker does not know of is lost.
 HeartbeatG(b, S) ==
@@ -293,7 +302,7 @@ ClaimAnsweredG(w, t, took) ==
 ClaimAnswered(w, t, took) ==
     /\ All(ClaimAnsweredG(w, t, took))
     /\ Mind(w, NoAsk, hold \cup {[worker |-> w, job |-> a.job, run |-> a.run, token |-> t, at |-> "waiting",
-                                  how |-> "", over |-> FALSE] : a \in took})
+                                  how |-> "", over |-> FALSE, own |-> 0] : a \in took})
     /\ UNCHANGED <<dataVars, row, leaders, wayVars, selfVars>>
 
 \* The same call, with the same token, after a lost reply.
@@ -320,6 +329,7 @@ Started(h) ==
 \* started, and what it interrupts.
 EndedG(h, how) ==
     [held    |-> h \in hold,                                         \* work of somebody else
+     own     |-> h.own # 0 => how # "complete",                      \* completed, perhaps without what it did
      running |-> h.at \in IF how = "release" THEN {"waiting", "running"} ELSE {"running"},  \* an outcome of nothing
      cut     |-> how = "release" /\ h.at = "running" => h.worker \in cut]    \* work interrupted without need
 Ended(h, how) ==
@@ -329,17 +339,41 @@ Ended(h, how) ==
 
 \* The worker hears that somebody else has ended an attempt: it is cancelled, or not started.
 ToldG(h) == [held  |-> h \in hold /\ h.at \in {"waiting", "running"},
-             ended |-> Att(h) \in Closed]                            \* an attempt that is its own
+             ended |-> \E c \in closed : Att(c) = Att(h)             \* an attempt that is its own
+                                       /\ (h.own # 0 => c.id # h.own)]
 Told(h) ==
     /\ All(ToldG(h))
     /\ Moved(h, [h EXCEPT !.over = TRUE])
     /\ UNCHANGED <<dataVars, row, leaders, wayVars, selfVars, ask, batch>>
-\* Nothing is settled for such an attempt when its handler has ended.
-LetGoG(h) == [held |-> h \in hold /\ h.at \in {"waiting", "running"},
-              over |-> h.over]                                       \* work forgotten
+\* Nothing is settled for such an attempt when its handler has ended, nor for one that is completed.
+LetGoG(h) == [held |-> h \in hold /\ h.at \in {"waiting", "running", "done"},
+              over |-> h.over \/ h.at = "done"]                      \* work forgotten
 LetGo(h) ==
     /\ All(LetGoG(h))
     /\ hold' = hold \ {h}
+    /\ UNCHANGED <<dataVars, row, leaders, wayVars, selfVars, ask, batch>>
+
+\* A handler's own transaction is at its end: it completes the job, and commits if the attempt is open.
+CommitSentG(h, id) ==
+    [held  |-> h \in hold /\ h.at = "running",                      \* work of somebody else
+     one   |-> h.own = 0,                                            \* what the handler did, done twice
+     fresh |-> \A f \in flushes : f.id # id]                         \* the answer about another
+CommitSent(h, id) ==
+    /\ All(CommitSentG(h, id))
+    /\ flushes' = flushes \cup {[id |-> id, worker |-> h.worker, how |-> "complete", atts |-> {Att(h)},
+                                 own |-> "open"]}
+    /\ Moved(h, [h EXCEPT !.own = id])
+    /\ UNCHANGED <<dataVars, row, leaders, sent, beats, selfVars, ask, batch>>
+
+\* It committed, or it did not and never will: by the answer to its COMMIT, or by asking for its id.
+OwnEnded(id) == \A f \in flushes : f.id = id => f.own = "over"
+CommitAnsweredG(h, id, done) ==
+    [asked |-> h \in hold /\ h.at = "running" /\ h.own = id /\ id # 0,   \* an answer taken twice
+     true  |-> done => Att(h) \in ClosedBy(id),                      \* an effect that did not happen
+     final |-> ~done => OwnEnded(id) /\ Att(h) \notin ClosedBy(id)] \* one that yet happens
+CommitAnswered(h, id, done) ==
+    /\ All(CommitAnsweredG(h, id, done))
+    /\ Moved(h, IF done THEN Kind(h, "done", "") ELSE [h EXCEPT !.own = 0])
     /\ UNCHANGED <<dataVars, row, leaders, wayVars, selfVars, ask, batch>>
 
 \* A settle leaves with outcomes of one kind.
@@ -349,7 +383,7 @@ FlushSentG(w, id, how, S) ==
      fresh     |-> \A f \in flushes : f.id # id]                     \* answers of another batch
 FlushSent(w, id, how, S) ==
     /\ All(FlushSentG(w, id, how, S))
-    /\ flushes' = flushes \cup {[id |-> id, worker |-> w, how |-> how, atts |-> S]}
+    /\ flushes' = flushes \cup {[id |-> id, worker |-> w, how |-> how, atts |-> S, own |-> "no"]}
     /\ batch' = [batch EXCEPT ![w] = [state |-> "sent", id |-> id]]
     /\ hold' = {IF h.worker = w /\ Att(h) \in S THEN Kind(h, "batch", h.how) ELSE h : h \in hold}
     /\ UNCHANGED <<dataVars, row, leaders, sent, beats, selfVars, ask>>
@@ -414,7 +448,7 @@ Cut(w) ==
     /\ UNCHANGED <<dataVars, row, leaders, wayVars, phase, deaf, mindVars>>
 LeaveG(w, dropped) ==
     [closed   |-> phase[w] = "closed",                               \* gone before it was to end
-     finished |-> HoldAt(w, "waiting") \cup HoldAt(w, "running") = {},   \* handlers nobody waits for
+     finished |-> HoldAt(w, "waiting") \cup Busy(w) = {},             \* handlers nobody waits for
      dropped  |-> dropped = Cardinality(HoldOf(w))]                  \* outcomes dropped without a word
 Leave(w, dropped) ==
     /\ All(LeaveG(w, dropped))
@@ -442,6 +476,10 @@ EnvLoseClaimReply(w) == /\ ask[w].state = "sent"
 EnvLoseSettleReply(w) == /\ batch[w].state = "sent"
                          /\ batch' = [batch EXCEPT ![w].state = "lost"]
                          /\ UNCHANGED <<dataVars, row, leaders, wayVars, selfVars, ask, hold>>
+\* A handler's own transaction is rolled back: it failed, its connection broke, its server crashed.
+EnvRollback(f) == /\ f \in flushes /\ f.own = "open"
+                  /\ flushes' = OwnOver(f.id)
+                  /\ UNCHANGED <<dataVars, row, leaders, sent, beats, selfVars, mindVars>>
 EnvLoseBeat(b) == /\ b \in beats /\ beats' = beats \ {b}
                   /\ UNCHANGED <<dataVars, row, leaders, sent, flushes, selfVars, mindVars>>
 \* The listener's connection, and with it the beats and the word of what others ended.
@@ -461,7 +499,7 @@ Unnamed(b) == {a \in OpenOf(b.worker) : row[b.worker] = "there" /\
 \* What a guard that is off lets through is tried too.
 Loose(g)  == g \in Off
 Outcomes  == {"complete"} \cup (With \cap (Hows \ {"release"}))
-Closable(f) == IF Loose("open") THEN f.atts ELSE f.atts \cap Open
+Closable(f) == IF f.own = "over" THEN {} ELSE IF Loose("open") THEN f.atts ELSE f.atts \cap Open
 
 DoWorkerStart(w) == WorkerStart(w)
 DoWorkerStop(w)  == row[w] = "there" /\ WorkerStop(w)
@@ -506,6 +544,8 @@ DoBeat(w) == /\ May("beat") /\ Cardinality(beats) < BeatMax
 DoEnded(h) == \/ \E how \in Outcomes : Ended(h, how)
               \/ /\ phase[h.worker] # "on" /\ Ended(h, "release")
 DoTold(h)  == ~h.over /\ h.worker \notin deaf /\ Told(h)
+DoCommitSent(h) == May("own") /\ NextId \in Ids /\ CommitSent(h, NextId)
+DoCommitAnswered(h) == \E done \in BOOLEAN : CommitAnswered(h, h.own, done)
 DoGone(w)  == phase[w] = "on" /\ Gone(w)
 DoDrain(w) == May("drain") /\ w \in Mortal /\ phase[w] = "on" /\ Drain(w)
 DoCut(w)   == Kept("time_up") /\ w \notin cut /\ Cut(w)
@@ -519,12 +559,14 @@ WorkerNext(w) == \/ DoClaimSent(w) \/ DoClaimAnswered(w) \/ DoClaimAnsweredLate(
                  \/ DoFlushSent(w) \/ DoFlushAnswered(w) \/ DoFlushAgain(w) \/ DoBeat(w)
                  \/ DoGone(w) \/ DoDrain(w) \/ DoCut(w) \/ DoClose(w) \/ DoLeave(w)
 HandlerNext == \E h \in hold : Started(h) \/ DoEnded(h) \/ DoTold(h) \/ LetGo(h)
+                              \/ DoCommitSent(h) \/ DoCommitAnswered(h)
 WorldNext == \/ \E w \in Mortal : May("crash") /\ EnvCrash(w)
              \/ \E w \in Workers : \/ May("lose") /\ (EnvLoseClaimReply(w) \/ EnvLoseSettleReply(w))
                                    \/ May("deaf") /\ Living(w) /\ w \notin deaf /\ Deafened(w)
                                    \/ w \in deaf /\ Hears(w)
                                    \/ May("depose") /\ EnvDepose(w)
              \/ \E b \in beats : May("beat") /\ EnvLoseBeat(b)
+             \/ \E f \in flushes : EnvRollback(f)
 Next == DatabaseNext \/ HandlerNext \/ WorldNext \/ \E w \in Workers : WorkerNext(w)
 Spec == Init /\ [][Next]_vars
 
@@ -544,22 +586,26 @@ TokenTakesOnce == /\ Cardinality(Executed) = Cardinality(claims)
                   /\ \A h \in hold : \E c \in claims : c.token = h.token /\ Att(h) \in c.took
 
 \* Never more handlers than permits, nor more jobs in hand than they and what may wait.
-Capacity == \A w \in Workers : /\ Cardinality(HoldAt(w, "running")) <= Permits
+Capacity == \A w \in Workers : /\ Cardinality(Busy(w)) <= Permits
                                /\ Cardinality(HoldOf(w)) <= Permits + Ahead
 
 \* A worker that is to end makes no new claim call, and once closed starts nothing.
 NoClaimAfterDrain == [][\A w \in Workers :
     /\ phase[w] # "on" /\ row[w] # "none" => {s \in sent' : s.worker = w} = {s \in sent : s.worker = w}
-    /\ phase[w] = "closed" => {h \in hold' : h.worker = w /\ h.at = "running"}
-                              \subseteq {h \in hold : h.worker = w /\ h.at = "running"}
-                              \cup {[h EXCEPT !.over = TRUE] : h \in hold}]_vars
+    /\ phase[w] = "closed" => Atts({h \in hold' : h.worker = w /\ h.at = "running"})
+                              \subseteq Atts(HoldAt(w, "running"))]_vars
 
 \* An outcome leaves the worker's hands when the database has ended the attempt, by this or by
 \* somebody before; or the worker itself ends.
-NoSilentDrop == [][\A h \in hold : h.at \in {"ended", "batch"} =>
+NoSilentDrop == [][\A h \in hold : h.at \in {"done", "ended", "batch"} =>
     \/ \E k \in hold' : k.worker = h.worker /\ Att(k) = Att(h) /\ k.how = h.how
     \/ Att(h) \in Closed
     \/ phase'[h.worker] \in {"left", "dead"}]_vars
+
+\* Where a handler completes its job in its own transaction, nothing else completes it as long as that
+\* may happen, and nothing happens behind its back once it was told that it did not.
+EffectsWithEnd == \A h \in hold : \A c \in closed :
+    (Att(c) = Att(h) /\ c.how = "complete" /\ (h.own # 0 \/ h.at \in {"running", "done"})) => c.id = h.own
 
 \* A beat releases nothing that its worker runs, or will run when a reply arrives.
 LiveStays == \A c \in closed : c.how = "unnamed" =>
@@ -610,6 +656,8 @@ LateFlushProbe == \A w \in Workers : \A h \in HoldAt(w, "batch") :
     ~(Att(h) \in Closed \ ClosedBy(batch[w].id) /\ \E a \in Open : a.job = h.job)
 \* A claim executes that nobody waits for any more.
 OrphanProbe == \A c \in claims : c.took \cap Open = {} \/ row[c.worker] # "gone" \/ phase[c.worker] # "left"
+\* An own transaction has happened, and its worker knows nothing of it.
+DoubtProbe == \A h \in hold : h.own # 0 /\ h.at = "running" => Att(h) \notin ClosedBy(h.own)
 \* A handler runs on although its job runs elsewhere by now.
 ZombieProbe == \A g, h \in hold : g.job = h.job /\ g.at = "running" /\ h.at = "running" => g = h
 =============================================================================

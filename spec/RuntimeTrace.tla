@@ -29,13 +29,14 @@ Pairs(of)         == Traces[trace][of]
 PermitsOf(w)      == {p \in Pairs("permits") : p[1] = w}
 QueueOf(h)        == (CHOOSE q \in Pairs("queues") : q[1] = h.job /\ q[2] = h.run)[3]
 TraceLanes(h)     == (CHOOSE p \in PermitsOf(h.worker) : p[2] = QueueOf(h))[3]
-TraceBeside(h)    == {k \in HoldAt(h.worker, "running") : QueueOf(k) = QueueOf(h)}
+TraceBeside(h)    == {k \in Busy(h.worker) : QueueOf(k) = QueueOf(h)}
 RECURSIVE Sum(_)
 Sum(S) == IF S = {} THEN 0 ELSE LET p == CHOOSE q \in S : TRUE IN p[3] + Ahead + Sum(S \ {p})
 TraceRoom(w)      == Sum(PermitsOf(w))
 TraceDue(a)       == a \notin Taken
 TraceClaimed(S)   == life
 TraceEnded(S, how) == life
+TraceOwnEnded(id) == TRUE
 
 (* ------------------------------- the events ------------------------------ *)
 
@@ -59,6 +60,13 @@ Softened(h) == /\ All([held |-> h.at = "ended"])
 Forsaken(h) == /\ All([held |-> h.at = "ended" /\ h.how = "release"])
                /\ hold' = hold \ {h}
                /\ UNCHANGED <<dataVars, row, leaders, wayVars, selfVars, ask, batch>>
+\* What rolls back leaves no record. Who was told so may have no commit of it follow.
+Commits(h) == CommitSent(h, e.id)
+Answers(h) == IF e.done THEN CommitAnswered(h, e.id, TRUE)
+              ELSE /\ All(CommitAnsweredG(h, e.id, FALSE))
+                   /\ Moved(h, [h EXCEPT !.own = 0])
+                   /\ flushes' = OwnOver(e.id)
+                   /\ UNCHANGED <<dataVars, row, leaders, sent, beats, selfVars, ask, batch>>
 Begins(w) == /\ All([started |-> row[w] # "none"])
              /\ UNCHANGED vars
 
@@ -76,6 +84,8 @@ Act == CASE e.a = "worker_start"   -> WorkerStart(e.worker)
          [] e.a = "ended"          -> WithMine(DoneAs)
          [] e.a = "told"           -> WithMine(Told)
          [] e.a = "let_go"         -> WithMine(LetGo)
+         [] e.a = "commit_sent"    -> WithMine(Commits)
+         [] e.a = "commit_answered" -> WithMine(Answers)
          [] e.a = "flush_sent"     -> FlushSent(e.worker, e.id, e.how, e.atts)
          [] e.a = "flush_answered" -> FlushAnswered(e.worker, e.id, e.done, e.late)
          [] e.a = "flush_refused"  -> Refused(e.worker, e.id)

@@ -7,6 +7,10 @@
 (* executions may share a token, or a settle id: the first reply was lost    *)
 (* and the call is sent again while it still runs. Any of them may crash.    *)
 (*                                                                           *)
+(* A settler may also be a handler's own transaction, which completes its    *)
+(* job and does what the handler did in one commit. It is never sent again:  *)
+(* who lost the answer to its COMMIT only asks whether it happened.          *)
+(*                                                                           *)
 (* A commit makes its rows visible and lets its locks go in one step:        *)
 (* PostgreSQL does the first before the second.                              *)
 (*                                                                           *)
@@ -22,6 +26,9 @@ CONSTANTS Producers, Claimers, Settlers,
           Calm,        \* nothing rolls back or crashes: enough for some witnesses, and smaller
           Fifo,        \* remember what was visible when each enqueue began
           Bare
+
+\* What settlers try; configurations choose their own.
+Ops == {"completed", "released", "lost"}
 
 Kept(protection) == protection \notin Bare
 UseXids == XidMax > 0
@@ -43,7 +50,8 @@ ProdTypeInv == prod \in [Producers -> [lock : BOOLEAN, xid : 0..XidMax, nums : S
 VARIABLE clm
 NewClaim == [pc |-> "new"]
 
-\* An execution of complete, release or heartbeat: new, held, done.
+\* An execution of complete, release or heartbeat: new, held, done. A handler's own transaction says in
+\* the end whether what it did was committed; who asks about one, what the answer was.
 VARIABLE stl
 NewSettle == [pc |-> "new"]
 
@@ -265,21 +273,42 @@ CCrash(c) == /\ ~Calm /\ clm[c].pc \in InClaim
 
 (* --------------------------------- settle -------------------------------- *)
 
+IsNew(s)   == stl[s].pc = "new" /\ \A d \in Settlers : d < s => stl[d].pc # "new"
+IsOp(s, op) == stl[s].pc # "new" /\ "op" \in DOMAIN stl[s] /\ stl[s].op = op
+Alike(s)   == {o \in Settlers \ {s} : IdOf(o) = IdOf(s) /\ stl[o].pc # "new"}
+OwnUnder(s) == {o \in Alike(s) : IsOp(o, "own")}
+
 \* The claim's lock (tried), then what is open. op: completed, released, or lost (a heartbeat's).
 \* Without the protection the read comes first and the lock at the write, where it no longer helps.
+\* own: a handler's own transaction at its end, under an id of its own. It waits for the lock.
 SBegin(s, op, r, asked) ==
-    /\ stl[s].pc = "new"
-    /\ \A d \in Settlers : d < s => stl[d].pc # "new"
-    /\ stl' = [stl EXCEPT ![s] =
-         IF Kept("claim_lock") /\ TokenHeld(r.token, 0, s) THEN [pc |-> "done"]     \* busy
-         ELSE [pc |-> "held", op |-> op, token |-> r.token, part |-> r.part, xid |-> 0,
-               lock |-> FALSE, nums |-> {}, take |-> asked \cap OpenOf(r)]]
+    LET locked == Kept("claim_lock") /\ TokenHeld(r.token, 0, s)
+        held == [pc |-> "held", op |-> op, token |-> r.token, part |-> r.part, xid |-> 0,
+                 lock |-> FALSE, nums |-> {}, take |-> asked \cap OpenOf(r)]
+    IN /\ IsNew(s)
+       /\ OwnUnder(s) = {} \/ (op = "completed" /\ ~Kept("own_asked"))
+       /\ op = "own" => Alike(s) = {} /\ ~locked
+       /\ stl' = [stl EXCEPT ![s] =
+            IF op = "own" THEN [k \in {"asked"} \cup DOMAIN held |-> IF k = "asked" THEN asked ELSE held[k]]
+            ELSE IF locked THEN [pc |-> "done"]                                      \* busy
+            ELSE held]
+       /\ UNCHANGED <<vars, prod, clm, gens, xids, before>>
+
+\* An own transaction that lost its answer is asked about under the lock it held: it has ended then.
+SAsk(s) ==
+    /\ IsNew(s)
+    /\ \E o \in OwnUnder(s) :
+         LET k == stl[o]
+         IN /\ Kept("ask_lock") => ~TokenHeld(k.token, 0, s)
+            /\ stl' = [stl EXCEPT ![s] =
+                 [pc |-> "done", op |-> "ask", of |-> o,
+                  there |-> k.asked \subseteq ClosedAs(k.token, k.part, IdOf(o), "completed")]]
     /\ UNCHANGED <<vars, prod, clm, gens, xids, before>>
 
 \* Re-appending draws like every producer: begin_append, then one number for each entry.
 SDraw(s) ==
     LET k == stl[s]
-    IN /\ k.pc = "held" /\ k.op # "completed" /\ Cardinality(k.nums) < Cardinality(k.take)
+    IN /\ k.pc = "held" /\ k.op \notin {"completed", "own"} /\ Cardinality(k.nums) < Cardinality(k.take)
        /\ EnvDraw
        /\ stl' = [stl EXCEPT ![s] = [k EXCEPT !.nums = @ \cup {last + 1}, !.lock = TRUE,
                                               !.xid = IF @ > 0 THEN @ ELSE FreshXid]]
@@ -287,26 +316,33 @@ SDraw(s) ==
        /\ before' = IF Fifo THEN [before EXCEPT ![last + 1] = {}] ELSE before
        /\ UNCHANGED <<prod, clm, gens, doneXid, strangers>>
 
+Over(k, did) == IF k.op = "own" THEN [pc |-> "done", op |-> "own", token |-> k.token, part |-> k.part,
+                                      asked |-> k.asked, did |-> did]
+                ELSE [pc |-> "done"]
+
+\* An own transaction whose attempt was ended by somebody else does not commit what it did either.
 SCommit(s) ==
     LET k == stl[s]
         loss == IF k.op = "lost" THEN 1 ELSE 0
         new == {[seq |-> Nth(k.nums, Rank(k.take, n)), slot |-> 0, job |-> EntryOf(n).job,
                  lease |-> EntryOf(n).lease + 1, attempt |-> EntryOf(n).attempt, from |-> n] :
-                  n \in IF k.op = "completed" THEN {} ELSE k.take}
+                  n \in IF k.op \in {"completed", "own"} THEN {} ELSE k.take}
     IN /\ k.pc = "held"
-       /\ k.op # "completed" => Cardinality(k.nums) = Cardinality(k.take)
-       /\ Closing({[token |-> k.token, part |-> k.part, settled |-> k.take]}, k.op,
-                  IF k.op = "lost" THEN 0 ELSE IdOf(s))
+       /\ k.op \notin {"completed", "own"} => Cardinality(k.nums) = Cardinality(k.take)
+       /\ k.op = "own" /\ Kept("own_stale") => k.take = k.asked
+       /\ Closing({[token |-> k.token, part |-> k.part, settled |-> k.take]},
+                  IF k.op = "own" THEN "completed" ELSE k.op, IF k.op = "lost" THEN 0 ELSE IdOf(s))
        /\ Appending(new, loss)
        /\ Finish(k.xid)
-       /\ stl' = [stl EXCEPT ![s] = [pc |-> "done"]]
+       /\ stl' = [stl EXCEPT ![s] = Over(k, TRUE)]
        /\ UNCHANGED <<born, last, no, next, holes, claims, workers, stopped, awayVars, prod, clm, gens, nextXid,
                       strangers, before>>
 
-SCrash(s) == /\ ~Calm /\ stl[s].pc = "held"
+Stale(k)  == k.op = "own" /\ k.take # k.asked
+SCrash(s) == /\ stl[s].pc = "held" /\ (~Calm \/ Stale(stl[s]))
              /\ fly' = fly \ stl[s].nums
              /\ Finish(stl[s].xid)
-             /\ stl' = [stl EXCEPT ![s] = [pc |-> "done"]]
+             /\ stl' = [stl EXCEPT ![s] = Over(@, FALSE)]
              /\ UNCHANGED <<born, last, entries, laneVars, claims, closures, workers, stopped, awayVars, prod,
                             clm, gens, nextXid, strangers, before>>
 
@@ -329,9 +365,10 @@ TxNext ==
     \/ StrangerBegins \/ StrangerEnds
     \/ \E c \in Claimers : CBegin(c) \/ CLane(c) \/ CPick(c) \/ CTest(c) \/ CAgain(c) \/ CStamp(c)
                            \/ CCommit(c) \/ CCrash(c)
-    \/ \E s \in Settlers : \/ SDraw(s) \/ SCommit(s) \/ SCrash(s)
-                           \/ \E op \in {"completed", "released", "lost"}, r \in claims :
-                                \E asked \in {r.seqs} \cup (IF op = "lost" THEN {} ELSE {{n} : n \in r.seqs}) :
+    \/ \E s \in Settlers : \/ SDraw(s) \/ SCommit(s) \/ SCrash(s) \/ SAsk(s)
+                           \/ \E op \in Ops, r \in claims :
+                                \E asked \in (IF op = "own" THEN {} ELSE {r.seqs})
+                                            \cup (IF op = "lost" THEN {} ELSE {{n} : n \in r.seqs}) :
                                   SBegin(s, op, r, asked)
 TxSpec == TxInit /\ [][TxNext]_txVars
 
@@ -353,6 +390,13 @@ FifoLinearizable ==
 AnswersAreOpen ==
     [][\A c \in Claimers : (clm[c].pc # "done" /\ clm'[c].pc = "done") =>
          clm'[c].reply \subseteq UNION {OpenOf(r)' : r \in {q \in claims' : q.token = TokenOf(c)}}]_txVars
+
+\* What a handler did in its own transaction and its job's completion commit together or not at all.
+Did(o) == stl[o].pc = "done" /\ stl[o].did
+EffectsWithEnd == \A o \in Settlers : IsOp(o, "own") =>
+    (Did(o) <=> stl[o].asked \subseteq ClosedAs(stl[o].token, stl[o].part, IdOf(o), "completed"))
+\* What is answered of such a transaction stands.
+AnswersStand == \A s \in Settlers : IsOp(s, "ask") => (stl[s].there <=> Did(stl[s].of))
 
 \* Which step of Storage a step here is, read off its effect.
 NewEntries(froms) ==
@@ -386,6 +430,9 @@ TwoGensProbe == gens.young = {}
 RepeatPartProbe == \A c, d \in Claimers :
     (c # d /\ clm[c].pc = "done" /\ clm[d].pc = "done" /\ TokenOf(c) = TokenOf(d)) =>
       clm[c].reply = {} \/ clm[d].reply = {} \/ clm[c].reply = clm[d].reply
+\* An own transaction that comes too late, and one that was asked about and had happened.
+OwnStaleProbe == \A s \in Settlers : stl[s].pc = "held" => ~Stale(stl[s])
+OwnThereProbe == \A s \in Settlers : IsOp(s, "ask") => ~stl[s].there
 \* A settle that finds everything ended: stale.
 StaleProbe == \A s \in Settlers : stl[s].pc = "held" => stl[s].take # {}
 =============================================================================

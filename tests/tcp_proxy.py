@@ -2,6 +2,7 @@
 
 `cut_after_sending(text)`: the next client message that contains the text reaches the server, and
 the server executes it; its answer does not reach the client, whose connection is cut.
+`cut_before_sending(text)`: that message does not reach the server.
 """
 
 from collections.abc import AsyncIterator
@@ -20,15 +21,20 @@ class Proxy:
 
     conninfo: str
     _cut_on: bytes | None = None
+    _cut_before: bytes | None = None
     _links: set["_Link"] = field(default_factory=set)
     cuts: int = 0
-    """How many answers were withheld."""
+    """How many answers, or messages, were withheld."""
     refusing: bool = False
     """New connections are closed at once."""
 
     def cut_after_sending(self, text: str) -> None:
         """Withhold the answer to the next message that contains the text, and cut."""
         self._cut_on = text.encode()
+
+    def cut_before_sending(self, text: str) -> None:
+        """Withhold the next message that contains the text, and cut."""
+        self._cut_before = text.encode()
 
     def cut_all(self) -> None:
         """Cut every connection now."""
@@ -69,6 +75,10 @@ class Proxy:
     ) -> None:
         while data := await client.receive_some(CHUNK_BYTES):
             link.said += data
+            if self._cut_before is not None and self._cut_before in data:
+                self._cut_before = None
+                self.cuts += 1
+                break
             if self._cut_on is not None and self._cut_on in data:
                 self._cut_on = None
                 link.withholding = True

@@ -1,6 +1,8 @@
 """A worker as a process of its own, for tests that stop and kill it.
 
 It says on its standard output, a line each: `started`, `begun JOB ATTEMPT`, `cancelled JOB`.
+Jobs of the kind `own` write to the table `ledger` in a transaction of their own, and say `written
+RUN_LEASE` and `completed RUN_LEASE`; `stay_in` names the worker that never commits.
 Jobs of the kind `stay` name in `stay_in` the worker that never ends them; every other one ends them
 at once and returns its own name.
 """
@@ -37,6 +39,15 @@ def handlers(name: str) -> awa.AsyncClient:
                 say(f"cancelled {job.id}")
         return name
 
+    @client.task(dict, kind="own", queue="q")
+    async def own(job: awa.Job[dict[str, Any]]) -> None:
+        async with job.transaction() as tx:
+            await tx.execute("insert into ledger values ($1, $2)", job.run_lease, name)
+            say(f"written {job.run_lease}")
+            if job.args["stay_in"] == name:
+                await trio.sleep_forever()
+        say(f"completed {job.run_lease}")
+
     return client
 
 
@@ -57,7 +68,8 @@ def _tell() -> Tell | None:
 
 async def main(settings: WorkerSettings) -> None:
     """Work until killed."""
-    worker = Worker(settings, handlers(settings.name)._handlers, tell=_tell())
+    client = handlers(settings.name)
+    worker = Worker(settings, client._handlers, transact=client._transact, tell=_tell())
     async with trio.open_nursery() as nursery:
         await nursery.start(worker.run)
         say("started")

@@ -16,6 +16,7 @@ from awa._client.bursts import AsyncBursts
 from awa._client.dlq import AsyncDlq
 from awa._client.health import Health, health_of
 from awa._client.jobs import AsyncJobs
+from awa._client.own_transactions import JobTransaction
 from awa._client.producing import JobHandle, Producing, handle_of
 from awa._client.queue_admin import AsyncQueues
 from awa._client.steps import drive
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from awa._core.entries import Violation
     from awa._core.unique import OnConflict, UniqueOpts
     from awa._storage.calls import Call
+    from awa._storage.connecting import Connection
     from awa.embedded import Server
 
 T = TypeVar("T")
@@ -209,6 +211,9 @@ class AsyncClient(AsyncBursts, AsyncJobs, AsyncQueues, AsyncDlq):
         """
         async with self._opened().connection() as conn, in_transaction(conn):
             yield Transaction(conn, self._storage, self._producing, self._make_lanes)
+
+    def _transact(self, conn: Connection) -> JobTransaction:
+        return JobTransaction(conn, self._storage, self._producing, self._make_lanes)
 
     async def _make_lanes(self, lanes: Iterable[Lane], conn: Any = None) -> None:
         for lane, call in self._producing.missing_lanes(lanes):

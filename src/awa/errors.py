@@ -9,6 +9,7 @@
     |   +-- UniqueConflict          another job holds the unique key, and you asked to be told
     |   +-- WrongIsolation          an action that needs READ COMMITTED, called in another level
     |   +-- WrongTransaction        an act that must be a transaction's first, called later in one
+    |   +-- AttemptCompleted        a handler's second transaction, after one that completed its job
     |   +-- ConfigurationError      a missing or contradictory setting
     |   +-- AccessDenied            the database role lacks a grant
     +-- WorldError                  nobody's code: the call may be right a moment later
@@ -20,6 +21,8 @@
     |   +-- SchemaNewer             the schema was made by a newer Awa: upgrade this program
     |   +-- SchemaOlder             the schema was made by an older Awa: run `awa migrate`
     |   +-- UnknownWorker           the worker's row is gone: it was presumed dead
+    |   +-- StaleAttempt            somebody else has ended the attempt: it commits nothing
+    |   +-- TransactionLost         a handler's own transaction broke at COMMIT, and did not happen
     +-- InternalError               ours: please report it
 
 A lost race is no error: actions answer it as a value (see `awa._core.entries.Answer`). This module
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccessDenied",
+    "AttemptCompleted",
     "AwaError",
     "CallerError",
     "ConfigurationError",
@@ -48,6 +52,8 @@ __all__ = [
     "ServerBusy",
     "ServerRefused",
     "ServerUnreachable",
+    "StaleAttempt",
+    "TransactionLost",
     "UniqueConflict",
     "UnknownWorker",
     "WorldError",
@@ -112,6 +118,15 @@ class WrongTransaction(CallerError):
 
     Call it in autocommit, or as the first and only statement of a transaction.
     """
+
+
+class AttemptCompleted(CallerError):
+    """The attempt was completed by an earlier transaction of its handler: it has no second end."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "an earlier transaction of this handler has completed its job; one attempt ends once"
+        )
 
 
 class ConfigurationError(CallerError):
@@ -179,6 +194,28 @@ class SchemaOlder(WorldError):
 
 class UnknownWorker(WorldError):
     """The worker has no row: `worker_start` was not called, or it was presumed dead."""
+
+
+class StaleAttempt(WorldError):
+    """Somebody else has ended the attempt: cancelled, rescued, or past its deadline.
+
+    Its transaction is rolled back. Let it pass: nothing is settled for such an attempt.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("somebody else has ended this attempt; its transaction is rolled back")
+
+
+class TransactionLost(WorldError, ConnectionError):
+    """The connection broke during COMMIT, and the database says that it did not happen.
+
+    Nothing of the transaction was written. The attempt is open: let it fail, or try once more.
+    """
+
+    def __init__(
+        self, message: str = "the connection broke during COMMIT: the transaction did not happen"
+    ) -> None:
+        super().__init__(message)
 
 
 class InternalError(AwaError):

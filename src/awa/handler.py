@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 import msgspec
 
 from awa._core.failures import AttemptError
+from awa.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import trio
 
     from awa._core.entries import Body
+    from awa._core.transacting import Desk, OwnCompletion, OwnTransaction
 
 ArgsT = TypeVar("ArgsT")
 
@@ -65,17 +67,26 @@ class Job(Generic[ArgsT]):
     read-only. An attempt may run more than once if a worker dies: make handlers idempotent.
     """
 
-    __slots__ = ("_body", "_cancelled", "_extra", "_place", "_scope", "args")
+    __slots__ = ("_body", "_cancelled", "_desk", "_extra", "_own", "_place", "_scope", "args")
 
     args: ArgsT
 
     def __init__(
-        self, body: "Body", args: ArgsT, place: Place, scope: "trio.CancelScope | None" = None
+        self,
+        body: "Body",
+        args: ArgsT,
+        place: Place,
+        scope: "trio.CancelScope | None" = None,
+        desk: "Desk | None" = None,
     ) -> None:
         self._body = body
         self._place = place
         self._scope = scope
         """What cancels an asynchronous handler; None in a thread, which has only the flag."""
+        self._desk = desk
+        """Its worker, where that can be reached."""
+        self._own: OwnCompletion | None = None
+        """What became of the handler's own transaction, once there was one."""
         self._cancelled = False
         self._extra: Mapping[str, Any] | None = None
         self.args = args
@@ -169,6 +180,36 @@ class Job(Generic[ArgsT]):
             with suppress(RuntimeError):
                 self._cancelled = self._scope.cancel_called
         return self._cancelled
+
+    def transaction(self) -> "OwnTransaction":
+        """A transaction of the handler's own: what it writes and the job's end commit together.
+
+        `async with job.transaction() as tx:`, in a thread `with`. At the end of the block the job
+        is completed and everything is committed, or nothing is. Where somebody else has ended the
+        attempt it raises StaleAttempt; where the connection breaks during COMMIT and it turns out
+        that it did not happen, TransactionLost. One transaction of an attempt commits.
+        """
+        return self._reached().transaction(self)
+
+    async def complete_in(self, connection: Any, result: object = None) -> None:
+        """Complete the job in the transaction that is open on a connection of yours.
+
+        psycopg's, asyncpg's or SQLAlchemy's, in READ COMMITTED; commit right after it. `result` is
+        stored with the job. Raises StaleAttempt: roll back. The attempt ends as that transaction
+        does, once the handler has returned.
+        """
+        await self._reached().complete_in(self, connection, result)
+
+    def complete_in_sync(self, connection: Any, result: object = None) -> None:
+        """The same in a thread, for a synchronous connection; Django's as well."""
+        self._reached().complete_in_sync(self, connection, result)
+
+    def _reached(self) -> "Desk":
+        if self._desk is None:
+            raise ConfigurationError(
+                "a job in a child process or a batch cannot reach its worker, which completes it"
+            )
+        return self._desk
 
     def _read_extra(self) -> Mapping[str, Any]:
         if self._extra is None:

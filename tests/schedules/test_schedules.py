@@ -17,7 +17,11 @@ from tests.schedules.world import World
 
 CUT_OPEN: Final = ("StorageTx", "Looking", "Ring")
 """The modules that cut the SQL functions open: what their witnesses show, a schedule can drive."""
-WITHOUT: Final[dict[str, str]] = {}
+WITHOUT: Final[dict[str, str]] = {
+    "OwnStaleCommits": "who is told stale rolls back: a worker's decision, not the SQL's",
+    "OwnRepeated": "a worker's decision as well",
+    "AskUnlocked": "an answer is in no table; tests/storage/test_settled_by.py plays it",
+}
 """Witnesses without a schedule, and why the SQL cannot express them."""
 
 BESIDE: Final = {

@@ -5,6 +5,7 @@ from typing import Any, Unpack
 
 import trio
 
+from awa._client.own_transactions import JobTransaction
 from awa._client.queues import QueueChoice
 from awa._client.tasks import Tasks
 from awa._client.worker_options import TIMEOUT_MS_MAX, WorkerOptions, settings_of
@@ -12,6 +13,7 @@ from awa._core.options import checked_int
 from awa._runtime.limits import SHUTDOWN_TIMEOUT_S
 from awa._runtime.settings import WorkerSettings
 from awa._runtime.worker import Worker
+from awa._storage.connecting import Connection
 from awa.errors import ConfigurationError
 
 SHUTDOWN_TIMEOUT_MS = int(SHUTDOWN_TIMEOUT_S * 1000)
@@ -34,6 +36,10 @@ class HoldsWorker(Tasks):
         raise NotImplementedError
 
     def _require_open(self) -> None:
+        raise NotImplementedError
+
+    def _transact(self, conn: Connection) -> JobTransaction:
+        """The surface of a handler's own transaction on this connection."""
         raise NotImplementedError
 
     async def start(
@@ -66,7 +72,7 @@ class HoldsWorker(Tasks):
             raise ConfigurationError("a worker runs on trio: start the program with trio.run")
         if self._worker is not None and not self._worker.ended.is_set():
             raise ConfigurationError("this client's worker runs already")
-        self._worker = Worker(settings, self._handlers)
+        self._worker = Worker(settings, self._handlers, transact=self._transact)
         try:
             await self._nursery.start(self._worker.run)
         except BaseException:

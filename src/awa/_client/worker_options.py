@@ -8,7 +8,7 @@ from awa._client.health import checked_patience_s, checked_port
 from awa._client.problems import Problems
 from awa._client.queues import QueueChoice, collected_queues
 from awa._core.options import checked_duration_s, checked_int
-from awa._runtime.limits import DEADLINE_GRACE_S, POLL_DEAF_S
+from awa._runtime.limits import DEADLINE_GRACE_S, POLL_DEAF_S, TRANSACTION_CONNECTIONS
 from awa._runtime.settings import DEFAULT_RETENTION, HEALTH_HOST, Retention, WorkerSettings
 from awa._version import VERSION
 
@@ -35,6 +35,8 @@ class WorkerOptions(TypedDict, total=False):
     """Where it answers /healthz and /readyz by HTTP; 0 for any free port, default nowhere."""
     health_host: str
     """The address of that port; default 127.0.0.1."""
+    transaction_connections: int
+    """How many handlers may be in `job.transaction()` at once; default 10."""
     handler_stall_s: float | None
     """After so long handlers that hold all permits of a queue, and that no deadline will end, make
     /healthz fail; default never."""
@@ -61,6 +63,7 @@ def settings_of(
     )
     grace_s = options.get("grace_s", DEADLINE_GRACE_S)
     patience_s = options.get("handler_stall_s")
+    connections = options.get("transaction_connections", TRANSACTION_CONNECTIONS)
     settings = WorkerSettings(
         conninfo=conninfo,
         direct_conninfo=direct_conninfo,
@@ -75,6 +78,10 @@ def settings_of(
         lead=options.get("lead", True),
         retention=options.get("retention", DEFAULT_RETENTION),
         health_host=options.get("health_host", HEALTH_HOST),
+        transaction_connections=problems.check(
+            partial(checked_int, "transaction_connections", connections, low=1, high=1000),
+            TRANSACTION_CONNECTIONS,
+        ),
         health_port=problems.check(partial(checked_port, options.get("health_port")), None),
         handler_stall_s=problems.check(partial(checked_patience_s, patience_s), None),
     )

@@ -86,9 +86,26 @@ class Told(WorkerEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LetGo(WorkerEvent):
-    """Such an attempt runs here no more, and nothing is settled for it."""
+    """Such an attempt runs here no more, or it completed its job itself: nothing is settled."""
 
     attempt: Receipt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitSent(WorkerEvent):
+    """A handler's own transaction completes its job, and is about to commit."""
+
+    attempt: Receipt
+    settle: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitAnswered(WorkerEvent):
+    """It is known whether it committed (`done`); if not, it never will."""
+
+    attempt: Receipt
+    settle: int
+    done: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,7 @@ from awa._runtime.limits import (
     UNKNOWN_KINDS_LOOK_S,
 )
 from awa._runtime.listening import Listener, listen_calls
+from awa._runtime.own_transactions import OwnTransactions, Transact
 from awa._runtime.permits import Permits
 from awa._runtime.reconnecting import ANSWERS, Session
 from awa._runtime.reporting import Reporter
@@ -62,6 +63,7 @@ class Parts:
     claimer: Callable[..., Claimer] = Claimer
     heart: Callable[..., Heart] = Heart
     queue_run: Callable[..., QueueRun] = QueueRun
+    desk: Callable[..., OwnTransactions] = OwnTransactions
 
 
 class Incarnation:
@@ -76,6 +78,7 @@ class Incarnation:
         storage: Storage,
         equipment: Equipment,
         statistics: Statistics,
+        transact: Transact | None = None,
         parts: Parts = Parts(),  # a frozen value
     ) -> None:
         self._worker = worker
@@ -109,6 +112,13 @@ class Incarnation:
             permits=self._permits,
             statistics=statistics,
             changed=self._changed,
+        )
+        self.desk: Final = parts.desk(
+            worker=worker,
+            storage=storage,
+            conninfo=routes.work.conninfo,
+            settings=settings,
+            transact=transact,
         )
         self.reporter: Final = parts.reporter(self.settler, statistics)
         self._claimer = parts.claimer(
@@ -184,6 +194,7 @@ class Incarnation:
                 _log.error(
                     "%d outcomes could not be settled in time; their jobs may run again", left
                 )
+            self.desk.close()
             await self._leave()
             services.cancel_scope.cancel()
 
@@ -267,6 +278,7 @@ class Incarnation:
                     name=name,
                     permits=permits,
                     equipment=self._equipment,
+                    desk=self.desk,
                     settler=self.settler,
                     reporter=self.reporter,
                     nursery=running,

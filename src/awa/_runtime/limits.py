@@ -241,6 +241,9 @@ DEADLINE_GRACE_S: Final = 5.0
 LEFT_BEHIND_MAX: Final = 100
 """Handlers of one queue that did not end after their grace; with so many no more is claimed."""
 
+TRANSACTION_CONNECTIONS: Final = 10
+"""Handlers that may be in `job.transaction()` at once, unless told otherwise: a connection each."""
+
 SHUTDOWN_TIMEOUT_S: Final = 30.0
 """How long running handlers may finish, unless told otherwise."""
 

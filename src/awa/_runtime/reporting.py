@@ -9,6 +9,7 @@ from awa._core.entries import Body
 from awa._core.failures import DEADLINE_EXCEEDED, Failure, cut_text, failure_of, handlers_part
 from awa._core.outcomes import Cancel, Completed, Outcome, RetryAfter, Snooze
 from awa._core.retrying import RetryPolicy
+from awa._core.transacting import OwnCompletion, OwnEnd
 from awa._runtime.alike import Alike, Span
 from awa._runtime.handlers import encode_result
 from awa._runtime.ledger import Held
@@ -95,6 +96,26 @@ class Reporter:
             f", one of {jobs} since it was last told" if jobs > 1 else "",
             extra=fields_of(held, body),
         )
+
+    def own_end(
+        self, held: Held, body: Body, own: OwnCompletion | None, said: object = None
+    ) -> bool:
+        """Whether the attempt ended in a transaction of its handler's; `said`: what it said after.
+
+        What the handler says then changes nothing.
+        """
+        if own is None or own.end not in {OwnEnd.DONE, OwnEnd.STALE}:
+            return False
+        if own.end is OwnEnd.STALE:
+            self.was_ended(held, body, "stale")
+            return True
+        self._settler.completed_itself(held, body.seq)
+        if isinstance(said, BaseException):
+            _say(logging.ERROR, held, body, "raised after it had completed its job", said)
+        elif said is not None and not isinstance(said, Completed):
+            what = "returned something after it had completed its job, which changes nothing"
+            _say(logging.WARNING, held, body, what)
+        return True
 
     def cancelled_with(self, held: Held, body: Body, others: BaseException | None) -> None:
         """The attempt was cancelled, and some of its own tasks raised something else."""

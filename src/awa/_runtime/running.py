@@ -24,6 +24,7 @@ from awa._runtime.equipment import Equipment
 from awa._runtime.handlers import Executor, encode_result
 from awa._runtime.ledger import Held
 from awa._runtime.limits import DEADLINE_GRACE_S, LEFT_BEHIND_MAX, YIELD_AFTER_S
+from awa._runtime.own_transactions import OwnTransactions
 from awa._runtime.permits import Permits
 from awa._runtime.reporting import Reporter
 from awa._runtime.settling import Settler
@@ -41,6 +42,7 @@ class QueueRun:
         name: str,
         permits: Permits,
         equipment: Equipment,
+        desk: OwnTransactions,
         settler: Settler,
         reporter: Reporter,
         nursery: trio.Nursery,
@@ -59,6 +61,7 @@ class QueueRun:
         self._batched = equipment.handlers.batched
         executors = {**equipment.executors, Executor.THREAD: self.threads.run}
         self.ways: Final = Ways(equipment.handlers, executors)
+        self._desk = desk
         self._settler = settler
         self._reporter = reporter
         self._nursery = nursery
@@ -280,6 +283,8 @@ class QueueRun:
         turn.body = None
         if body is None or turn.fate is Fate.LEFT:
             return
+        if self._reporter.own_end(held, body, turn.own):
+            return
         if turn.fate is Fate.ENDED:
             self._reporter.was_ended(held, body, turn.why)
         elif by_worker:
@@ -316,11 +321,13 @@ class QueueRun:
             self._reporter.bad_args(held, body, error)
             return began_s
         scope = turn.scope if way.has_scope else None
-        job = turn.job = Job(body, args, held, scope)
+        job = turn.job = Job(body, args, held, scope, self._desk)
         self.running[job] = began_s
         current_job.set(job)
         try:
             value = await way.run(job)
+            if job._own is not None:  # noqa: SLF001  # the runner's side of the handler's view
+                await self._desk.conclude(job, value)
             self._returned(turn, held, body, value)
         except (trio.Cancelled, KeyboardInterrupt):
             raise
@@ -338,6 +345,8 @@ class QueueRun:
         """Raises InvalidInput for a result without JSON form."""
         if turn.fate is not None:
             self._came_late(turn, held, body)
+        elif self._reporter.own_end(held, body, turn.own, value):
+            pass
         elif value is None:
             self._settler.complete(held, body.seq)
         elif isinstance(value, OUTCOMES):
@@ -348,7 +357,7 @@ class QueueRun:
     def _failed(self, turn: Turn, held: Held, body: Body, error: BaseException) -> None:
         if turn.fate is not None:
             self._came_late(turn, held, body, error)
-        else:
+        elif not self._reporter.own_end(held, body, turn.own, error):
             self._reporter.failed(held, body, error, self.ways.policy_of(body))
 
     def _failed_in_group(

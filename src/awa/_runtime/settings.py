@@ -24,6 +24,7 @@ from awa._runtime.limits import (
     LOOP_LAG_S,
     POLL_DEAF_S,
     STALL_S,
+    TRANSACTION_CONNECTIONS,
 )
 
 Role: TypeAlias = Literal["all", "dispatch", "maintenance"]
@@ -89,6 +90,9 @@ class WorkerSettings:
     retention: Retention = field(default_factory=Retention)
     grace_s: float = DEADLINE_GRACE_S
     """How long an attempt that was cancelled may clean up."""
+
+    transaction_connections: int = TRANSACTION_CONNECTIONS
+    """How many handlers may be in a transaction of their own at once."""
 
     health_host: str = HEALTH_HOST
     health_port: int | None = None

@@ -115,6 +115,12 @@ class Settler:
         self._statistics.ended_elsewhere += 1
         self._permits_changed.set()
 
+    def completed_itself(self, held: Held, seq: int) -> None:  # noqa: ARG002  # told by its twin
+        """The handler's own transaction completed the job: nothing is left to be settled."""
+        self._durable(held, 1)
+        self._statistics.settled(Action.COMPLETE, Answer.SETTLED, 1)
+        self._permits_changed.set()
+
     def has_room(self) -> None:
         """There may be jobs to claim again, for another reason than an outcome."""
         self._permits_changed.set()

@@ -10,6 +10,7 @@ from awa._core.entries import Body, EndedElsewhere
 from awa._runtime.ledger import Held
 
 if TYPE_CHECKING:
+    from awa._core.transacting import OwnCompletion
     from awa.handler import Job
 
 
@@ -50,6 +51,11 @@ class Turn:
     def subject(self) -> object:
         """What the handler is called with."""
         return self.job
+
+    @property
+    def own(self) -> "OwnCompletion | None":
+        """What became of the handler's own transaction, if there was one."""
+        return None if self.job is None else self.job._own  # noqa: SLF001  # the runner's side of it
 
     def begin(self, held: Held, body: Body, deadline_s: float) -> trio.CancelScope:
         """The first attempt in a new scope, which is returned."""

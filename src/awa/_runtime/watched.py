@@ -17,12 +17,14 @@ from awa._runtime.heartbeat import Heart
 from awa._runtime.incarnation import LAST_BEAT, Incarnation, Parts
 from awa._runtime.ledger import Held
 from awa._runtime.outbox import Action, Batch, Detail, Parcel
+from awa._runtime.own_transactions import OwnTransactions, receipt_of
 from awa._runtime.reconnecting import ANSWERS
 from awa._runtime.reporting import Reporter
 from awa._runtime.running import QueueRun
 from awa._runtime.settling import Settler
 from awa._runtime.turns import Item, Turn, is_one_of
 from awa._storage.calls import Call
+from awa.handler import Job
 
 
 class WatchedIncarnation(Incarnation):
@@ -41,6 +43,7 @@ class WatchedIncarnation(Incarnation):
                 claimer=partial(WatchedClaimer, tell),
                 heart=partial(WatchedHeart, tell),
                 queue_run=partial(WatchedRun, self._tell_of_handlers, worker),
+                desk=partial(WatchedOwnTransactions, self._tell_of_handlers),
             ),
         )
 
@@ -216,6 +219,11 @@ class WatchedSettler(Settler):
         self._ended(held, seq, Action.CANCEL)
         super().cancel(held, seq, reason)
 
+    def completed_itself(self, held: Held, seq: int) -> None:
+        """The handler's own transaction completed the job: nothing is left to be settled."""
+        self._tell(events.LetGo(worker=self._worker, attempt=_receipt(held, seq)))
+        super().completed_itself(held, seq)
+
     def give_back(self, held: Held, seq: int) -> None:
         """The attempt was not made, or not to its end, for no fault of the job."""
         self._ended(held, seq, Action.RELEASE)
@@ -253,6 +261,27 @@ class WatchedSettler(Settler):
         for receipt in _receipts([parcel]):
             self._tell(events.Forsaken(worker=self._worker, attempt=receipt))
         super()._forsake(parcel)
+
+
+class WatchedOwnTransactions(OwnTransactions):
+    """Tells of handlers' own transactions."""
+
+    def __init__(self, tell: Tell, **parts: Any) -> None:
+        super().__init__(**parts)
+        self._tell = tell
+
+    def _sent(self, job: Job[Any], settle_id: int) -> None:
+        attempt = _receipt(*receipt_of(job))
+        self._tell(events.CommitSent(worker=self._worker, attempt=attempt, settle=settle_id))
+
+    def _answered(self, job: Job[Any], settle_id: int, done: bool) -> None:  # noqa: FBT001
+        answered = events.CommitAnswered(
+            worker=self._worker, attempt=_receipt(*receipt_of(job)), settle=settle_id, done=done
+        )
+        self._tell(answered)
+
+    def _found_stale(self, job: Job[Any]) -> None:
+        self._tell(events.Told(worker=self._worker, attempt=_receipt(*receipt_of(job))))
 
 
 class WatchedHeart(Heart):

@@ -31,6 +31,7 @@ from awa._runtime.handlers import Handlers
 from awa._runtime.health import WorkerHealth
 from awa._runtime.incarnation import Incarnation
 from awa._runtime.limits import LAST_FLUSH_S
+from awa._runtime.own_transactions import Transact
 from awa._runtime.reconnecting import ANSWERS, Session
 from awa._runtime.routes import Route, Routes, warn_of_poolers
 from awa._runtime.settings import WorkerSettings
@@ -75,12 +76,14 @@ class Worker:
         settings: WorkerSettings,
         handlers: Handlers,
         *,
+        transact: Transact | None = None,
         tell: Tell | None = None,
     ) -> None:
-        """`tell` is called with what the worker does; see `events`."""
+        """`transact` makes handlers' own transactions; `tell` hears what the worker does."""
         self._incarnate = Incarnation if tell is None else partial(WatchedIncarnation, tell)
         self._settings = settings
         self._handlers = handlers
+        self._transact = transact
         self._storage = Storage(settings.schema)
         self._statistics = Statistics()
         self._incarnation: Incarnation | None = None
@@ -245,6 +248,7 @@ class Worker:
             storage=self._storage,
             equipment=equipment,
             statistics=self._statistics,
+            transact=self._transact,
         )
         self._incarnation = incarnation
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from awa._core import entries, limits
+from awa._core.transacting import CommitAnswer
 from awa._storage import codec
 from awa._storage.calling import Calling, within
 from awa._storage.calls import Call
@@ -35,14 +36,27 @@ class Settles(Calling):
         settle_id: int,
         items: Sequence[entries.SettleItem],
         results: Sequence[entries.Result] = (),
+        *,
+        waits: bool = False,
     ) -> Settled:
-        """Close entries with success."""
+        """Close entries with success. `waits`: in a handler's own transaction, never busy."""
         values = (
             [result.item for result in results],
             [result.seq for result in results],
             [result.value.decode() for result in results],
+            waits,
         )
-        return self._settle("complete", worker, settle_id, items, *values, places=_VALUES)
+        places = f"{_VALUES}, %s::boolean"
+        return self._settle("complete", worker, settle_id, items, *values, places=places)
+
+    def settled_by(self, settle_id: int, *, token: int, part: int, seq: int) -> Call[CommitAnswer]:
+        """Whether this attempt was ended under this settle id; asked, and nothing is repeated."""
+        return self._call(
+            "settled_by",
+            "%s::bigint, %s::bigint, %s::smallint, %s::bigint",
+            (settle_id, token, part, seq),
+            codec.enum_of(CommitAnswer),
+        )
 
     def release(self, worker: int, settle_id: int, items: Sequence[entries.SettleItem]) -> Settled:
         """Close entries unused: their jobs are available again, the attempt does not count."""

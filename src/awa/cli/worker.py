@@ -19,7 +19,7 @@ from awa._client.holding import SHUTDOWN_TIMEOUT_MS
 from awa._client.queues import QueueChoice, QueueConfig, checked_queues
 from awa._client.worker_options import POLL_INTERVAL_MS
 from awa._client.working import work
-from awa._runtime.limits import DEADLINE_GRACE_S
+from awa._runtime.limits import DEADLINE_GRACE_S, TRANSACTION_CONNECTIONS
 from awa._runtime.settings import DEFAULT_RETENTION, HEALTH_HOST, Retention
 from awa._storage.install import SCHEMA_VERSION
 from awa._version import VERSION
@@ -120,6 +120,13 @@ HURRIED = 1
     "--handler-stall-s",
     type=click.FloatRange(0, min_open=True),
     help="Fail /healthz when handlers without a deadline hold a queue for so long. Default: never.",
+)
+@click.option(
+    "--transaction-connections",
+    type=click.IntRange(1, 1000),
+    default=TRANSACTION_CONNECTIONS,
+    show_default=True,
+    help="How many handlers may be in a transaction of their own at once.",
 )
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text")
 @click.option(

@@ -57,6 +57,15 @@ begin
     return p_closings;
 end $$;
 
+-- await_tokens: for a handler's own transaction. Batches only try, so nobody who holds one of these locks waits
+-- for anything of Awa's but another handler's transaction that is about to commit.
+create function await_tokens(p_tokens bigint[]) returns void
+language plpgsql as $$
+begin
+    perform pg_advisory_xact_lock(lk_claim(), t.key)
+    from (select distinct hashint8(u) as key from unnest(p_tokens) u order by 1 offset 0) t;
+end $$;
+
 -- close_moved: what its slot does not know of a claim may have been carried to another, or to several, where it
 -- has the same token and part. Under the token's lock it stays where we find it. What nobody knows is as it was.
 create function close_moved(p_closings closing[], p_outcome outcome, p_settle_id bigint) returns closing[]
