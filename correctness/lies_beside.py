@@ -15,7 +15,7 @@ _ENQUEUED: Final[Event] = {
     "finals": [],
     "replaced": [],
 }
-_BEAT: Final[Event] = {
+BEAT: Final[Event] = {
     **_ENQUEUED,
     "a": "heartbeat",
     "dead": [],
@@ -87,7 +87,7 @@ BESIDE_PROPERTIES: Final = (
             1,
             "entire",
             both(
-                field(**_BEAT),
+                field(**BEAT),
                 field(
                     items=[_of_claim(asked="{[1,2)}", settled="{[1,2)}")],
                     entries=[[1, 0, 9, 1, 2, 1, 1]],
@@ -171,10 +171,6 @@ BESIDE_PROPERTIES: Final = (
             field(jobs=[], entries=[[2, 0, 2, 2, 3, 1]]),
         ),
         adds=True,
-    ),
-    *lies_about(
-        "worker_given_up",
-        ("living_worker_robbed", "rescue_worker", 2, "told", field(answer="alive")),
     ),
     *lies_about(
         "ring_turns",

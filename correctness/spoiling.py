@@ -6,6 +6,7 @@ from typing import Final
 from correctness.configurations import SPEC
 from correctness.lies import both, element, field, item, less, lies_about, seqs, state
 from correctness.lies_beside import BESIDE_PROPERTIES
+from correctness.lies_of_each import OF_EACH_OPERATOR
 from correctness.traces import write_ndjson
 
 REJECTED: Final = SPEC.parent / "traces" / "rejected"
@@ -225,6 +226,7 @@ LIES: Final = (
         ("replaced_twice", "enqueue", 3, "pending", element("replaced", 2, 1)),
     ),
     *BESIDE_PROPERTIES,
+    *OF_EACH_OPERATOR,
 )
 
 

@@ -1,111 +1,23 @@
-"""`python -m correctness.stories`: record each story of traces/accepted/ from the real SQL.
+"""`python -m correctness.stories [NAME ...]`: record stories of traces/accepted/ from the real SQL.
 
 A story is a few calls on plain sessions of a throw-away server. Its trace is committed, so that the
 replay is tested without a database, and a change of the events shows in review.
 """
 
 import os
+import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, LiteralString
+from typing import Final
 
 import psycopg
 
 from awa._storage.install import migrate_sync
 from awa.embedded import Cluster
 from correctness.configurations import SPEC
-from correctness.recording import Recording
-from correctness.traces import write_ndjson
+from correctness.story_stage import WORKER, Stage, record
 
 ACCEPTED: Final = SPEC.parent / "traces" / "accepted"
-WORKER: Final = 7
-
-
-@dataclass(slots=True, kw_only=True)
-class Stage:
-    """The sessions of a story: `main` commits each statement, `late` only when it is told to."""
-
-    conninfo: str
-    main: psycopg.Connection[tuple[Any, ...]]
-    late: psycopg.Connection[tuple[Any, ...]]
-    receipts: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
-
-    def run(self, statement: LiteralString, *params: object) -> list[tuple[Any, ...]]:
-        """Run a statement of the main session."""
-        return self.main.execute(statement, params).fetchall()
-
-    def enqueue(self, count: int = 1) -> None:
-        """Enqueue this many jobs, each in a transaction of its own."""
-        for number in range(count):
-            self.run("select * from awa.enqueue('story', to_jsonb(%s::int))", number)
-
-    def enqueue_late(self) -> None:
-        """Enqueue one job in the transaction that stays open."""
-        self.late.execute("select * from awa.enqueue('story', '{}')")
-
-    def claim(self, call: int, limit: int = 10, *, token: int | None = None) -> None:
-        """Claim from the default queue; the token is 100 times the call unless it is repeated."""
-        chosen = 100 * call if token is None else token
-        rows = self.run(
-            "select slot, part from awa.claim(%s, %s, %s, '{default}', array[%s]::int[])"
-            " where answer = 'got'",
-            WORKER,
-            call,
-            chosen,
-            limit,
-        )
-        self.receipts[chosen] = [(row[0], row[1]) for row in rows]
-
-    def settle(self, action: LiteralString, settle_id: int, token: int, seqs: str) -> None:
-        """Complete or release numbers of the token's first claims row."""
-        slot, part = self.receipts[token][0]
-        self.run(
-            "select * from awa."
-            + action
-            + "(%s, %s, array[%s]::smallint[], array[%s]::bigint[], array[%s]::smallint[],"
-            " array[%s]::int8multirange[])",
-            WORKER,
-            settle_id,
-            slot,
-            token,
-            part,
-            seqs,
-        )
-
-    def job(self, options: str = "{}") -> None:
-        """Enqueue one job with these options."""
-        self.run("select * from awa.enqueue('story', '1', %s::jsonb)", options)
-
-    def snooze(self, settle_id: int, token: int, seqs: str) -> None:
-        """Snooze numbers of the token's first claims row for an hour."""
-        slot, part = self.receipts[token][0]
-        self.run(
-            "select * from awa.snooze(%s, %s, array[%s]::smallint[], array[%s]::bigint[],"
-            " array[%s]::smallint[], array[%s]::int8multirange[], '{3600}')",
-            WORKER,
-            settle_id,
-            slot,
-            token,
-            part,
-            seqs,
-        )
-
-    def promote(self, *job_ids: int) -> None:
-        """Promote these jobs, whatever their time."""
-        self.run("select * from awa.promote(job_ids => %s::bigint[])", list(job_ids))
-
-    def turn(self) -> None:
-        """Turn the ring, however young the slot."""
-        self.run("select * from awa.rotate(max_age_s => 0)")
-
-    def prune(self, slot: int) -> None:
-        """Empty the slot, however young its history."""
-        self.run("select * from awa.prune(%s::smallint, keep_s => 0)", slot)
-
-    def beat(self, upto: int, named: str) -> None:
-        """Send a heartbeat."""
-        self.run("select * from awa.heartbeat(%s, 1, %s, %s::int8multirange)", WORKER, upto, named)
 
 
 def one_job(on: Stage) -> None:
@@ -266,6 +178,49 @@ def worker_given_up(on: Stage) -> None:
     on.promote(1, 2)
 
 
+def two_workers(on: Stage) -> None:
+    """A worker stops, and is given up, while a claim of it is under way; others come and go."""
+    on.run("select awa.worker_start(8, '{}')")
+    on.run("select awa.worker_start(9, '{}')")
+    on.enqueue(6)
+    on.claim(1, 2)
+    on.beat(1, "{}")
+    on.run("select * from awa.claim(9, 1, 901, '{default}', '{1}')")
+    on.claim_late(8, 1, 801)
+    on.run("select awa.worker_stop(8)")
+    on.run("select awa.worker_stop(9)")
+    on.run("select awa.worker_start(9, '{}')")
+    on.late.commit()
+    on.run("select * from awa.rescue_worker(8, null)")
+    on.run("select awa.worker_start(8, '{}')")
+    on.claim_late(8, 2, 802)
+    on.run("select * from awa.rescue_worker(8, 0)")
+    on.late.commit()
+    on.claim(2, 2)
+    on.run("select * from awa.rescue_worker(%s, 1)", WORKER)
+
+
+def two_keys(on: Stage) -> None:
+    """Jobs of one key end, and are purged, retired and pruned, beside a job that keeps another."""
+    kept, given = (f'"unique": {{"key": "{byte * 16}"}}' for byte in ("0a", "0b"))
+    on.run("update awa.queue_settings set dead_letters = true returning 1")
+    on.job('{"delay_s": 3600, ' + kept + "}")
+    on.job("{" + given + "}")
+    on.claim(1)
+    on.settle("fail", 1, 100, "{[1,2)}")
+    on.run("select * from awa.dlq_purge(2, '{2}')")
+    on.job("{" + given + "}")
+    on.run("select * from awa.cancel_pending(3, '{3}')")
+    on.run("select * from awa.retire(keep_s => 0, dlq_keep_s => 0)")
+    on.job("{" + given + "}")
+    on.claim(2)
+    on.settle("complete", 4, 200, "{[3,4)}")
+    on.turn()
+    on.prune(0)
+    on.job("{" + given + "}")
+    on.job("{" + kept + ', "on_conflict": "replace"}')
+
+
 def ring_turns(on: Stage) -> None:
     """Slots turn, are evacuated and pruned, with an open attempt, a pending entry and a hole."""
     on.enqueue_late()
@@ -313,30 +268,20 @@ STORIES: Final[Sequence[Callable[[Stage], None]]] = (
     cancelled,
     dead_letters,
     worker_given_up,
+    two_workers,
     ring_turns,
     replaced,
+    two_keys,
 )
 
 
-def record(conninfo: str, story: Callable[[Stage], None], file: Path) -> None:
-    """Tell one story on an empty, migrated database, and write its trace."""
-    recording = Recording(conninfo)
-    with (
-        psycopg.connect(conninfo, autocommit=True) as main,
-        psycopg.connect(conninfo) as late,
-    ):
-        stage = Stage(conninfo=conninfo, main=main, late=late)
-        stage.run("select awa.ensure_lane('default')")
-        stage.run("select awa.worker_start(%s, '{}')", WORKER)
-        story(stage)
-    write_ndjson(file, recording.finish())
-
-
-def main() -> None:
-    """Record every story anew, each on a database of its own."""
+def main(names: Sequence[str]) -> None:
+    """Record stories anew, each on a database of its own; without names all of them."""
     bindir = Path(os.environ["PG_BINDIR"]) if "PG_BINDIR" in os.environ else None
     with Cluster(bindir=bindir, settings={"wal_level": "logical"}) as cluster:
         for story in STORIES:
+            if names and story.__name__ not in names:
+                continue
             with psycopg.connect(cluster.conninfo(), autocommit=True) as session:
                 session.execute(f'create database "{story.__name__}"')
             conninfo = cluster.conninfo(story.__name__)
@@ -346,4 +291,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -88,7 +88,7 @@ WorkersTypeInv == workers \subseteq Workers
 \* Workers that have stopped or were given up. A claim that was running then may still commit: its
 \* entries are open and belong to nobody.
 VARIABLE stopped
-StoppedTypeInv == stopped \subseteq Workers
+StoppedTypeInv == stopped \subseteq Workers \ workers
 
 \* Jobs that wait for their time. lease: that of the job's last entry, or 0; attempt: that of its
 \* next one. (deferred)
@@ -438,9 +438,7 @@ Complete(id, items) ==
     /\ UNCHANGED <<born, drawVars, entries, laneVars, claims, workers, stopped, awayVars>>
 
 \* release.sql. The entries are available again at once, under new numbers.
-ReleaseG(new) == [again |-> \A n \in new : n.from # 0]                      \* a job from nowhere
-Release(id, items, new) ==
-    All(ReleaseG(new)) /\ Settling(id, items, "released", OnlyNew(new), 0)
+Release(id, items, new) == Settling(id, items, "released", OnlyNew(new), 0)
 
 \* retry.sql. The attempt counts; the job waits for its next one, or its attempts are exhausted.
 RetryG(items, out) ==
@@ -502,16 +500,17 @@ Heartbeat(w, upto, named, answer, items, out) ==
     /\ UNCHANGED <<workers, stopped>>
 
 \* rescue_worker.sql. The leader gives a worker up: by its own observation, so at any time. Its row
-\* goes, so that it is told; its claims follow, in as many calls as it takes.
+\* goes, so that it is told; its claims follow, in as many calls as it takes. A call that finds the worker
+\* alive does nothing.
 RescueWorkerG(w, answer, items) ==
-    [told   |-> answer = "alive" => items = {},                            \* a living worker robbed
+    [told   |-> answer = "gone",                                           \* a living worker robbed
      own    |-> \A it \in items : \A r \in RowsOf(it.token, it.part) : r.worker = w,    \* another's work
      entire |-> Entire(items)]                                             \* half a claim
 RescueWorker(w, answer, items, out) ==
     /\ All(RescueWorkerG(w, answer, items))
     /\ Losing(items, out)
-    /\ workers' = IF answer = "gone" THEN workers \ {w} ELSE workers
-    /\ stopped' = IF answer = "gone" THEN stopped \cup (workers \cap {w}) ELSE stopped
+    /\ workers' = workers \ {w}
+    /\ stopped' = stopped \cup (workers \cap {w})
 
 \* rescue_deadline.sql. The attempt counts, as in a retry.
 RescueDeadlineG(items) == [entire |-> Entire(items)]                        \* half a claim

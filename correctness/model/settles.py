@@ -90,8 +90,7 @@ def release(
     lane: Lane, scope: Scope, settle: int, items: Collection[Item], new: frozenset[New]
 ) -> Lane | Refused:
     """Attempts are given back: available again at once, under new numbers."""
-    guards: Guards = {"again": lambda: all(n.from_ for n in new)}
-    return _settling(lane, scope, settle, items, Out(new=new), (guards,), outcome="released")
+    return _settling(lane, scope, settle, items, Out(new=new), (), outcome="released")
 
 
 def _retry_guards(seen: Facts, scope: Scope, items: Collection[Item], out: Out) -> Guards:
@@ -201,14 +200,12 @@ def rescue_worker(
     """The leader gives a worker up; its claims follow, in as many calls as it takes."""
     seen = facts(lane)
     guards: Guards = {
-        "told": lambda: answer != "alive" or not items,
+        "told": lambda: answer == "gone",
         "own": lambda: every_row(seen, items, lambda row: row.worker == worker),
         "entire": lambda: entire(seen, items),
     }
     after = _losing(lane, scope, items, out, guards)
-    if isinstance(after, Refused) or answer != "gone":
-        return after
-    return without_worker(after, worker)
+    return after if isinstance(after, Refused) else without_worker(after, worker)
 
 
 def rescue_deadline(lane: Lane, scope: Scope, items: Collection[Item], out: Out) -> Lane | Refused:

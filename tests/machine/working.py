@@ -183,7 +183,7 @@ def rescue_worker(step: Step, worker: int, answer: tuple[str, int, int, int]) ->
     """A worker was given up, if it was."""
     word, released, ended, _ = answer
     demand(step.closed() == released + ended, f"{answer}, closed {step.closed()}")
-    for number, change in step.changes.items():
+    for number, change in step.changes.items() if word == "gone" else ():
         args = (worker, word, change.closed, change.lost())
         step.oracle.act(number, ACTIONS["rescue_worker"], *args)
 

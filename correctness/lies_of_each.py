@@ -1,0 +1,81 @@
+"""Lies about guards that stand in several operators under one name: one for each operator.
+
+That a guard's name is missed somewhere says nothing about the other operators that have it too.
+"""
+
+from typing import Final
+
+from correctness.lies import Event, both, field, item, lies_about
+from correctness.lies_beside import BEAT
+
+_PAST_ITS_DEADLINE: Final[Event] = {
+    "a": "rescue_deadline",
+    "entries": [],
+    "deferred": [[1, 1, 1, 2, 0, 1]],
+    "finals": [],
+    "dead": [],
+    "items": [
+        {
+            "lane": 1,
+            "slot": 0,
+            "token": 100,
+            "part": 1,
+            "asked": "{[1,2)}",
+            "settled": "{[1,2)}",
+            "already": "{}",
+            "stale": "{}",
+        }
+    ],
+}
+
+OF_EACH_OPERATOR: Final = (
+    *lies_about(
+        "one_job",
+        (
+            "worker_alive_that_never_started",
+            "worker_start",
+            1,
+            "told",
+            field(**BEAT, worker=8, items=[]),
+        ),
+        (
+            "worker_stopped_that_never_started",
+            "worker_start",
+            1,
+            "told",
+            field(a="worker_stop", worker=8, answer="stopped"),
+        ),
+        (
+            "living_worker_robbed",
+            "worker_start",
+            1,
+            "told",
+            field(**BEAT | {"a": "rescue_worker"}, worker=8, items=[]),
+        ),
+        adds=True,
+    ),
+    *lies_about(
+        "two_workers",
+        ("call_of_another_worker_released", "heartbeat", 1, "own", field(worker=8)),
+        (
+            "half_a_call_rescued",
+            "rescue_worker",
+            3,
+            "entire",
+            both(item(asked="{[7,8)}", settled="{[7,8)}"), field(entries=[])),
+        ),
+    ),
+    *lies_about(
+        "two_workers",
+        ("half_a_call_past_its_deadline", "claim", 1, "entire", field(**_PAST_ITS_DEADLINE)),
+        adds=True,
+    ),
+    *lies_about(
+        "two_keys",
+        ("kept_key_taken", "enqueue", 6, "unheld", field(replaced=[], finals=[])),
+    ),
+    *lies_about(
+        "released",
+        ("release_answered_as_stale", "release", 1, "told", item(stale="{[2,3)}")),
+    ),
+)
