@@ -21,6 +21,8 @@ class Configuration:
     breaks: str | None = None
     deep: bool = False
     """Too long for every run: only with --deep."""
+    at_random: bool = False
+    """Random walks find what it must break in a moment; breadth first it takes long."""
 
     @property
     def name(self) -> str:
@@ -269,8 +271,6 @@ CONFIGURATIONS: Final = (
         TimerOfTheDead="NoLostTimer",
         TimerNeverPromotes="Promoted",
     ),
-    _holds("RuntimeDeaths", "Runtime"),
-    _holds("RuntimeBeats", "Runtime"),
     _holds("CronRaces", "Cron"),
     _holds("CronCatchUp", "Cron"),
     _holds("CronLate", "Cron"),
@@ -298,6 +298,8 @@ CONFIGURATIONS: Final = (
         CronOverlapSeen="OneAtATime",
         CronNobodyLeads="DueFires",
     ),
+    _holds("RuntimeDeaths", "Runtime"),
+    _holds("RuntimeBeats", "Runtime"),
     _holds("RuntimeBatches", "Runtime"),
     _holds("RuntimeOwn", "Runtime"),
     _holds("RuntimeEnds", "Runtime"),

@@ -3,6 +3,11 @@
 NAME is a configuration ("StorageOneJob", "witness/NoLaneLock") or a folder ("witness"). The exit
 code is 0 only when every configuration gave what the registry expects of it, and every .cfg is
 listed there.
+
+What is named is run alone, breadth first, so that its counterexample is the shortest; with --deep
+everything is. Otherwise the witnesses and probes of a module share a run, and some are sought by
+random walks: a broken property is one however it was found, and whatever is not found so is run
+alone before it is judged.
 """
 
 import argparse
@@ -10,12 +15,25 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from typing import Final
 
 from correctness.configurations import CONFIGURATIONS, SPEC, Configuration, unlisted
-from correctness.tlc import DEEP, PASSED, QUICK, CheckerMissing, Run, find_jar, find_java, run_tlc
+from correctness.tlc import (
+    DEEP,
+    PASSED,
+    QUICK,
+    WALKS,
+    CheckerMissing,
+    Means,
+    Run,
+    find_jar,
+    find_java,
+    run_tlc,
+)
+from correctness.weaving import sought, together, weavable
 
 PARALLEL: Final = 2
 DEEP_TIMEOUT_S: Final = 7200.0
@@ -29,6 +47,8 @@ class Result:
 
     configuration: Configuration
     run: Run
+    beside: int = 0
+    """How many others shared the run."""
 
     @property
     def expected(self) -> str:
@@ -69,8 +89,8 @@ def only_property(configuration: Configuration) -> str | None:
     return names[0] if len(names) == 1 else None
 
 
-def check(configuration: Configuration) -> Result:
-    """Run one configuration."""
+def check(configuration: Configuration, means: Means | None = None) -> Result:
+    """Run one configuration alone."""
     module = SPEC / f"{configuration.module}.tla"
     timeout_s = DEEP_TIMEOUT_S if configuration.deep else FAST_TIMEOUT_S
     return Result(
@@ -78,23 +98,57 @@ def check(configuration: Configuration) -> Result:
         run=run_tlc(
             module,
             configuration.file,
-            means=DEEP if configuration.deep else QUICK,
+            means=means or (DEEP if configuration.deep else QUICK),
             timeout_s=timeout_s,
             told=partial(_tell, configuration.name) if configuration.deep else None,
         ),
     )
 
 
+def check_together(configurations: Sequence[Configuration]) -> list[Result]:
+    """Run them as one; what that did not find is run alone, and only then judged."""
+    if len(configurations) == 1:
+        return [_check_soon(configurations[0])]
+    run, found = sought(configurations)
+    return [
+        Result(
+            configuration=one,
+            run=replace(run, broken=one.breaks, failed=False, states=found[one]),
+            beside=len(configurations) - 1,
+        )
+        if one in found
+        else check(one)
+        for one in configurations
+    ]
+
+
+def _check_soon(configuration: Configuration) -> Result:
+    if not configuration.at_random:
+        return check(configuration)
+    walked = check(configuration, WALKS)
+    return walked if walked.right else check(configuration)
+
+
 def _tell(name: str, line: str) -> None:
     print(f"  {name}: {line}", flush=True)
 
 
-def checked(todo: Sequence[Configuration]) -> Iterator[Result]:
+def checked(todo: Sequence[Configuration], *, alone: bool) -> Iterator[Result]:
     """Check the deep ones one after the other, each with all processors; then the others."""
     deep = [configuration for configuration in todo if configuration.deep]
     yield from map(check, deep)
+    shallow = [one for one in todo if not one.deep]
     with ThreadPoolExecutor(PARALLEL) as pool:
-        yield from pool.map(check, [one for one in todo if not one.deep])
+        if alone:
+            yield from pool.map(check, shallow)
+        else:
+            yield from chain.from_iterable(pool.map(check_together, runs(shallow)))
+
+
+def runs(todo: Sequence[Configuration]) -> list[list[Configuration]]:
+    """What shares a run with what: those that must hold have their own, and come first."""
+    shared = [one for one in todo if weavable(one)]
+    return [*([one] for one in todo if one not in shared), *together(shared)]
 
 
 def chosen(names: Sequence[str], *, deep: bool) -> list[Configuration]:
@@ -120,10 +174,10 @@ def report(results: Iterable[Result]) -> list[Result]:
     wrong = []
     for result in results:
         mark = "" if result.right else "   <-- WRONG"
+        took = f"{result.run.seconds_s:>6.1f} s" if not result.beside else "together"
         print(
-            f"{result.configuration.name:<34} {result.run.states:>9} states "
-            f"{result.run.seconds_s:>6.1f} s   expected {result.expected:<22} "
-            f"got {result.got}{mark}",
+            f"{result.configuration.name:<34} {result.run.states:>9} states {took}   "
+            f"expected {result.expected:<22} got {result.got}{mark}",
             flush=True,
         )
         if not result.right:
@@ -144,7 +198,7 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     started_s = time.monotonic()
     todo = chosen(options.names, deep=options.deep)
-    wrong = report(checked(todo))
+    wrong = report(checked(todo, alone=bool(options.names) or options.deep))
     for result in wrong:
         print(f"\n== {result.configuration.name}\n" + _tail(result.run.output))
     for path in unlisted():

@@ -33,7 +33,9 @@ _BROKEN: Final = (
     re.compile(r"^Error: Invariant (\w+) is violated", re.MULTILINE),
     re.compile(r"^Error: (?:Action|Temporal) propert(?:y|ies) ?(\w*)", re.MULTILINE),
 )
-_STATES: Final = re.compile(r"(\d+) states generated, (\d+) distinct states found")
+_STATES: Final = re.compile(
+    r"(?:\d+ states generated, |number of states generated: )(\d+)(?: distinct states found)?"
+)
 _LIVENESS_EXIT: Final = 13
 _SAFETY_EXIT: Final = 12
 
@@ -55,6 +57,8 @@ USUAL: Final = Means()
 QUICK: Final = Means(java=("-XX:TieredStopAtLevel=1",), tlc=("-fpmem", "0.05"))
 """For runs of up to a minute: they spare the optimising compiler and a table of millions of states,
 which cost more than they give."""
+WALKS: Final = Means(java=QUICK.java, tlc=("-simulate", "num=100000", "-depth", "60", "-seed", "1"))
+"""Random walks, the same in every run. They can find that something breaks, never that it holds."""
 DEEP: Final = Means(workers=2, heap_mib=4096)
 """For runs that have the machine to themselves."""
 
@@ -224,7 +228,7 @@ def _read(exit_code: int, output: str, seconds_s: float) -> Run:
     return Run(
         broken=_broken(exit_code, output),
         failed=exit_code not in {0, _SAFETY_EXIT, _LIVENESS_EXIT},
-        states=int(counted[-1][1]) if counted else 0,
+        states=int(counted[-1]) if counted else 0,
         seconds_s=seconds_s,
         output=output,
     )

@@ -18,7 +18,7 @@ from correctness.spec_mutants.finding import every, storage
 from correctness.spec_mutants.hunting import Catchers, in_model, on_traces
 from correctness.spec_mutants.mutant import Mutant
 from correctness.spec_mutants.reporting import NOBODY, SURVIVORS, read_outcomes, written
-from correctness.spec_mutants.scopes import constants, scopes, witnesses
+from correctness.spec_mutants.scopes import scopes, witnesses
 
 PAGE: Final = SPEC.parent / "correctness" / "spec_mutants.md"
 PARALLEL: Final = 2
@@ -44,7 +44,7 @@ def _explored(mutants: Sequence[Mutant], models: Callable[[Mutant], list[Path]])
     with ThreadPoolExecutor(PARALLEL) as pool:
         for stage in range(max((len(models(mutant)) for mutant in mutants), default=0)):
             batches = [*_batches(mutants, found, {m: models(m)[stage:] for m in mutants})]
-            looked = pool.map(lambda one: in_model(one[0], constants(one[1])), batches)
+            looked = pool.map(lambda one: in_model(*one), batches)
             for (todo, file), caught in zip(batches, looked, strict=True):
                 found |= caught
                 _say(f"{file.parent.name}/{file.stem}: {len(todo)} mutants", caught)

@@ -14,8 +14,8 @@ from correctness.replay import trace_text
 from correctness.replay_by_tlc import WITHOUT_INVARIANTS, Law
 from correctness.spec_mutants.finding import MODULE, storage
 from correctness.spec_mutants.mutant import Mutant
-from correctness.spec_mutants.reading import Part, definitions, without_comments
-from correctness.spec_mutants.scopes import CHECKED
+from correctness.spec_mutants.reading import definitions, step, without_comments
+from correctness.spec_mutants.scopes import checked, constants
 from correctness.spec_mutants.weaving import woven, woven_traces
 from correctness.spoiling import LIES
 from correctness.tla_text import from_tla, to_tla
@@ -35,29 +35,31 @@ Catchers = dict[Mutant, str]
 
 
 class NotHunted(RuntimeError):
-    """TLC could not read what was woven, or gave no answer: no mutant is to blame."""
+    """No mutant is to blame: TLC could not read what was woven, or the specification was caught."""
 
 
-def in_model(mutants: Sequence[Mutant], constants: str) -> Catchers:
+def in_model(mutants: Sequence[Mutant], model: Path) -> Catchers:
     """Answer which mutants break a property in a bounded model, and which property.
 
     Where the specification itself cannot be evaluated the whole run stops: whose state it was is
     caught, and the others begin anew. TLC does not always say whose; then they are halved.
     """
-    run = _explored(mutants, constants)
+    run = _explored(mutants, model)
+    if '<<"CAUGHT", 0' in run.output:
+        raise NotHunted(run.output)
     found = {mutants[int(place) - 1]: name for place, name in _CAUGHT.findall(run.output)}
     if not run.failed:
         return found
     if _UNREADABLE in run.output or run.output.startswith("stopped after"):
         raise NotHunted(run.output)
     left = [mutant for mutant in mutants if mutant not in found]
-    stood = [mutants[int(place) - 1] for place in _STANDS.findall(run.output)[-1:]]
+    stood = [mutants[int(place) - 1] for place in _STANDS.findall(run.output)[-1:] if place != "0"]
     blamed = [mutant for mutant in left if mutant in stood or (len(left) == 1 and not stood)]
     found |= dict.fromkeys(blamed, EVALUATION)
     parts = [left] if stood else [left[: len(left) // 2], left[len(left) // 2 :]]
     for part in parts:
         again = [mutant for mutant in part if mutant not in found]
-        found |= in_model(again, constants) if again else {}
+        found |= in_model(again, model) if again else {}
     return found
 
 
@@ -99,23 +101,26 @@ def _judged(mutants: Sequence[Mutant], stories: Callable[[Mutant], Sequence[Path
     return found
 
 
-def _explored(mutants: Sequence[Mutant], constants: str) -> Run:
+def _explored(mutants: Sequence[Mutant], model: Path) -> Run:
     with _folder(mutants) as folder:
-        (folder / "Hunt.tla").write_text(hunt_module(storage()))
+        (folder / "Hunt.tla").write_text(hunt_module(storage(), checked(model)))
         config = folder / "Hunt.cfg"
         config.write_text(
-            f"{constants}  Mutants = {to_tla(frozenset(range(1, len(mutants) + 1)))}\n"
+            f"{constants(model)}  Mutants = {to_tla(frozenset(range(len(mutants) + 1)))}\n"
             "SPECIFICATION HuntSpec\nCONSTRAINT StatesHold\nACTION_CONSTRAINT StepsHold\n"
         )
         return run_tlc(folder / "Hunt.tla", config, means=QUICK, timeout_s=TIMEOUT_S)
 
 
-def hunt_module(storage: str) -> str:
-    """The module that follows all mutants: one that breaks a property is noted and left."""
+def hunt_module(storage: str, checked: Sequence[str]) -> str:
+    """The module that follows all mutants: one that breaks a property is noted and left.
+
+    Mutant 0 is the specification as it stands. It is followed to its end, and nothing may catch it.
+    """
     bare = without_comments(storage)
     bodies = {one.name: one for one in definitions(bare)}
-    steps = {name: text for name in CHECKED if (text := _step(bare, bodies[name]))}
-    states = [name for name in CHECKED if name not in steps]
+    steps = {name: text for name in checked if (text := step(bare, bodies[name]))}
+    states = [name for name in checked if name not in steps]
     return "\n".join(
         [
             "---- MODULE Hunt ----",
@@ -125,7 +130,7 @@ def hunt_module(storage: str) -> str:
             'Free == TLCGet(mutant) = ""',
             'Catch(name) == TLCSet(mutant, name) /\\ PrintT(<<"CAUGHT", mutant, name>>) /\\ FALSE',
             "HuntInit == Init /\\ mutant \\in Mutants",
-            "HuntNext == Next /\\ UNCHANGED mutant",
+            "HuntNext == Free /\\ Next /\\ UNCHANGED mutant",
             "HuntSpec == HuntInit /\\ [][HuntNext]_<<vars, mutant>>",
             *(f"Step{name} ==\n{text}" for name, text in steps.items()),
             *("StatesHold == Free", *(_look(name, name) for name in states)),
@@ -138,15 +143,6 @@ def hunt_module(storage: str) -> str:
 
 def _look(name: str, formula: str) -> str:
     return f'  /\\ ({formula} \\/ Catch("{name}"))'
-
-
-def _step(bare: str, one: Part) -> str:
-    """What a property says of each step, in its column; nothing for one that speaks of a state."""
-    begin = bare.find("[][", one.begin, one.end)
-    if begin < 0:
-        return ""
-    begin += len("[]")
-    return " " * (begin - bare.rindex("\n", 0, begin) - 1) + bare[begin : one.end]
 
 
 @contextmanager

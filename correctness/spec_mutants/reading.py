@@ -48,6 +48,15 @@ def definitions(text: str) -> Iterator[Part]:
         yield part(text, found[1], found.end(), after.start() if after else len(text))
 
 
+def step(text: str, of: Part) -> str:
+    """What a property says of each step, in its column; nothing for one that speaks of a state."""
+    begin = text.find("[][", of.begin, of.end)
+    if begin < 0:
+        return ""
+    begin += len("[]")
+    return " " * (begin - text.rindex("\n", 0, begin) - 1) + text[begin : of.end]
+
+
 def depths(text: str) -> list[int]:
     """For each character, in how many brackets it is; a bracket is outside itself."""
     deep = [0] * len(text)

@@ -9,7 +9,6 @@ from correctness.spec_mutants.hunting import in_model
 from correctness.spec_mutants.mutant import Mutant
 from correctness.spec_mutants.reading import without_comments
 from correctness.spec_mutants.reporting import NOBODY, read_outcomes, written
-from correctness.spec_mutants.scopes import constants
 from correctness.spec_mutants.weaving import woven
 from tests.correctness.test_guards import guards
 
@@ -105,5 +104,5 @@ def test_the_page_says_who_caught_each_mutant() -> None:
 
 def test_a_sample_of_the_mutants_is_caught() -> None:
     """Guards the hunt: each is caught by the property that speaks of what it spoils."""
-    caught = in_model(named(*CAUGHT_IN_HOLES), constants(SPEC / "twin" / "Holes.cfg"))
+    caught = in_model(named(*CAUGHT_IN_HOLES), SPEC / "twin" / "Holes.cfg")
     assert {mutant.name: by for mutant, by in caught.items()} == CAUGHT_IN_HOLES
