@@ -8,8 +8,9 @@ from awa._client.producing import JobHandle
 from awa._client.queues import QueueConfig
 from awa._client.transactions import Transaction
 from awa._client.vitals import Vitals, WorkerVitals
+from awa._core.capability import UnknownKind
 from awa._core.copying import CopyAnswer
-from awa._core.entries import ActAnswer, EnqueueAnswer, JobState, UnknownKind
+from awa._core.entries import ActAnswer, EnqueueAnswer, JobState
 from awa._core.failures import AttemptError
 from awa._core.outcomes import (
     Cancel,

@@ -1,4 +1,4 @@
-"""Workers that end by themselves."""
+"""Workers that end by themselves, and workers that do only one half of the work."""
 
 from dataclasses import replace
 from typing import Any
@@ -9,7 +9,7 @@ import trio
 import awa
 from awa._core.entries import Ask, WorkerInfo
 from awa._runtime.settings import WorkerSettings
-from tests.workers import Number, health_of, until
+from tests.workers import Number, health_of, until, until_state
 
 LONG_S = 3600.0
 INFO = WorkerInfo(name="lost", host="here", pid=1, queues=("default",), version="0")
@@ -154,9 +154,37 @@ async def test_a_tick_waits_for_what_a_lost_worker_held(database: str) -> None:
         assert (True, True, 1) == (done.drained, done.led, done.completed)
 
 
-async def test_a_tick_without_handlers_is_refused(database: str) -> None:
-    """Guards the default queues: they are those of the handlers."""
+async def test_a_worker_may_only_maintain(database: str) -> None:
+    """Guards the role: it leads and promotes, runs no job, and says what it is."""
+    async with awa.AsyncClient(database) as client, awa.AsyncClient(database) as other:
+
+        @other.task(Number)
+        async def handle(job: awa.Job[Number]) -> None:
+            pass
+
+        await client.start([], maintenance_only=True)
+        await until(lambda: health_of(client).leading)
+        await other.start([("default", 1)], lead=False)
+        job = await other.insert(Number(1), delay=0.05)
+        await until_state(client, job.id, "completed")
+        assert "maintenance" == health_of(client).role
+        assert "dispatch" == health_of(other).role
+        assert 0 == health_of(client).claimed
+        roles = {one.role for one in (await client.vitals()).workers}
+        assert {"maintenance", "dispatch"} == roles
+
+
+async def test_roles_that_leave_nothing_to_do_are_refused(database: str) -> None:
+    """Guards the start: a worker without work is a mistake, and is told so."""
     async with awa.AsyncClient(database) as client:
+        with pytest.raises(awa.InvalidInput, match="maintenance_only"):
+            await client.start([])
+        with pytest.raises(awa.InvalidInput, match="queues"):
+            await client.start([("q", 1)], maintenance_only=True)
+        with pytest.raises(awa.InvalidInput, match="lead"):
+            await client.start([], maintenance_only=True, lead=False)
+        with pytest.raises(awa.InvalidInput, match="never drains"):
+            await client.tick([], maintenance_only=True)
         with pytest.raises(awa.ConfigurationError, match="no handlers"):
             await client.tick()
 

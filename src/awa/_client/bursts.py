@@ -11,11 +11,12 @@ import trio
 
 from awa._client.administering import AsyncAdministering
 from awa._client.holding import SHUTDOWN_TIMEOUT_MS, HoldsWorker
+from awa._client.queues import QueueConfig
 from awa._client.worker_options import TIMEOUT_MS_MAX
 from awa._core.options import checked_duration_s, checked_int
 from awa._runtime.draining import Burst, Drain
 from awa._storage.backlog import Backlog, backlog, due_in_s
-from awa.errors import AwaError, ConfigurationError, ServerUnreachable
+from awa.errors import AwaError, ConfigurationError, InvalidInput, ServerUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -104,12 +105,13 @@ class AsyncBursts(HoldsWorker, AsyncAdministering):
         """
         return await self._work_in(burst_of_tick(budget_s), queues, options, timeout_ms=timeout_ms)
 
-    def default_queues(self) -> list[QueueChoice]:
-        """The queues of the handlers, ten handlers each. Raises ConfigurationError without any."""
+    def _queues_of_handlers(self, options: WorkerOptions) -> list[QueueConfig]:
         names = self.handled_queues()
         if not names:
             raise ConfigurationError("the client has no handlers: register one, or name queues")
-        return [(name, MAX_WORKERS_DEFAULT) for name in names]
+        shares = options.get("global_max_workers") is not None
+        own = None if shares else MAX_WORKERS_DEFAULT
+        return [QueueConfig(name=name, max_workers=own) for name in names]
 
     async def _work_in(
         self,
@@ -121,7 +123,9 @@ class AsyncBursts(HoldsWorker, AsyncAdministering):
         started: Callable[[], Awaitable[None]] | None = None,
     ) -> WorkDone:
         checked_int("timeout_ms", timeout_ms, low=0, high=TIMEOUT_MS_MAX)
-        chosen = self.default_queues() if queues is None else queues
+        if options.get("maintenance_only"):
+            raise InvalidInput("maintenance_only", "never drains: such a worker has no queue")
+        chosen = self._queues_of_handlers(options) if queues is None else queues
         settings = self._settings(chosen, options)
         settings = replace(settings, hurries=True, jobs_max=burst.jobs_max)
         began_s = trio.current_time()

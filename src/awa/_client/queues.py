@@ -78,13 +78,20 @@ def collected_queues(
     )
 
 
+def no_queues(choices: Iterable[QueueChoice], *, problems: Problems) -> Chosen:
+    """The queues of a worker that only maintains."""
+    if list(choices):
+        problems.add("queues", "must be empty: a worker with maintenance_only runs no job")
+    return Chosen(tunings={}, declared={})
+
+
 def _configs(choices: Iterable[QueueChoice], problems: Problems) -> list[QueueConfig]:
     if isinstance(choices, str | bytes | Mapping) or not isinstance(choices, Iterable):
         problems.add("queues", f'must be a list such as [("email", 2)], not {choices!r}')
         return []
     read = [problems.check(partial(_config, choice), None) for choice in choices]
     if not read:
-        problems.add("queues", "is empty: a worker needs at least one queue")
+        problems.add("queues", "is empty: a worker needs one, unless it has maintenance_only=True")
     if len(read) > QUEUES_MAX:
         problems.add("queues", f"has {len(read)} queues; the limit is {QUEUES_MAX}")
     configs = [config for config in read if config is not None]

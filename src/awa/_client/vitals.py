@@ -13,7 +13,7 @@ from awa._storage.install import require_version
 
 if TYPE_CHECKING:
     from awa._client.steps import Steps
-    from awa._core.entries import UnknownKind
+    from awa._core.capability import UnknownKind
     from awa._storage.functions import Storage
 
 PROMOTE_LAG_MAX_S: Final = 10.0

@@ -6,8 +6,8 @@ from typing import TypedDict
 
 from awa._client.health import checked_patience_s, checked_port
 from awa._client.problems import Problems
-from awa._client.queues import QueueChoice, collected_queues
-from awa._core.options import checked_duration_s, checked_int
+from awa._client.queues import QueueChoice, collected_queues, no_queues
+from awa._core.options import checked_duration_s, checked_flag, checked_int
 from awa._runtime.limits import DEADLINE_GRACE_S, POLL_DEAF_S, TRANSACTION_CONNECTIONS
 from awa._runtime.settings import DEFAULT_RETENTION, HEALTH_HOST, Retention, WorkerSettings
 from awa._version import VERSION
@@ -29,6 +29,8 @@ class WorkerOptions(TypedDict, total=False):
     its job goes on without it; default 5."""
     lead: bool
     """Whether it may do what one worker does for all: rescue, promote, retire; default True."""
+    maintenance_only: bool
+    """Whether it does nothing else: it has no queue and runs no job; default False."""
     retention: Retention
     """How long it then keeps what has ended."""
     health_port: int | None
@@ -56,7 +58,13 @@ def settings_of(
         known = ", ".join(sorted(WorkerOptions.__annotations__))
         problems.add(option, f"is no option of a worker; there are {known}")
     pool = options.get("global_max_workers")
-    chosen = collected_queues(queues, pool, problems)
+    only, lead = options.get("maintenance_only", False), options.get("lead", True)
+    for name, said in (("maintenance_only", only), ("lead", lead)):
+        problems.check(partial(checked_flag, name, said), said)
+    if only and not lead:
+        problems.add("maintenance_only", "is True and lead is not: that leaves nothing to do")
+    choose = no_queues if only else partial(collected_queues, global_max_workers=pool)
+    chosen = choose(queues, problems=problems)
     poll_ms = options.get("poll_interval_ms", POLL_INTERVAL_MS)
     poll_ms = problems.check(
         partial(checked_int, "poll_interval_ms", poll_ms, low=1, high=TIMEOUT_MS_MAX), 1
@@ -75,7 +83,7 @@ def settings_of(
         version=VERSION,
         poll_s=poll_ms / 1000,
         grace_s=problems.check(partial(checked_duration_s, "grace_s", grace_s), 0.0),
-        lead=options.get("lead", True),
+        lead=lead,
         retention=options.get("retention", DEFAULT_RETENTION),
         health_host=options.get("health_host", HEALTH_HOST),
         transaction_connections=problems.check(

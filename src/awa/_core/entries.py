@@ -158,18 +158,6 @@ class WorkerInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnknownKind:
-    """A kind that workers meet in a queue and have no handler for: no capable worker."""
-
-    queue: str
-    kind: str
-    workers: int
-    """How many workers say so."""
-    times: int
-    """How often a job of it was put off."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Enqueued:
     """The answer to one job: its id, its state, and whether an older job stood for it."""
 

@@ -117,6 +117,13 @@ def checked_int(field: str, value: object, *, low: int, high: int) -> int:
     return value
 
 
+def checked_flag(field: str, value: object) -> bool:
+    """True or False. Raises InvalidInput."""
+    if not isinstance(value, bool):
+        raise InvalidInput(field, f"must be True or False, not {value!r}")
+    return value
+
+
 def checked_duration_s(field: str, value: object) -> float:
     """Seconds from a number or a timedelta, not negative and bounded. Raises InvalidInput."""
     if isinstance(value, timedelta):

@@ -19,7 +19,7 @@ from awa._core.ranges import Ranges
 from awa._runtime.chance import jitter
 from awa._runtime.clock import ServerClock, look_at_the_clock
 from awa._runtime.ledger import Held, Ledger
-from awa._runtime.limits import SLEEP_LOCK_WAIT_MS
+from awa._runtime.limits import EMPTY_LOOK_S, SLEEP_LOCK_WAIT_MS
 from awa._runtime.permits import share_out
 from awa._runtime.reconnecting import Session
 from awa._runtime.running import QueueRun
@@ -82,7 +82,7 @@ class Claimer:
         for name, asleep in sleeping.queues.items():
             asleep.poll_s = tuner.poll_s(name)
         self.listener: Listener | None = None
-        self.found_empty: Final[dict[str, int]] = {}
+        self._found_empty: Final[dict[str, int]] = {}
         """The last claim call that found nothing in this queue."""
 
     def stop(self) -> None:
@@ -108,10 +108,16 @@ class Claimer:
         finally:
             await self._session.aclose()
 
-    def look_again(self) -> None:
-        """Ask for every queue once more, whatever is known of it."""
+    async def finds_nothing(self) -> bool:
+        """Ask for every queue once more; whether none had anything, and nothing came meanwhile."""
+        call, claimed = self._ledger.last_call, self._statistics.claimed
         for queue in self._queues:
             self.heard(queue)
+        while self._statistics.claimed == claimed and not self._stopping:
+            if all(self._found_empty.get(queue, 0) > call for queue in self._queues):
+                return True
+            await trio.sleep(EMPTY_LOOK_S)
+        return False
 
     # What the listener tells -----------------------------------------------------------------
 
@@ -165,7 +171,7 @@ class Claimer:
         await self._learn_lanes(answer.rows)
         now_s = trio.current_time()
         self._take_over(call, token, answer, bodies, now_s)
-        self.found_empty.update(dict.fromkeys(answer.empty, call))
+        self._found_empty.update(dict.fromkeys(answer.empty, call))
         got: Counter[str] = Counter()
         for row in answer.rows:
             got[row.queue] += len(row.seqs)

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import inf
 from typing import Final
 
 import trio
@@ -18,14 +17,12 @@ from awa._runtime.heartbeat import WHOLE_LOOK_BEATS, Heart
 from awa._runtime.leading import Leader
 from awa._runtime.ledger import Ledger
 from awa._runtime.limits import (
-    EMPTY_LOOK_S,
     LAST_CLAIM_S,
     LAST_FLUSH_S,
     LAST_WORDS_S,
     PATROL_INTERVAL_S,
     PREFETCH_WAIT_MAX_S,
     THREAD_GRACE_S,
-    UNKNOWN_KINDS_LOOK_S,
 )
 from awa._runtime.listening import Listener, listen_calls
 from awa._runtime.own_transactions import OwnTransactions, Transact
@@ -41,6 +38,7 @@ from awa._runtime.sleeping import Sleeping
 from awa._runtime.stalls import Stall
 from awa._runtime.statistics import Statistics
 from awa._runtime.tuning import Tuner
+from awa._runtime.unknown import tell_unknown
 from awa._runtime.watchdog import Watchdog
 from awa._storage.functions import Storage
 from awa.errors import UnknownWorker
@@ -179,7 +177,9 @@ class Incarnation:
                 services.start_soon(self._leader.run)
             services.start_soon(self._watch_deadline)
             services.start_soon(self._patrol)
-            services.start_soon(self._tell_unknown)
+            services.start_soon(
+                tell_unknown, self._worker, self._storage, self.listener, self._statistics.unknown
+            )
             services.start_soon(self._endings().run)
             async with trio.open_nursery() as settling:
                 settling.start_soon(self.settler.run)
@@ -233,16 +233,7 @@ class Incarnation:
 
     async def finds_nothing(self) -> bool:
         """Ask for every queue once more; whether none had anything, and nothing came meanwhile."""
-        call, claimed = self._ledger.last_call, self._statistics.claimed
-        if not self.has_nothing():
-            return False
-        self._claimer.look_again()
-        while self._statistics.claimed == claimed and self._deadline_s == inf:
-            found = self._claimer.found_empty
-            if all(found.get(queue, 0) > call for queue in self._permits):
-                return True
-            await trio.sleep(EMPTY_LOOK_S)
-        return False
+        return self.has_nothing() and await self._claimer.finds_nothing()
 
     @property
     def leader(self) -> Leader | None:
@@ -335,22 +326,6 @@ class Incarnation:
                 queue.patrol()
                 if queue.waiting and queue.waiting[0][0].taken_s < late_s:
                     queue.give_back_waiting()
-
-    async def _tell_unknown(self) -> None:
-        """Let the database know which kinds are met here and cannot be run."""
-        unknown = self._statistics.unknown
-        while True:
-            await trio.sleep(UNKNOWN_KINDS_LOOK_S)
-            kinds = unknown.news(trio.current_time())
-            if kinds is None or not self.listener.is_up:
-                continue
-            call = self._storage.tell_unknown(self._worker, kinds)
-            try:
-                await self.listener.ask(call, optional=True)
-            except Exception as error:  # noqa: BLE001  # whatever it is, it is told later
-                _log.debug("the database was not told of unknown kinds: %s", error)
-            else:
-                unknown.told(kinds)
 
     async def _leave(self) -> None:
         """Name no call as open any more, and take leave."""

@@ -106,9 +106,14 @@ class WorkerSettings:
     loop_lag_s: float = LOOP_LAG_S
 
     @property
+    def maintenance_only(self) -> bool:
+        """Whether it has no queue: then it only leads."""
+        return not self.queues
+
+    @property
     def role(self) -> Role:
         """What it does: without queues it only leads."""
-        if not self.queues:
+        if self.maintenance_only:
             return "maintenance"
         return "all" if self.lead else "dispatch"
 

@@ -5,18 +5,25 @@ perhaps, so it is never failed for that: it waits, longer each time it comes bac
 an attempt.
 """
 
+import logging
 from dataclasses import dataclass
 from typing import Final
 
-from awa._core.entries import UnknownKind
+import trio
+
+from awa._core.capability import UnknownKind
 from awa._runtime.limits import (
     UNKNOWN_KIND_SHOWN_S,
     UNKNOWN_KIND_SNOOZE_MAX_S,
     UNKNOWN_KIND_SNOOZE_S,
     UNKNOWN_KIND_TOLD_S,
+    UNKNOWN_KINDS_LOOK_S,
     UNKNOWN_KINDS_MAX,
 )
+from awa._runtime.listening import Listener
+from awa._storage.functions import Storage
 
+_log: Final = logging.getLogger("awa.worker")
 _DOUBLINGS_MAX: Final = 16
 
 
@@ -90,3 +97,20 @@ class UnknownKinds:
 
 def _names(kinds: tuple[UnknownKind, ...]) -> list[tuple[str, str]]:
     return [(one.queue, one.kind) for one in kinds]
+
+
+async def tell_unknown(
+    worker: int, storage: Storage, listener: Listener, unknown: UnknownKinds
+) -> None:
+    """Let the database know what is met and cannot be run, until cancelled."""
+    while True:
+        await trio.sleep(UNKNOWN_KINDS_LOOK_S)
+        kinds = unknown.news(trio.current_time())
+        if kinds is None or not listener.is_up:
+            continue
+        try:
+            await listener.ask(storage.tell_unknown(worker, kinds), optional=True)
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is told later
+            _log.debug("the database was not told of unknown kinds: %s", error)
+        else:
+            unknown.told(kinds)

@@ -11,6 +11,7 @@ from awa._storage.calling import Calling, within
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from awa._core.capability import UnknownKind
     from awa._core.ranges import Ranges
     from awa._storage.calls import Call
 
@@ -35,7 +36,7 @@ class Claims(Calling):
             codec.enum_of(entries.StartAnswer),
         )
 
-    def tell_unknown(self, worker: int, kinds: Sequence[entries.UnknownKind]) -> Call[None]:
+    def tell_unknown(self, worker: int, kinds: Sequence[UnknownKind]) -> Call[None]:
         """The worker meets these kinds and has no handler for them; those told before are gone."""
         return self._call(
             "tell_unknown",

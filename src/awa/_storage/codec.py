@@ -18,6 +18,7 @@ from awa.errors import InternalError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from awa._core.capability import UnknownKind
     from awa._core.options import NewJob
     from awa._storage.calls import Rows
 
@@ -233,7 +234,7 @@ def violations(rows: Rows) -> tuple[entries.Violation, ...]:
     return tuple(entries.Violation(property=name, detail=detail) for name, detail in rows)
 
 
-def unknown_document(kinds: Sequence[entries.UnknownKind]) -> str:
+def unknown_document(kinds: Sequence[UnknownKind]) -> str:
     """The `kinds` of `tell_unknown`."""
     return msgspec.json.encode(
         [{"queue": one.queue, "kind": one.kind, "times": one.times} for one in kinds]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from awa._core.entries import UnknownKind
+from awa._core.capability import UnknownKind
 from awa._storage.calls import Call
 from awa._storage.names import SCHEMA_DEFAULT, quoted
 

@@ -1,42 +1,40 @@
 """`awa worker`: run the handlers of a client."""
 
-import importlib
 import logging
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import click
-import msgspec
 import trio
-from click.core import ParameterSource
 
+from awa._client.bursts import MAX_WORKERS_DEFAULT, WorkDone, burst_of
 from awa._client.health import PORT_MAX
 from awa._client.holding import SHUTDOWN_TIMEOUT_MS
-from awa._client.queues import QueueChoice, QueueConfig, checked_queues
 from awa._client.worker_options import POLL_INTERVAL_MS
-from awa._client.working import work
+from awa._client.working import work, work_in_burst
+from awa._runtime.draining import Burst
 from awa._runtime.limits import DEADLINE_GRACE_S, TRANSACTION_CONNECTIONS
 from awa._runtime.settings import DEFAULT_RETENTION, HEALTH_HOST, Retention
 from awa._storage.install import SCHEMA_VERSION
 from awa._version import VERSION
 from awa.cli.logs import configure_logs
-from awa.cli.place import Place
+from awa.cli.place import Place, json_option
+from awa.cli.showing import show_fields, show_json
+from awa.cli.target import ChosenQueues, chosen_client, chosen_queues
 from awa.client import AsyncClient
-from awa.errors import ConfigurationError, InvalidInput
-from awa.sync import Client
+from awa.errors import ConfigurationError
 
 _log = logging.getLogger("awa.worker")
-MAX_WORKERS_DEFAULT = 10
 HURRIED = 1
+NOT_DRAINED = 1
 
 
 @click.command()
 @click.pass_obj
-@click.argument("target", metavar="MODULE:CLIENT")
+@click.argument("target", metavar="MODULE:CLIENT", required=False)
 @click.option(
     "--queue",
     "queues",
@@ -77,6 +75,29 @@ HURRIED = 1
     show_default=True,
     help="Whether it may do what one worker does for all: rescue, promote, retire.",
 )
+@click.option(
+    "--maintenance-only",
+    is_flag=True,
+    default=False,
+    help="Do only that, and run no job; MODULE:CLIENT is not needed.",
+)
+@click.option(
+    "--drain", is_flag=True, help="End when nothing is left; exit code 1 when it ended sooner."
+)
+@click.option(
+    "--drain-timeout-s",
+    type=click.FloatRange(0),
+    help="With --drain: end after so long. Default: never.",
+)
+@click.option(
+    "--due-within-s",
+    type=click.FloatRange(0),
+    help="With --drain: wait for jobs that are due within so long. Default: 0.",
+)
+@click.option(
+    "--max-jobs", type=click.IntRange(1), help="With --drain: end after so many attempts."
+)
+@json_option
 @click.option(
     "--grace-s",
     type=click.FloatRange(0),
@@ -138,7 +159,7 @@ HURRIED = 1
 def worker(
     place: Place,
     /,
-    target: str,
+    target: str | None,
     *,
     queues: tuple[str, ...],
     max_workers: int,
@@ -147,6 +168,11 @@ def worker(
     keep_dead_letters_s: float,
     log_format: str,
     log_level: str,
+    drain: bool,
+    drain_timeout_s: float | None,
+    due_within_s: float | None,
+    max_jobs: int | None,
+    as_json: bool,
     **options: Any,
 ) -> None:
     """Run the handlers registered with a client, named as in `package.module:client`.
@@ -156,111 +182,49 @@ def worker(
     signal cancels the handlers at once.
     """
     configure_logs(log_format=log_format, level=log_level)
-    client = load_client(target)
-    _check_place(place, client)
-    shares = options["global_max_workers"] is not None
-    own_workers = None if shares else max_workers
-    chosen = chosen_queues(queues, client.handled_queues(), own_workers)
-    # What is wrong is told before a server is started, or asked.
-    checked = checked_queues(chosen, global_max_workers=options["global_max_workers"])
-    retention = Retention(
+    options["retention"] = Retention(
         completed_s=keep_completed_s, finals_s=keep_failed_s, dead_letters_s=keep_dead_letters_s
     )
+    limits = (drain_timeout_s, due_within_s, max_jobs)
+    if not drain and (as_json or any(limit is not None for limit in limits)):
+        raise ConfigurationError(
+            "--drain-timeout-s, --due-within-s, --max-jobs and --json go with --drain"
+        )
+    client = chosen_client(place, target, maintenance_only=options["maintenance_only"])
+    chosen = chosen_queues(client, queues, max_workers, options)
     # The other options are those of `work`, by their names.
-    if trio.run(partial(_work, client, chosen, checked.workers(), retention=retention, **options)):
+    if drain:
+        burst = burst_of(
+            timeout_s=drain_timeout_s, due_within_s=due_within_s or 0.0, max_jobs=max_jobs
+        )
+        run_burst(client, chosen, burst, as_json=as_json, **options)
+    elif trio.run(partial(_work, client, chosen, **options)):
         sys.exit(HURRIED)
 
 
-def chosen_queues(
-    given: tuple[str, ...], handled: tuple[str, ...], max_workers: int | None
-) -> list[QueueChoice]:
-    """The queues of the command line, else those of the handlers. Raises InvalidInput.
-
-    `max_workers`: of a queue that does not say it; None where the queues share handlers.
-    """
-    if not given and not handled:
-        raise ConfigurationError("the client has no handlers; register one, or give --queue NAME")
-    chosen: list[QueueChoice] = []
-    for text in given or handled:
-        name, equals, workers = text.rpartition("=") if given else (text, "", "")
-        if given and text.startswith("{"):
-            chosen.append(_queue_of_json(text))
-        elif not equals:
-            chosen.append(QueueConfig(name=text, max_workers=max_workers))
-        elif workers.isdecimal():
-            chosen.append((name, int(workers)))
-        else:
-            raise InvalidInput("queue", f"{text!r} is not NAME or NAME=WORKERS")
-    return chosen
-
-
-def _queue_of_json(text: str) -> QueueChoice:
-    try:
-        found: QueueChoice = msgspec.json.decode(text, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeError) as error:
-        raise InvalidInput("queue", f"{text!r} is no JSON object: {error}") from error
-    return found
-
-
-def load_client(target: str) -> AsyncClient:
-    """Import `module:client`. Raises ConfigurationError, with a line that says where and why."""
-    module_name, _, attribute = target.partition(":")
-    if not module_name or not attribute:
-        raise ConfigurationError(f"{target!r} is not of the form package.module:client")
-    sys.path.insert(0, os.getcwd())  # noqa: PTH109  # import paths are strings
-    try:
-        module = importlib.import_module(module_name)
-    except ConfigurationError:
-        raise
-    except Exception as error:
-        where = _place_of(error)
-        raise ConfigurationError(
-            f"cannot import {module_name}: {type(error).__name__}: {error}{where}"
-        ) from error
-    found = getattr(module, attribute, None)
-    if isinstance(found, Client):
-        return found.asynchronous()
-    if not isinstance(found, AsyncClient):
-        what = "nothing" if found is None else f"a {type(found).__name__}"
-        raise ConfigurationError(f"{target} is {what}, not an awa.AsyncClient or awa.Client")
-    return found
-
-
-def _place_of(error: Exception) -> str:
-    """The line of the user's that an import failed at; empty where the import system failed."""
-    frames = traceback.extract_tb(error.__traceback__)
-    last = next(frame for frame in reversed(frames) if not frame.filename.startswith("<frozen"))
-    return "" if last.filename == importlib.__file__ else f" ({last.filename}:{last.lineno})"
-
-
-def _check_place(place: Place, client: AsyncClient) -> None:
-    """Refuse what the client would not follow. Raises ConfigurationError."""
-    group = click.get_current_context().find_root()
-    if group.get_parameter_source("database_url") is ParameterSource.COMMANDLINE:
-        raise ConfigurationError(
-            "a worker takes its database from its client: leave out --database-url, and set"
-            " DATABASE_URL for a client without a URL"
-        )
-    if place.schema is not None and place.schema != client.schema:
-        raise ConfigurationError(
-            f"schema {place.schema!r} was asked for (--schema or AWA_SCHEMA), but the client is of"
-            f" {client.schema!r}: give it schema={place.schema!r}"
-        )
-
-
-async def _work(
-    client: AsyncClient,
-    queues: Sequence[QueueChoice],
-    workers: Sequence[tuple[str, int]],
-    **options: Any,
-) -> bool:
+async def _work(client: AsyncClient, chosen: ChosenQueues, **options: Any) -> bool:
     async with client:
-        return await work(
-            client,
-            queues,
-            **options,
-            started=partial(_banner, client, workers),
-        )
+        started = partial(_banner, client, chosen.workers)
+        return await work(client, chosen.choices, **options, started=started)
+
+
+def run_burst(
+    client: AsyncClient, chosen: ChosenQueues, burst: Burst, *, as_json: bool, **options: Any
+) -> None:
+    """Work until nothing is left, tell what was done, and exit with 1 when something is left."""
+
+    async def run() -> WorkDone:
+        async with client:
+            started = partial(_banner, client, chosen.workers)
+            return await work_in_burst(client, chosen.choices, burst, started=started, **options)
+
+    done = trio.run(run)
+    if as_json:
+        show_json(done)
+    else:
+        show_fields(done)
+    if not done.drained:
+        sys.exit(NOT_DRAINED)
 
 
 async def _banner(client: AsyncClient, queues: Sequence[tuple[str, int]]) -> None:
