@@ -20,6 +20,7 @@ from awa._core.outcomes import (
     Snooze,
     TerminalError,
 )
+from awa._core.schedules import PutAnswer, Schedule, TriggerAnswer, Triggered
 from awa._core.unique import UniqueOpts
 from awa._runtime.health import QueueHealth, WorkerHealth
 from awa._runtime.settings import Retention
@@ -88,6 +89,7 @@ __all__ = [
     "LimitExceeded",
     "OutcomeUnknown",
     "ProcessDied",
+    "PutAnswer",
     "QueueConfig",
     "QueueFanout",
     "QueueHealth",
@@ -95,6 +97,7 @@ __all__ = [
     "Retention",
     "RetryAfter",
     "RunDump",
+    "Schedule",
     "SchemaMissing",
     "SchemaNewer",
     "SchemaOlder",
@@ -107,6 +110,8 @@ __all__ = [
     "TerminalError",
     "Transaction",
     "TransactionLost",
+    "TriggerAnswer",
+    "Triggered",
     "UniqueConflict",
     "UniqueOpts",
     "UnknownKind",

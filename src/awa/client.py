@@ -17,8 +17,10 @@ from awa._client.dlq import AsyncDlq
 from awa._client.health import Health, health_of
 from awa._client.jobs import AsyncJobs
 from awa._client.own_transactions import JobTransaction
+from awa._client.periodic import checked_namespace
 from awa._client.producing import JobHandle, Producing, handle_of
 from awa._client.queue_admin import AsyncQueues
+from awa._client.schedules import AsyncSchedules
 from awa._client.steps import drive
 from awa._client.transactions import Transaction
 from awa._client.urls import direct_of, target_of
@@ -53,13 +55,14 @@ SCHEMA_DEFAULT = "awa"
 POOL_SIZE_DEFAULT = 4
 
 
-class AsyncClient(AsyncBursts, AsyncJobs, AsyncQueues, AsyncDlq):
+class AsyncClient(AsyncBursts, AsyncJobs, AsyncQueues, AsyncDlq, AsyncSchedules):
     """A database with Awa in it; use it as `async with awa.AsyncClient(url) as client:`.
 
     `url`: a PostgreSQL URL or connection string, or `embedded://NAME` for a server of your own;
     without it `DATABASE_URL` counts. `schema`: where Awa lives. `pool_size`: connections for
     producing and administering; a worker has its own, three and two more to lead. `direct_url`:
-    the server itself where `url` is a pooler's; there a worker listens and leads.
+    the server itself where `url` is a pooler's; there a worker listens and leads. `namespace`:
+    whose schedules these are; what it does not declare any more is removed when a worker starts.
     Raises ConfigurationError when no database is named.
     """
 
@@ -70,9 +73,11 @@ class AsyncClient(AsyncBursts, AsyncJobs, AsyncQueues, AsyncDlq):
         schema: str = SCHEMA_DEFAULT,
         pool_size: int = POOL_SIZE_DEFAULT,
         direct_url: str | None = None,
+        namespace: str | None = None,
     ) -> None:
         target = target_of(url)
         super().__init__(direct_conninfo=direct_of(direct_url))
+        self._declarations.namespace = checked_namespace(namespace)
         self._target = target
         self._storage = Storage(schema)
         self._pool_size = checked_int("pool_size", pool_size, low=1, high=1000)

@@ -14,10 +14,11 @@ from awa._client.bursts import Bursts
 from awa._client.dlq import Dlq
 from awa._client.holding import SHUTDOWN_TIMEOUT_MS
 from awa._client.jobs import Jobs
+from awa._client.periodic import checked_namespace
 from awa._client.producing import JobHandle, Lane, Producing, handle_of
 from awa._client.queue_admin import Queues
+from awa._client.schedules import Schedules
 from awa._client.steps import drive_sync
-from awa._client.tasks import Tasks
 from awa._client.urls import direct_of, target_of
 from awa._client.working import work
 from awa._core.batches import batches
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Client(Bursts, Tasks, Jobs, Queues, Dlq):
+class Client(Bursts, Schedules, Jobs, Queues, Dlq):
     """A database with Awa in it, for synchronous programs. May be shared by threads.
 
     It opens one connection when it is first used and keeps it; `close`, or the end of a `with`
@@ -60,8 +61,10 @@ class Client(Bursts, Tasks, Jobs, Queues, Dlq):
         *,
         schema: str = SCHEMA_DEFAULT,
         direct_url: str | None = None,
+        namespace: str | None = None,
     ) -> None:
         super().__init__()
+        self._declarations.namespace = checked_namespace(namespace)
         self._url = url
         direct_of(direct_url)
         self._direct_url = direct_url
@@ -170,9 +173,10 @@ class Client(Bursts, Tasks, Jobs, Queues, Dlq):
         return self._run(self._storage.check())
 
     def asynchronous(self) -> AsyncClient:
-        """An asynchronous client of the same database, schema and handlers."""
+        """An asynchronous client of the same database, schema, handlers and schedules."""
         client = AsyncClient(self._url, schema=self.schema, direct_url=self._direct_url)
         client._handlers = self._handlers  # noqa: SLF001  # its twin
+        client._declarations = self._declarations  # noqa: SLF001  # its twin
         return client
 
     def run_worker(

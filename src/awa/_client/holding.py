@@ -1,25 +1,40 @@
 """The worker that a client may hold under trio: its start, its end, its nursery."""
 
+import logging
 from collections.abc import Iterable
-from typing import Any, Unpack
+from typing import Any, Final, Unpack
 
+import psycopg
 import trio
 
+from awa._client.administering import AsyncAdministering
 from awa._client.own_transactions import JobTransaction
+from awa._client.periodic import Periodic
 from awa._client.queues import QueueChoice
-from awa._client.tasks import Tasks
 from awa._client.worker_options import TIMEOUT_MS_MAX, WorkerOptions, settings_of
 from awa._core.options import checked_int
-from awa._runtime.limits import SHUTDOWN_TIMEOUT_S
+from awa._core.schedules import PutAnswer
+from awa._runtime.backoff import pause_s
+from awa._runtime.chance import jitter
+from awa._runtime.limits import RECONNECT_MAX_S, RECONNECT_MIN_S, SHUTDOWN_TIMEOUT_S
 from awa._runtime.settings import WorkerSettings
 from awa._runtime.worker import Worker
 from awa._storage.connecting import Connection
-from awa.errors import ConfigurationError
+from awa.errors import (
+    ConfigurationError,
+    OutcomeUnknown,
+    ServerBusy,
+    ServerRefused,
+    ServerUnreachable,
+)
 
+_log: Final = logging.getLogger("awa.worker")
 SHUTDOWN_TIMEOUT_MS = int(SHUTDOWN_TIMEOUT_S * 1000)
+_PASSES: Final = (ServerUnreachable, ServerBusy, OutcomeUnknown, psycopg.OperationalError, OSError)
+"""What may happen to a declaration though a worker has just been let in."""
 
 
-class HoldsWorker(Tasks):
+class HoldsWorker(Periodic, AsyncAdministering):
     """The worker's half of a client."""
 
     def __init__(self, *, direct_conninfo: str | None) -> None:
@@ -47,8 +62,9 @@ class HoldsWorker(Tasks):
         queues: Iterable[QueueChoice],
         **options: Unpack[WorkerOptions],
     ) -> None:
-        """Start a worker; returns once the database knows it. It runs until `shutdown`.
+        """Start a worker; returns once the database knows it and the client's schedules.
 
+        It runs until `shutdown`.
         `queues`: pairs of queue and number of handlers that may run at once, or dictionaries with
         `name` and `max_workers`; `options`: see `WorkerOptions`.
         An unreachable server is waited for. Raises InvalidInput, ConfigurationError (no trio, a
@@ -72,12 +88,42 @@ class HoldsWorker(Tasks):
             raise ConfigurationError("a worker runs on trio: start the program with trio.run")
         if self._worker is not None and not self._worker.ended.is_set():
             raise ConfigurationError("this client's worker runs already")
+        declared = self._declared()
         self._worker = Worker(settings, self._handlers, transact=self._transact)
         try:
             await self._nursery.start(self._worker.run)
         except BaseException:
             self._worker = None
             raise
+        await self._declare(declared)
+
+    async def _declare(self, declared: list[dict[str, object]]) -> None:
+        """Have the database know what this client declares, and with a namespace nothing else."""
+        remove = self._declarations.namespace is not None
+        if not declared and not remove:
+            return
+        call = self._storage.declare_schedules(self.namespace, declared, remove=remove)
+        tries = 0
+        while self.is_working():
+            try:
+                answers = await self._run(call)
+            except _PASSES as error:
+                if isinstance(error, ServerRefused):
+                    self.abort()
+                    raise
+                tries += 1
+                _log.warning("the schedules are not declared yet, trying again: %s", error)
+                least_s, most_s = RECONNECT_MIN_S, RECONNECT_MAX_S
+                gap_s = pause_s(tries=tries, least_s=least_s, most_s=most_s, jitter=jitter())
+                await trio.sleep(gap_s)
+            except BaseException:
+                self.abort()
+                raise
+            else:
+                for one in answers:
+                    if one.answer is not PutAnswer.KEPT:
+                        _log.info("schedule %s of %s %s", one.name, self.namespace, one.answer)
+                return
 
     async def shutdown(self, *, timeout_ms: int = SHUTDOWN_TIMEOUT_MS) -> None:
         """Stop the worker: claim no more, let handlers finish for `timeout_ms`, then cancel them.

@@ -9,6 +9,7 @@ import psycopg
 from awa._version import VERSION
 from awa.cli.bench import bench
 from awa.cli.check import check
+from awa.cli.cron import cron
 from awa.cli.dev import dev
 from awa.cli.dlq import dlq
 from awa.cli.health import health
@@ -18,7 +19,6 @@ from awa.cli.place import Place, asked_for_json, place_options, remember_words
 from awa.cli.queue import queue
 from awa.cli.showing import show_error
 from awa.cli.storage import storage
-from awa.cli.tick import tick
 from awa.cli.trace import trace
 from awa.cli.worker import worker
 from awa.errors import AwaError, CallerError, InvalidInput
@@ -70,5 +70,5 @@ def main(ctx: click.Context, database_url: str | None, schema: str | None) -> No
     ctx.obj = Place(url=database_url, schema=schema)
 
 
-for command in (bench, check, dev, dlq, health, job, migrate, queue, storage, tick, trace, worker):
+for command in (bench, check, cron, dev, dlq, health, job, migrate, queue, storage, trace, worker):
     main.add_command(command)

@@ -1,7 +1,5 @@
 """`awa queue`: look at queues, pause, drain and configure them."""
 
-import getpass
-import os
 from typing import TYPE_CHECKING
 
 import click
@@ -9,6 +7,7 @@ import click
 from awa._storage.views import QueueStats
 from awa.cli.place import Place, json_option, with_place
 from awa.cli.showing import reason_option, show_bulk, show_json, show_table
+from awa.cli.whoami import user
 
 if TYPE_CHECKING:
     from awa._client.queue_admin import DeadLetters
@@ -49,7 +48,7 @@ def list_queues(place: Place, *, as_json: bool) -> None:
 def pause(place: Place, name: str, *, by: str | None, as_json: bool) -> None:
     """Let nothing of a queue be claimed; what runs goes on."""
     with place.client() as client:
-        new = client.pause_queue(name, paused_by=by or _user())
+        new = client.pause_queue(name, paused_by=by or user())
     _tell(name, "paused", new=new, as_json=as_json)
 
 
@@ -142,13 +141,6 @@ def _show(place: Place, columns: tuple[str, ...], *, as_json: bool) -> tuple[Que
     else:
         show_table(columns, [[getattr(one, column) for column in columns] for one in found])
     return found
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        return f"uid {os.getuid()}"
 
 
 def _tell(name: str, verb: str, *, new: bool, as_json: bool) -> None:
