@@ -19,6 +19,7 @@ from awa.cli.place import Place, asked_for_json, place_options, remember_words
 from awa.cli.queue import queue
 from awa.cli.showing import show_error
 from awa.cli.storage import storage
+from awa.cli.tick import tick
 from awa.cli.trace import trace
 from awa.cli.worker import worker
 from awa.errors import AwaError, CallerError, InvalidInput
@@ -70,5 +71,8 @@ def main(ctx: click.Context, database_url: str | None, schema: str | None) -> No
     ctx.obj = Place(url=database_url, schema=schema)
 
 
-for command in (bench, check, cron, dev, dlq, health, job, migrate, queue, storage, trace, worker):
+for command in (
+    *(bench, check, cron, dev, dlq, health, job, migrate, queue),
+    *(storage, tick, trace, worker),
+):
     main.add_command(command)
