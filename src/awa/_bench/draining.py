@@ -19,7 +19,7 @@ from awa._bench.jobs import bench_jobs
 from awa._bench.processes import resident_mb
 from awa._bench.producing import insert_all
 from awa._bench.server import fresh_database, open_session
-from awa._bench.workers import WorkerProcess, wait_for_first, worker_processes
+from awa._bench.workers import MAX_WORKERS, WorkerProcess, wait_for_first, worker_processes
 from awa.errors import InternalError
 
 if TYPE_CHECKING:
@@ -82,7 +82,13 @@ PRODUCER: Final = "select awa.enqueue('bench_job', '{}')"
 
 
 def measure_drain(
-    server: Server, jobs: int, *, name: str, workers: int = 1, company: LiteralString | None = None
+    server: Server,
+    jobs: int,
+    *,
+    name: str,
+    workers: int = 1,
+    max_workers: int = MAX_WORKERS,
+    company: LiteralString | None = None,
 ) -> dict[str, float]:
     """Drain a backlog with so many worker processes. Raises InternalError for a wrong count.
 
@@ -96,15 +102,27 @@ def measure_drain(
         session.execute("vacuum analyze")
         session.execute("checkpoint")
         before = counters(session)
-        with _company(conninfo, company), worker_processes(conninfo, workers) as processes:
+        with (
+            _company(conninfo, company),
+            worker_processes(conninfo, workers, max_workers=max_workers) as processes,
+        ):
             drained = drain(session, jobs, processes, before)
         after = counters(session)
         runs = sum(process.runs for process in processes)
         require_all_done(session, jobs, runs=runs, rolled_back=company is PRODUCER)
     figures = _figures(jobs, drained, before, after)
-    total = {"total.wal_bytes_per_job": (filled + drained.wal_bytes) / jobs}
     named = {f"{name}.{key}": value for key, value in figures.items()}
-    return named | (total if name == "drain" else _memory(drained) if name == "backlog" else {})
+    if name == "drain":
+        return named | _own(jobs, filled, drained)
+    return named | _memory(drained) if name == "backlog" else named
+
+
+def _own(jobs: int, filled: int, drained: Drained) -> dict[str, float]:
+    """What only the plain drain gives: a job's whole life, and its cost to the worker."""
+    found = {"total.wal_bytes_per_job": (filled + drained.wal_bytes) / jobs}
+    if drained.worker_cpu_s is not None:
+        found["overhead.us_per_job"] = drained.worker_cpu_s * 1e6 / jobs
+    return found
 
 
 def _memory(drained: Drained) -> dict[str, float]:

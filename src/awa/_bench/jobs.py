@@ -42,6 +42,13 @@ class HeldJob:
     n: int
 
 
+@dataclass(frozen=True, slots=True)
+class SleepingJob:
+    """A job whose handler waits for as long as it takes to look at a worker full of them."""
+
+    n: int
+
+
 def bench_jobs(count: int) -> list[BenchJob]:
     """Arguments for so many jobs."""
     return [BenchJob(n, TEXT) for n in range(count)]

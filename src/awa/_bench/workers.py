@@ -86,13 +86,17 @@ class WorkerProcess:
 
 
 @contextmanager
-def worker_processes(conninfo: str, count: int) -> Iterator[tuple[WorkerProcess, ...]]:
+def worker_processes(
+    conninfo: str, count: int, *, max_workers: int = MAX_WORKERS
+) -> Iterator[tuple[WorkerProcess, ...]]:
     """Run so many workers within the block; at its end they are asked to stop and waited for.
 
     Afterwards each knows its `runs`. Raises InternalError when one ends badly.
     """
     with ExitStack() as stack:
-        workers = tuple(stack.enter_context(one_worker(conninfo)) for _ in range(count))
+        workers = tuple(
+            stack.enter_context(one_worker(conninfo, max_workers=max_workers)) for _ in range(count)
+        )
         yield workers
         stop(workers)
 
@@ -144,12 +148,12 @@ def stop(workers: Sequence[WorkerProcess]) -> None:
 
 
 @contextmanager
-def one_worker(conninfo: str) -> Iterator[WorkerProcess]:
+def one_worker(conninfo: str, *, max_workers: int = MAX_WORKERS) -> Iterator[WorkerProcess]:
     """Run one worker within the block. Who has not stopped it by the end has given up on it."""
     reading, writing = os.pipe()
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
-            [*_AWA, "worker", "awa._bench.workload:client", "--max-workers", str(MAX_WORKERS)],
+            [*_AWA, "worker", "awa._bench.workload:client", "--max-workers", str(max_workers)],
             env={**os.environ, "DATABASE_URL": conninfo, REPORT_FD: str(writing)},
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -15,11 +15,12 @@ from typing import Final
 import trio
 
 import awa
-from awa._bench.jobs import REPORT_FD, BenchJob, HeldJob, MixedJob, TimedJob
+from awa._bench.jobs import REPORT_FD, BenchJob, HeldJob, MixedJob, SleepingJob, TimedJob
 
 client: Final = awa.AsyncClient()
 _runs: Final = [0]
 _HELD_S: Final = 8.0
+_SLEEP_S: Final = 20.0
 _snoozed: Final[set[int]] = set()
 
 
@@ -53,6 +54,12 @@ async def held_job(job: awa.Job[HeldJob]) -> None:
     """Tell when it starts, and outlast the rescue of a worker that is killed."""
     _tell({"job": job.args.n, "started_s": time.monotonic()})
     await trio.sleep(_HELD_S)
+
+
+@client.task(SleepingJob)
+async def sleeping_job(_job: awa.Job[SleepingJob]) -> None:
+    """Wait, as most handlers do for most of their time."""
+    await trio.sleep(_SLEEP_S)
 
 
 def _count() -> None:
