@@ -206,3 +206,13 @@ def test_a_job_that_completed_after_a_retry_is_found_in_the_same_slot(one: Sessi
     assert 4 == len(rows)
     assert rows == page(one, state="completed")
     assert rows[:1] == page(one, state="completed", max_jobs=1)
+
+
+@pytest.mark.bulk
+def test_jobs_cancelled_one_by_one_do_not_burden_the_page_beside_them(one: Session) -> None:
+    """Guards pages of what waits: withdrawals around its numbers are read once, not for each."""
+    enqueue_many(one, 10_000)
+    plain = blocks(one, "available", 100)
+    for job in range(9001, 9401):
+        one.execute("select awa.cancel_pending(%s, array[%s::bigint])", [job, job])
+    assert blocks(one, "available", 100) < 3 * plain

@@ -113,6 +113,20 @@ def _promote(bounds: dict[str, Target]) -> tuple[Figure, ...]:
     )
 
 
+def _pages() -> tuple[Figure, ...]:
+    limit = Target(bound=10, at_least=False)
+    return tuple(
+        Figure(name=f"pages.{name}", unit="ms", meaning=meaning, measurement="pages", target=target)
+        for name, meaning, target in (
+            ("by_id_ms.p50", "a job by its id, among ten times as many", None),
+            ("by_id_ms.p99", "the same", limit),
+            ("page_ms.p50", "a page of 100 jobs, over all filters and places", None),
+            ("page_ms.p99", "the same", limit),
+            ("slowest_page_ms", "the filter and place that takes longest, usually", None),
+        )
+    )
+
+
 FIGURES: Final = (
     Figure(
         name="limit.roundtrip_per_s",
@@ -179,6 +193,20 @@ FIGURES: Final = (
         measurement="drain",
         target=Target(bound=420, at_least=False),
     ),
+    Figure(
+        name="overhead.us_per_job",
+        unit="us",
+        meaning="processor time of the worker in that drain, the handler's next to nothing in it",
+        measurement="drain",
+        target=Target(bound=20, at_least=False),
+    ),
+    Figure(
+        name="prefetch.jobs_per_s",
+        unit="jobs/s",
+        meaning="the same drain by a worker with ten permits",
+        measurement="prefetch",
+        target=Target(bound=25_000, at_least=True),
+    ),
     *_drain("pinned", "under a snapshot held open", ratio=Target(bound=0.9, at_least=True)),
     *_drain("beside", "beside a producer that stays open", ratio=Target(bound=0.9, at_least=True)),
     Figure(
@@ -200,10 +228,20 @@ FIGURES: Final = (
         measurement="mixed",
     ),
     *_ratio("mixed", Target(bound=0.6, at_least=True)),
+    *(
+        Figure(
+            name=f"limit.insert_ms_at_200.{cut}",
+            unit="ms",
+            meaning="a one-row INSERT, a transaction each, 200 a second",
+            measurement="paced",
+        )
+        for cut in ("p50", "p99")
+    ),
     *_steady(
         200, {"p50": Target(bound=3, at_least=False), "p99": Target(bound=12, at_least=False)}
     ),
     *_steady(1000, {}),
+    *_promote({"p99": Target(bound=250, at_least=False)}),
     Figure(
         name="idle.queries_per_s",
         unit="1/s",
@@ -212,6 +250,13 @@ FIGURES: Final = (
         target=Target(bound=1.5, at_least=False),
     ),
     Figure(name="idle.wal_bytes_per_s", unit="B/s", meaning="WAL of the same", measurement="idle"),
+    Figure(
+        name="sleepers.rss_mb",
+        unit="MB",
+        meaning="memory of a worker in which 1,000 asynchronous handlers wait",
+        measurement="sleepers",
+        target=Target(bound=200, at_least=False),
+    ),
     Figure(
         name="recovery.kill9_s.median",
         unit="s",
@@ -227,7 +272,6 @@ FIGURES: Final = (
     ),
     Figure(
         name="recovery.restart_s",
-    *_promote({"p99": Target(bound=250, at_least=False)}),
         unit="s",
         meaning="from the server's return until a job that is stored then runs; own servers only",
         measurement="recovery",
@@ -253,6 +297,7 @@ FIGURES: Final = (
         measurement="backlog",
         target=Target(bound=1.1, at_least=False),
     ),
+    *_pages(),
 )
 
 MEASUREMENTS: Final = tuple(dict.fromkeys(figure.measurement for figure in FIGURES))

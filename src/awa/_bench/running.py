@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from awa._bench import machine
+from awa._bench.capacity import measure_prefetch, measure_sleepers
 from awa._bench.draining import PRODUCER, SNAPSHOT, measure_drain
 from awa._bench.figures import DRAINS, Samples, ratios_to_drain
 from awa._bench.mixed import measure_mixed
+from awa._bench.paced import measure_paced
+from awa._bench.paging import measure_pages
 from awa._bench.producing import measure_bulk, measure_limit, measure_single
+from awa._bench.promoting import measure_promote
 from awa._bench.recovering import measure_recovery
 from awa._bench.report import Report
-from awa._bench.promoting import measure_promote
 from awa._bench.server import server_version, settings_of
 from awa._bench.steady import measure_idle, measure_steady
 
@@ -69,15 +72,19 @@ _MEASURES: Final = {
     "bulk": _bulk,
     "drain": _drain,
     "drain2": _drain2,
+    "prefetch": measure_prefetch,
     "pinned": _pinned,
     "beside": _beside,
     "mixed": measure_mixed,
+    "paced": measure_paced,
     "steady": measure_steady,
+    "promote": measure_promote,
     "idle": measure_idle,
+    "sleepers": measure_sleepers,
     "recovery": measure_recovery,
     "backlog": _backlog,
+    "pages": measure_pages,
 }
-    "promote": measure_promote,
 
 
 def run_bench(

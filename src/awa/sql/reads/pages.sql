@@ -10,24 +10,32 @@ create type walked as (slot smallint, lane int, seq bigint, job_id bigint);
 do $do$
 declare
     v_functions constant jsonb := jsonb_build_object(
-    -- these jobs as the view shows them, those that are not in this slot left out
+    -- these jobs as the view shows them, those that are not in this slot left out. All numbers of a withdrawal are of
+    -- one thousand, so what was withdrawn around these entries is read once
     'job_rows(p_slot smallint, p_jobs bigint[]) returns setof jobs', $q$
+        with entry as materialized (
+            select r.*, c.worker, c.token, c.part, c.claimed_at
+            from (select j from unnest(p_jobs) j offset 0) j
+            cross join lateral (select * from ready_{k} e where e.job_id = j.j offset 0) r
+            left join lateral (select k.worker, k.token, k.part, k.claimed_at from claims_{k} k
+                               where k.lane = r.lane and upper(k.seqs) > r.seq and k.seqs @> r.seq order by upper(k.seqs) limit 1) c on true
+        ), withdrawn as materialized (
+            select b.lane, w.seqs
+            from (select distinct e.lane, e.seq / 1000 as thousand from entry e where e.token is null) b
+            cross join lateral (select range_agg(k.seqs) as seqs from closures_{k} k where k.token is null and k.lane = b.lane
+                                and upper(k.seqs) > b.thousand * 1000 and upper(k.seqs) <= b.thousand * 1000 + 1000 offset 0) w
+        )
         select r.job_id, r.kind, l.queue, l.priority,
-               case when c.token is null then 'available' when x.outcome is null then 'running' else x.outcome::text end,
+               case when r.token is null then 'available' when x.outcome is null then 'running' else x.outcome::text end,
                r.attempt, r.max_attempts, r.run_lease, r.losses, r.args, r.extra, r.enqueued_at,
-               null::timestamptz, c.claimed_at, x.closed_at, c.worker, o.result, null::text
-        from (select j from unnest(p_jobs) j offset 0) j
-        cross join lateral (select * from ready_{k} e where e.job_id = j.j offset 0) r
+               null::timestamptz, r.claimed_at, x.closed_at, r.worker, o.result, null::text
+        from entry r
         join lanes l on l.lane = r.lane
-        left join lateral (select k.worker, k.token, k.part, k.claimed_at from claims_{k} k
-                           where k.lane = r.lane and upper(k.seqs) > r.seq and k.seqs @> r.seq order by upper(k.seqs) limit 1) c on true
         left join lateral (select k.outcome, k.closed_at from closures_{k} k
-                           where k.token = c.token and k.part = c.part and k.seqs @> r.seq limit 1) x on true
+                           where k.token = r.token and k.part = r.part and k.seqs @> r.seq limit 1) x on true
         left join lateral (select o.result from results_{k} o where x.outcome = 'completed' and o.lane = r.lane and o.seq = r.seq offset 0) o on true
         where (x.outcome is null or x.outcome = 'completed')
-          and (c.token is not null or not exists (
-              select from closures_{k} k where k.token is null and k.lane = r.lane and upper(k.seqs) > r.seq
-                 and upper(k.seqs) <= r.seq + 1001 and k.seqs @> r.seq))
+          and (r.token is not null or not exists (select from withdrawn w where w.lane = r.lane and w.seqs @> r.seq))
     $q$,
     -- entries, newest id first: numbers from p_low[lane] up to, not including, p_high[lane]. A job may have several,
     -- and has all of them here or none: one may be completed where another was retried
