@@ -6,6 +6,7 @@ from dataclasses import fields
 from typing import Any, Final
 
 import awa
+from awa._client.schedule_options import JobParts, ScheduleOptions
 from awa._client.worker_options import WorkerOptions
 from tests.tidy.tree import ROOT
 
@@ -40,3 +41,11 @@ def test_every_knob_of_clients_kinds_jobs_and_queues_is_on_the_page() -> None:
     assert batched == knobs_of("Kind") | knobs_of("Batch handler")
     assert keywords_of(awa.AsyncClient.insert) == knobs_of("Job")
     assert keywords_of(awa.AsyncClient.configure_queue) == knobs_of("Queue, in the database")
+
+
+def test_every_knob_of_a_schedule_is_on_the_page() -> None:
+    """Guards the same for schedules, whose jobs have knobs of their own."""
+    job = set(JobParts.__annotations__)
+    assert set(ScheduleOptions.__annotations__) - job == knobs_of("Schedule")
+    elsewhere = {"run_at", "delay", "unique", "on_conflict"}
+    assert keywords_of(awa.AsyncClient.insert) - elsewhere == job
