@@ -57,7 +57,7 @@ USUAL: Final = Means()
 QUICK: Final = Means(java=("-XX:TieredStopAtLevel=1",), tlc=("-fpmem", "0.05"))
 """For runs of up to a minute: they spare the optimising compiler and a table of millions of states,
 which cost more than they give."""
-WALKS: Final = Means(java=QUICK.java, tlc=("-simulate", "num=100000", "-depth", "60", "-seed", "1"))
+WALKS: Final = Means(java=QUICK.java, tlc=("-simulate", "num=100000", "-depth", "40", "-seed", "1"))
 """Random walks, the same in every run. They can find that something breaks, never that it holds."""
 DEEP: Final = Means(workers=2, heap_mib=4096)
 """For runs that have the machine to themselves."""
