@@ -200,6 +200,9 @@ CALLS: Final[dict[str, LiteralString]] = {
         from awa.cron_schedules where name = 'replace'
     """,
     "pause_queue": "select awa.pause_queue('q')",
+    "override_queue": """
+        select awa.override_queue('q', '{"deadline_s": 5}')
+    """,
     "configure_queue": """
         select awa.configure_queue('q', '{"enqueue_shards": 2}')
     """,

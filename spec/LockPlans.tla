@@ -441,6 +441,8 @@ Waits == {
    holds |-> {<<"claim", "Exclusive">>, <<"claims_0", "AccessShare">>, <<"claims_1", "AccessShare">>, <<"claims_2", "AccessShare">>, <<"closures_0", "AccessShare">>, <<"closures_1", "AccessShare">>, <<"closures_1", "RowExclusive">>, <<"closures_2", "AccessShare">>, <<"deferring", "Share">>, <<"inflight 1", "Share">>, <<"ready_0", "AccessShare">>, <<"ready_1", "AccessShare">>, <<"ready_2", "AccessShare">>, <<"rows deferred", "Exclusive">>, <<"rows dlq", "Exclusive">>, <<"rows workers", "Exclusive">>}],
   [call |-> "heartbeat", wants |-> <<"rows workers", "Exclusive">>,
    holds |-> {}],
+  [call |-> "override_queue", wants |-> <<"rows queue_settings", "Exclusive">>,
+   holds |-> {}],
   [call |-> "pause_queue", wants |-> <<"rows queue_settings", "Exclusive">>,
    holds |-> {}],
   [call |-> "pause_schedule", wants |-> <<"rows cron_schedules", "Exclusive">>,

@@ -21,6 +21,7 @@ from awa._core.outcomes import (
     TerminalError,
 )
 from awa._core.schedules import PutAnswer, Schedule, TriggerAnswer, Triggered
+from awa._core.tuning import QueueOverrides
 from awa._core.unique import UniqueOpts
 from awa._runtime.health import QueueHealth, WorkerHealth
 from awa._runtime.settings import Retention
@@ -93,6 +94,7 @@ __all__ = [
     "QueueConfig",
     "QueueFanout",
     "QueueHealth",
+    "QueueOverrides",
     "QueueStats",
     "Retention",
     "RetryAfter",

@@ -77,6 +77,20 @@ def test_failed_jobs_are_retried_by_command(run: Run, one: Session) -> None:
     assert {"matched": 0, "done": 0, "busy": 0, "duplicate": 0} == found
 
 
+def test_a_queue_is_overridden_by_command(run: Run, one: Session) -> None:
+    """Guards `awa queue override`: set, shown without options, and taken back."""
+    enqueue(one)
+    words = ("--max-workers", 5, "--rate", 2, "--burst", 3, "--by", "ops", "--json")
+    shown = parsed(run("queue", "override", "default", *words))
+    assert ("ops", 5, 2.0, 3) == (
+        shown["overridden_by"],
+        *(shown["overrides"][name] for name in ("max_workers", "rate", "burst")),
+    )
+    assert "ops" in run("queue", "override", "default").stdout
+    cleared = parsed(run("queue", "override", "default", "--clear", "--weight", 2, "--json"))
+    assert {"weight": 2} == {k: v for k, v in cleared["overrides"].items() if v is not None}
+
+
 def test_a_queue_is_paused_drained_and_set_by_command(run: Run, one: Session) -> None:
     """Guards operators at night: each command says what it did."""
     enqueue_many(one, 3)
@@ -132,6 +146,9 @@ def test_the_storage_shows_its_parts_by_command(run: Run, one: Session) -> None:
     ("words", "told"),
     [
         (("queue", "pause", "none"), "there is no queue"),
+        (("queue", "override", "none"), "there is no queue"),
+        (("queue", "override", "none", "--weight", "1"), "there is no queue"),
+        (("queue", "override", "default", "--burst", "1"), "needs --rate"),
         (("queue", "drain", "none"), "there is no queue"),
         (("queue", "set", "default"), "are empty"),
         (("queue", "set", "default", "--enqueue-shards", "65"), "must be from 1 to 64"),

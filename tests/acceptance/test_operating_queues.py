@@ -36,6 +36,24 @@ def test_nothing_is_claimed_from_a_paused_queue(do: Do, one: Session) -> None:
     assert [2] == claim(one, token=4).seqs
 
 
+def test_overrides_are_set_shown_and_taken_back(do: Do, one: Session) -> None:
+    """Guards overrides at every client: what is given is added, clear leaves only what is given."""
+    enqueue(one)
+    assert awa.QueueOverrides() == settings(do, "default").overrides
+    said = do("override_queue", "default", max_workers=5, rate_limit=(2, 4), by="ops")
+    assert awa.QueueOverrides(max_workers=5, rate=2.0, burst=4) == said
+    said = do("override_queue", "default", deadline=1.5, weight=2)
+    assert (
+        awa.QueueOverrides(max_workers=5, weight=2, rate=2.0, burst=4, deadline_s=1.5)
+        == said
+        == settings(do, "default").overrides
+    )
+    said = do("override_queue", "default", aging=0, clear=True, by="ops")
+    assert awa.QueueOverrides(aging_s=0.0) == said
+    assert "ops" == settings(do, "default").overridden_by
+    assert awa.QueueOverrides() == do("override_queue", "default", clear=True)
+
+
 def test_a_queue_is_drained_of_what_waits(do: Do, one: Session) -> None:
     """Guards draining: available, scheduled and retryable ones go; the running and others stay."""
     start_worker(one)
@@ -145,6 +163,12 @@ def test_the_storage_tells_its_status(do: Do, one: Session) -> None:
     [
         ("pause_queue", {"queue": ""}, "queue"),
         ("pause_queue", {"queue": "none"}, "queue"),
+        ("override_queue", {"queue": "none", "weight": 1}, "queue"),
+        ("override_queue", {"queue": "default"}, "overrides"),
+        ("override_queue", {"queue": "default", "max_workers": 0}, "max_workers"),
+        ("override_queue", {"queue": "default", "rate_limit": (1, 0)}, "rate_limit burst"),
+        ("override_queue", {"queue": "default", "aging": 1e-6}, "aging"),
+        ("override_queue", {"queue": "default", "weight": 1, "by": "x" * 201}, "by"),
         ("pause_queue", {"queue": "default", "paused_by": "x" * 201}, "paused_by"),
         ("resume_queue", {"queue": "none"}, "queue"),
         ("drain_queue", {"queue": "none"}, "queue"),

@@ -9,9 +9,10 @@ from typing import Any
 import trio
 
 import awa
+from awa._core.tuning import Tuning
 from awa._runtime.limits import POLL_LISTENING_S
 from tests.fix_database import Session
-from tests.workers import Number, until
+from tests.workers import Number, health_of, until
 
 RUNS_S_MAX = POLL_LISTENING_S - 1.5
 """Sooner than any fallback look would find the job."""
@@ -60,6 +61,14 @@ async def staged(
         await client.start(queues, **options)
         yield client
         stage.free.update("ab")
+
+
+def tuning_of(client: awa.AsyncClient, queue: str) -> Tuning:
+    """Return what the client's worker holds to in a queue now."""
+    worker = client._worker
+    assert worker is not None
+    assert worker._incarnation is not None
+    return worker._incarnation._tuner._tunings[queue]
 
 
 def with_jobs(jobs: int) -> Stage:
@@ -180,3 +189,65 @@ async def test_what_a_worker_declares_of_its_queue_is_stored(database: str, one:
             "select deadline_s, aging_s from awa.queue_settings where queue = 'a'"
         ).fetchall()
     assert [(2.5, 0.0)] == found
+
+
+async def test_a_running_worker_holds_to_an_override_at_once(database: str) -> None:
+    """Guards overrides: fewer handlers as those that run end, more at once, and then the old."""
+    stage = with_jobs(40)
+    async with staged(database, stage, [("a", 3)]) as client:
+        await until(lambda: stage.shows(a=3), "its own three")
+        await client.override_queue("a", max_workers=1)
+        await until(lambda: health_of(client).queues["a"].max_workers == 1, "word of it")
+        stage.leave["a"] = 4
+        await until(lambda: stage.shows(a=1) and len(stage.ran) == 5, "one")
+        await client.override_queue("a", max_workers=6)
+        with trio.fail_after(RUNS_S_MAX):
+            await until(lambda: stage.shows(a=6), "six")
+        await client.override_queue("a", clear=True)
+        await until(lambda: health_of(client).queues["a"].max_workers == 3, "word of it")
+    assert 6 == stage.most["a"]
+
+
+async def test_a_worker_begins_with_the_overrides(database: str) -> None:
+    """Guards the first claim: what was overridden before the start holds from the start."""
+    stage = with_jobs(40)
+    async with awa.AsyncClient(database) as client:
+        await client.insert(Number(0), queue="a")
+        await client.override_queue("a", max_workers=2, claim_batch_size=1)
+    async with staged(database, stage, A_AND_B, global_max_workers=8):
+        await until(lambda: stage.shows(a=2, b=6), "two of a")
+    assert 2 == stage.most["a"]
+
+
+async def test_weights_and_rates_are_overridden_too(database: str) -> None:
+    """Guards weight and rate: shares change as handlers end, and claims stop without tokens."""
+    stage = with_jobs(60)
+    async with staged(database, stage, A_AND_B, global_max_workers=4) as client:
+        await until(lambda: stage.shows(a=3, b=1), "three to one")
+        await client.override_queue("a", weight=1, by="kim")
+        await until(lambda: tuning_of(client, "a").weight == 1, "word of it")
+        stage.leave["a"] = 1
+        await until(lambda: stage.shows(a=2, b=2), "two to two")
+        await client.override_queue("b", rate_limit=(0.001, 1))
+        (said,) = [one.overrides for one in await client.queue_stats() if one.queue == "b"]
+        assert awa.QueueOverrides(rate=0.001, burst=1) == said
+        await until(lambda: tuning_of(client, "b").rate is not None, "word of it")
+        stage.free.add("b")
+        await until(lambda: stage.shows(a=4), "all of them for a")
+        assert Counter(queue for queue, _ in stage.ran)["b"] <= 4
+
+
+async def test_who_hears_nothing_finds_overrides_by_its_beats(database: str) -> None:
+    """Guards pick-up without NOTIFY: a worker whose listener was away asks when it is back."""
+    stage = with_jobs(9)
+    async with staged(database, stage, [("a", 3)]) as client:
+        await until(lambda: stage.shows(a=3), "its own three")
+        async with client._opened().connection() as conn:
+            await conn.execute("set awa.notify = off")
+            await conn.execute("select awa.override_queue('a', '{\"max_workers\": 1}')")
+            await conn.execute("reset awa.notify")
+            await conn.execute(
+                "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'"
+                " and classid = awa.lk_alive()::oid"
+            )
+        await until(lambda: health_of(client).queues["a"].max_workers == 1, "a look")

@@ -49,6 +49,7 @@ PUBLIC_NAMES: Final = [
     "QueueConfig",
     "QueueFanout",
     "QueueHealth",
+    "QueueOverrides",
     "QueueStats",
     "Retention",
     "RetryAfter",

@@ -40,6 +40,7 @@ def test_every_knob_of_clients_kinds_jobs_and_queues_is_on_the_page() -> None:
     batched = keywords_of(awa.AsyncClient.batch_task)
     assert batched == knobs_of("Kind") | knobs_of("Batch handler")
     assert keywords_of(awa.AsyncClient.insert) == knobs_of("Job")
+    assert keywords_of(awa.AsyncClient.override_queue) == knobs_of("Overrides")
     assert keywords_of(awa.AsyncClient.configure_queue) == knobs_of("Queue, in the database")
 
 

@@ -8,7 +8,7 @@ import awa
 from awa._client.queues import checked_queues
 from awa._client.worker_options import WorkerOptions, settings_of
 from awa._core.throttling import Rate
-from awa._core.tuning import Overrides, Tuning
+from awa._core.tuning import QueueOverrides, Tuning
 
 
 def tuning(**fields: Any) -> Tuning:
@@ -117,11 +117,11 @@ def test_a_pool_and_queues_of_their_own_contradict_each_other() -> None:
 def test_overrides_stand_in_for_what_the_program_said() -> None:
     """Guards operators: what they say holds, and only that."""
     said = Tuning(max_workers=5, weight=2, rate=Rate(per_s=10, burst=10))
-    assert said == Overrides().over(said)
-    assert Tuning(max_workers=1, weight=2, rate=Rate(per_s=10, burst=3)) == Overrides.of(
+    assert said == QueueOverrides().over(said)
+    assert Tuning(max_workers=1, weight=2, rate=Rate(per_s=10, burst=3)) == QueueOverrides.of(
         {"max_workers": 1, "burst": 3, "deadline_s": 5}
     ).over(said)
-    changed = Overrides.of(
+    changed = QueueOverrides.of(
         {"weight": 9, "rate": 0.5, "claim_batch_size": 7, "poll_interval_ms": 1000}
     ).over(said)
     assert (

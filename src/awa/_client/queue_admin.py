@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from awa._client.acts import BulkAct, act, act_on_pages, checked_reason, sum_of
-from awa._client.administering import Administering, AsyncAdministering
+from awa._client.overriding import AsyncOverriding, Overriding, checked_aging_s, checked_author
 from awa._client.steps import ask
 from awa._client.vitals import vitals_steps
 from awa._core.entries import JobState
-from awa._core.limits import ENQUEUE_SHARDS_MAX, QUEUE_LENGTH_MAX
-from awa._core.options import checked_duration_s, checked_int, checked_name, checked_text
+from awa._core.limits import ENQUEUE_SHARDS_MAX
+from awa._core.options import checked_duration_s, checked_int, checked_name
 from awa._storage import views
 from awa.errors import InvalidInput
 
@@ -24,10 +24,9 @@ if TYPE_CHECKING:
     from awa._storage.functions import Storage
 
 DeadLetters: TypeAlias = bool | Literal["default"]
-AGING_MIN_S: Final = 0.001
 
 
-class AsyncQueues(AsyncAdministering):
+class AsyncQueues(AsyncOverriding):
     """What the asynchronous client does with queues."""
 
     async def queue_stats(self) -> tuple[views.QueueStats, ...]:
@@ -83,7 +82,7 @@ class AsyncQueues(AsyncAdministering):
         await self._run(self._storage.configure_defaults(_defaults(dead_letters)))
 
 
-class Queues(Administering):
+class Queues(Overriding):
     """What the synchronous client does with queues; each as its twin in `AsyncClient`."""
 
     def queue_stats(self) -> tuple[views.QueueStats, ...]:
@@ -143,9 +142,8 @@ def _drain(storage: Storage, queue: str, reason: str | None) -> Steps[BulkAct]:
 
 
 def _pause(storage: Storage, queue: str, paused_by: str | None) -> Call[bool]:
-    if paused_by is not None and len(checked_text("paused_by", paused_by)) > QUEUE_LENGTH_MAX:
-        raise InvalidInput("paused_by", f"is longer than {QUEUE_LENGTH_MAX} characters")
-    return storage.pause_queue(checked_name("queue", queue), by=paused_by)
+    by = checked_author("paused_by", paused_by)
+    return storage.pause_queue(checked_name("queue", queue), by=by)
 
 
 def _settings(
@@ -158,11 +156,7 @@ def _settings(
     if deadline is not None:
         settings["deadline_s"] = checked_duration_s("deadline", deadline)
     if aging is not None:
-        aging_s = settings["aging_s"] = checked_duration_s("aging", aging)
-        if 0 < aging_s < AGING_MIN_S:
-            raise InvalidInput(
-                "aging", f"is {aging_s} seconds; it must be 0, or {AGING_MIN_S} at least"
-            )
+        settings["aging_s"] = checked_aging_s("aging", aging)
     if dead_letters is not None:
         if dead_letters != "default" and not isinstance(dead_letters, bool):
             raise InvalidInput("dead_letters", 'must be True, False or "default"')

@@ -34,19 +34,24 @@ class Tuning:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Overrides:
-    """What operators set of a queue for all workers; None where they say nothing."""
+class QueueOverrides:
+    """What operators say of a queue for now, to all workers; None where they say nothing."""
 
     max_workers: int | None = None
     weight: int | None = None
     claim_batch_size: int | None = None
     poll_interval_ms: int | None = None
     rate: float | None = None
+    """Jobs per second, for each worker."""
     burst: int | None = None
+    """Jobs at once; with a rate and without this, what a second brings."""
+    deadline_s: float | None = None
+    aging_s: float | None = None
+    """These two are not the workers': claims hold to them, in the database."""
 
     @classmethod
-    def of(cls, document: Mapping[str, object]) -> Overrides:
-        """The part of what is stored that workers hold to; the rest is the database's."""
+    def of(cls, document: Mapping[str, object]) -> QueueOverrides:
+        """What is stored. A later version may store more, which this one does not know."""
         known = {name: document[name] for name in cls.__slots__ if name in document}
         return cls(**known)  # type: ignore[arg-type]  # the database has checked their types
 

@@ -16,6 +16,7 @@ import trio
 
 from awa._core.entries import Ask, Body, ClaimAnswer, ClaimRow
 from awa._core.ranges import Ranges
+from awa._core.tuning import QueueOverrides
 from awa._runtime.chance import jitter
 from awa._runtime.clock import ServerClock, look_at_the_clock
 from awa._runtime.ledger import Held, Ledger
@@ -95,6 +96,8 @@ class Claimer:
         try:
             # Deadlines are the server's times: none can be kept before its clock is known.
             await look_at_the_clock(self._clock, self._session.ask)
+            found = await self._session.ask(self._storage.overrides_of([*self._queues]))
+            self.override(found)
             while not self._stopping:
                 now_s = trio.current_time()
                 wanted = self._sleeping.ask_flags(now_s)
@@ -118,6 +121,12 @@ class Claimer:
                 return True
             await trio.sleep(EMPTY_LOOK_S)
         return False
+
+    def override(self, found: Mapping[str, QueueOverrides]) -> None:
+        """Hold to what operators say of these queues, and to the programs' word in the others."""
+        for name in self._tuner.override(found):
+            self._sleeping.queues[name].poll_s = self._tuner.poll_s(name)
+            self._changed.set()
 
     # What the listener tells -----------------------------------------------------------------
 

@@ -24,13 +24,15 @@ from awa._runtime.limits import (
     PREFETCH_WAIT_MAX_S,
     THREAD_GRACE_S,
 )
-from awa._runtime.listening import Listener, listen_calls
+from awa._runtime.listening import Listener
+from awa._runtime.overriding import Overriding
 from awa._runtime.own_transactions import OwnTransactions, Transact
 from awa._runtime.permits import Permits
-from awa._runtime.reconnecting import ANSWERS, Session
+from awa._runtime.reconnecting import ANSWERS
 from awa._runtime.reporting import Reporter
-from awa._runtime.routes import Route, Routes
+from awa._runtime.routes import Routes
 from awa._runtime.running import QueueRun
+from awa._runtime.sessions import Sessions
 from awa._runtime.settings import WorkerSettings
 from awa._runtime.settling import Settler
 from awa._runtime.signals import Signal
@@ -44,9 +46,6 @@ from awa._storage.functions import Storage
 from awa.errors import UnknownWorker
 
 _log: Final = logging.getLogger("awa.worker")
-
-_WORKING: Final = ("claim", "settle")
-"""These sessions do the work; the others live long, or end before the work does."""
 
 # The last beat takes a full look.
 LAST_BEAT: Final = WHOLE_LOOK_BEATS * 2**40
@@ -81,6 +80,7 @@ class Incarnation:
     ) -> None:
         self._worker = worker
         self._routes = routes
+        self._sessions = Sessions(worker=worker, routes=routes, settings=settings, storage=storage)
         self._queue_run = parts.queue_run
         self._settings = settings
         self._storage = storage
@@ -99,8 +99,8 @@ class Incarnation:
         self._tuner = Tuner(settings, self._permits)
         self.gone = False
         # Nothing in a claim is a user's: whatever else is said of it, it is asked again.
-        self.claims: Final = self._session("claim", final=(UnknownWorker,))
-        self.settles: Final = self._session("settle")
+        self.claims: Final = self._sessions.of("claim", final=(UnknownWorker,))
+        self.settles: Final = self._sessions.of("settle")
         self.queues: Final[dict[str, QueueRun]] = {}
         self.settler: Final = parts.settler(
             worker=worker,
@@ -136,7 +136,7 @@ class Incarnation:
         self._ended = Signal()
         self._leader: Leader | None = None
         self.listener: Final = Listener(
-            self._session("listen", pings=True, listens=not self.poll_only),
+            self._sessions.of("listen", pings=True, listens=not self.poll_only),
             schema=settings.schema,
             on_heard=self._claimer.heard,
             on_leader=self._leader_told,
@@ -145,6 +145,13 @@ class Incarnation:
             on_down=self._listener_down,
         )
         self._claimer.listener = self.listener
+        self._overriding = Overriding(
+            listener=self.listener,
+            storage=storage,
+            queues=[*self._permits],
+            hears=not self.poll_only,
+            then=self._claimer.override,
+        )
         self.heart: Final = parts.heart(
             worker=worker,
             storage=storage,
@@ -152,7 +159,7 @@ class Incarnation:
             ledger=self._ledger,
             clock=self._clock,
             statistics=statistics,
-            on_beat=self._ended.set,
+            on_beat=self._beaten,
             interval_s=settings.heartbeat_s,
         )
         self.watchdog: Final = Watchdog(self._stalls, loop_lag_s=settings.loop_lag_s)
@@ -160,8 +167,8 @@ class Incarnation:
             self._leader = Leader(
                 settings=settings,
                 storage=storage,
-                session=self._session("lead", pings=True),
-                upkeep=self._session("upkeep"),
+                session=self._sessions.of("lead", pings=True),
+                upkeep=self._sessions.of("upkeep"),
                 listener=self.listener,
                 clock=self._clock,
                 is_blind=self.heart.is_refused,
@@ -181,6 +188,7 @@ class Incarnation:
                 tell_unknown, self._worker, self._storage, self.listener, self._statistics.unknown
             )
             services.start_soon(self._endings().run)
+            services.start_soon(self._overriding.run)
             async with trio.open_nursery() as settling:
                 settling.start_soon(self.settler.run)
                 await self._work()
@@ -199,28 +207,13 @@ class Incarnation:
             services.cancel_scope.cancel()
 
     def _stalls(self) -> list[Stall]:
-        now_s, settings = trio.current_time(), self._settings
-        found = [
-            stalls.of_session(session, now_s=now_s, stall_s=settings.stall_s)
-            for session in (self.claims, self.settles)
-        ]
-        found.append(
-            stalls.of_beats(
-                age_s=now_s - self.heart.beat_s,
-                stall_s=settings.stall_s,
-                trouble=self.heart.trouble or self.listener.trouble,
-            )
+        return stalls.of_worker(
+            self._settings,
+            sessions=(self.claims, self.settles),
+            queues=self.queues.values(),
+            beat_s=self.heart.beat_s,
+            trouble=self.heart.trouble or self.listener.trouble,
         )
-        found += [
-            stalls.of_queue(
-                queue,
-                now_s=now_s,
-                busy_s=settings.busy_stall_s,
-                patience_s=settings.handler_stall_s,
-            )
-            for queue in self.queues.values()
-        ]
-        return [stall for stall in found if stall is not None]
 
     @property
     def poll_only(self) -> bool:
@@ -329,7 +322,7 @@ class Incarnation:
 
     async def _leave(self) -> None:
         """Name no call as open any more, and take leave."""
-        session = self._session("leave")
+        session = self._sessions.of("leave")
         with trio.move_on_after(min(LAST_WORDS_S, self._flush_s)):
             try:
                 beat = self._storage.heartbeat(
@@ -359,6 +352,11 @@ class Incarnation:
         # What was notified meanwhile was not heard.
         self._leader_told()
         self._ended.set()
+        self._overriding.told()
+
+    def _beaten(self) -> None:
+        self._ended.set()
+        self._overriding.beat()
 
     def _listener_down(self) -> None:
         self._claimer.listener_down()
@@ -371,28 +369,5 @@ class Incarnation:
     def _told_of_an_end(self, worker: str) -> None:
         if worker == str(self._worker):
             self._ended.set()
-
-    def _session(
-        self,
-        name: str,
-        *,
-        pings: bool = False,
-        listens: bool = False,
-        final: tuple[type[Exception], ...] = ANSWERS,
-    ) -> Session:
-        settings = self._settings
-        route = self._route(name)
-        hello = [self._storage.hold_alive(self._worker)] if route.lasting else []
-        if listens:
-            hello += listen_calls(settings.schema)
-        return Session(
-            name=name,
-            conninfo=route.conninfo,
-            hello=hello,
-            settings=settings.pinging_settings() if pings else settings.session_settings(),
-            lasting=route.lasting,
-            final=final,
-        )
-
-    def _route(self, name: str) -> Route:
-        return self._routes.work if name in _WORKING else self._routes.direct
+        elif not worker:
+            self._overriding.told()

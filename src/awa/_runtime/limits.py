@@ -45,6 +45,9 @@ YIELD_AFTER_S: Final = 0.001
 THROTTLE_LOOK_S: Final = 0.02
 """A queue with a rate is claimed from at most so often when it is out of tokens."""
 
+OVERRIDES_LOOK_BEATS: Final = 12
+"""A worker with a listener looks for operators' overrides once in so many beats."""
+
 BEHIND_MAX: Final = 10.0
 """Permits times seconds that a queue makes up for at the most, where several share them."""
 

@@ -1,8 +1,10 @@
 """What does not get on: judged from facts that the worker's parts note as they work."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import trio
 
 from awa._runtime import stacks
 from awa._runtime.limits import STALLED_HANDLERS_MAX
@@ -10,6 +12,7 @@ from awa._runtime.limits import STALLED_HANDLERS_MAX
 if TYPE_CHECKING:
     from awa._runtime.reconnecting import Session
     from awa._runtime.running import QueueRun
+    from awa._runtime.settings import WorkerSettings
     from awa._runtime.turns import BatchTurn, Turn
 
 
@@ -27,6 +30,30 @@ class Stall:
     lose the outcomes that this one holds."""
     stacks: Mapping[str, tuple[str, ...]]
     """Where the tasks and threads concerned stand, the innermost frame last."""
+
+
+def of_worker(
+    settings: "WorkerSettings",
+    *,
+    sessions: "Iterable[Session]",
+    queues: "Iterable[QueueRun]",
+    beat_s: float,
+    trouble: str,
+) -> list[Stall]:
+    """All that makes no progress in a worker now; `trouble` is that of its beats."""
+    now_s = trio.current_time()
+    found = [of_session(one, now_s=now_s, stall_s=settings.stall_s) for one in sessions]
+    found.append(of_beats(age_s=now_s - beat_s, stall_s=settings.stall_s, trouble=trouble))
+    found += [
+        of_queue(
+            queue,
+            now_s=now_s,
+            busy_s=settings.busy_stall_s,
+            patience_s=settings.handler_stall_s,
+        )
+        for queue in queues
+    ]
+    return [stall for stall in found if stall is not None]
 
 
 def of_session(session: "Session", *, now_s: float, stall_s: float) -> Stall | None:

@@ -12,14 +12,14 @@ import trio
 
 from awa._core.sharing import Demand, allotments
 from awa._core.throttling import Bucket, Rate
-from awa._core.tuning import Overrides, Tuning
+from awa._core.tuning import QueueOverrides, Tuning
 from awa._runtime.limits import BEHIND_MAX, CLAIM_BATCH_MAX, THROTTLE_LOOK_S
 from awa._runtime.permits import Permits
 from awa._runtime.running import QueueRun
 from awa._runtime.settings import WorkerSettings
 
 _log: Final = logging.getLogger("awa.worker")
-_NOTHING: Final = Overrides()
+_NOTHING: Final = QueueOverrides()
 _NOW: Final = 0.0
 
 
@@ -38,7 +38,7 @@ class Tuner:
         self._total: Final = settings.global_max_workers
         self._poll_s: Final = settings.poll_s
         self._permits: Final = permits
-        self._overrides: Mapping[str, Overrides] = {}
+        self._overrides: Mapping[str, QueueOverrides] = {}
         self._tunings: Final[dict[str, Tuning]] = {}
         self._buckets: Final[dict[str, Bucket]] = {}
         self._behind: Final = dict.fromkeys(permits, 0.0)
@@ -50,7 +50,7 @@ class Tuner:
 
     # What operators say ----------------------------------------------------------------------
 
-    def override(self, found: Mapping[str, Overrides]) -> list[str]:
+    def override(self, found: Mapping[str, QueueOverrides]) -> list[str]:
         """Hold to these from now on, and to no others; answers the queues that changes."""
         changed = [
             name

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+import msgspec
+
 from awa._core import entries, limits
+from awa._core.tuning import QueueOverrides
 from awa._storage import codec
 from awa._storage.calling import Calling, within
-from awa._storage.calls import Call
+from awa._storage.calls import Call, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,6 +69,19 @@ class Acts(Calling):
         """Let the queue be claimed from again; answers whether it was paused."""
         return self._call("resume_queue", "%s::text", (queue,), codec.scalar(bool))
 
+    def override_queue(
+        self, queue: str, overrides: Mapping[str, object] | None, *, by: str | None = None
+    ) -> Call[QueueOverrides]:
+        """Set what is given, take back what is None, and all with None; answers what is set now."""
+        document = None if overrides is None else codec.settings_document(overrides)
+        return self._call(
+            "override_queue",
+            "%s::text, %s::text::jsonb, %s::text",
+            (queue, document, by),
+            _overrides,
+            columns="override_queue::text",
+        )
+
     def configure_queue(self, queue: str, settings: Mapping[str, object]) -> Call[None]:
         """Set some of deadline_s, aging_s, enqueue_shards, dead_letters; makes the queue too."""
         return self._call(
@@ -95,3 +111,8 @@ class Acts(Calling):
             codec.acts,
             columns=_ACTED,
         )
+
+
+def _overrides(rows: Rows) -> QueueOverrides:
+    ((document,),) = rows
+    return QueueOverrides.of(msgspec.json.decode(document))

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from awa._core.tuning import QueueOverrides
 from awa._storage import codec
 from awa._storage.calling import Calling
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from awa._storage.calls import Call
+    from awa._storage.calls import Call, Rows
 
 
 class Sessions(Calling):
@@ -32,6 +35,16 @@ class Sessions(Calling):
         """Whether a producer's transaction is open in one of the lanes of these queues."""
         return self._call("inflight", "%s::text[]", (list(queues),), codec.scalar(bool))
 
+    def overrides_of(self, queues: Sequence[str]) -> Call[dict[str, QueueOverrides]]:
+        """What operators say of these queues; those they say nothing of are left out."""
+        return self._call(
+            "overrides_of",
+            "%s::text[]",
+            (list(queues),),
+            _overrides,
+            columns="queue, overrides::text",
+        )
+
     def tell_leader(self) -> Call[None]:
         """Have the leader look at once: there is somebody new to look at."""
         return self._call("pass_on", "%s::text[]", ([""],), codec.nothing)
@@ -39,3 +52,7 @@ class Sessions(Calling):
     def pass_on(self, queues: Sequence[str]) -> Call[None]:
         """Wake another worker for each of these queues: this one has no room."""
         return self._call("pass_on", "%s::text[]", (list(queues),), codec.nothing)
+
+
+def _overrides(rows: Rows) -> dict[str, QueueOverrides]:
+    return {queue: QueueOverrides.of(msgspec.json.decode(document)) for queue, document in rows}

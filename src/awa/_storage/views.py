@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003  a value's field types stay readable at run time
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+import msgspec
+
 from awa._core.entries import JobState
 from awa._core.limits import ACT_JOBS_MAX
 from awa._core.options import checked_name
+from awa._core.tuning import QueueOverrides
 from awa._storage import codec
 from awa._storage.calls import Call
 from awa._storage.names import SCHEMA_DEFAULT, quoted
@@ -82,6 +85,10 @@ class QueueStats:
     paused_by: str | None
     unknown_kinds: tuple[str, ...]
     """Kinds that workers meet here and none of them has a handler for: no capable worker."""
+    overrides: QueueOverrides
+    """What operators say for now, over what programs and settings say."""
+    overridden_at: datetime | None
+    overridden_by: str | None
 
 
 _STATES: Final = tuple(state.value for state in JobState)
@@ -171,7 +178,8 @@ def page_params(
 
 _QUEUE: Final = (
     "queue, available, running, completed, deferred, final, dead, deadline_s, aging_s, "
-    "enqueue_shards, dead_letters, paused_at, paused_by, unknown_kinds"
+    "enqueue_shards, dead_letters, paused_at, paused_by, unknown_kinds, overrides::text, "
+    "overridden_at, overridden_by"
 )
 
 
@@ -220,10 +228,11 @@ def _facts(rows: Rows) -> tuple[str, str]:
 
 def _queues(rows: Rows) -> tuple[QueueStats, ...]:
     names = QueueStats.__dataclass_fields__
-    return tuple(
-        QueueStats(**{**dict(zip(names, row, strict=True)), "unknown_kinds": tuple(row[-1])})
-        for row in rows
-    )
+    found = [dict(zip(names, row, strict=True)) for row in rows]
+    for queue in found:
+        queue["unknown_kinds"] = tuple(queue["unknown_kinds"])
+        queue["overrides"] = QueueOverrides.of(msgspec.json.decode(queue["overrides"]))
+    return tuple(QueueStats(**queue) for queue in found)
 
 
 def _one_job(rows: Rows) -> JobRecord | None:

@@ -1,6 +1,6 @@
 """`awa queue`: look at queues, pause, drain and configure them."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -8,6 +8,7 @@ from awa._storage.views import QueueStats
 from awa.cli.place import Place, json_option, with_place
 from awa.cli.showing import reason_option, show_bulk, show_json, show_table
 from awa.cli.whoami import user
+from awa.errors import InvalidInput
 
 if TYPE_CHECKING:
     from awa._client.queue_admin import DeadLetters
@@ -113,6 +114,66 @@ def set_queue(
     else:
         columns = ("queue", *_SETTINGS)
         show_table(columns, [[getattr(found, column) for column in columns]])
+
+
+@queue.command()
+@click.argument("name")
+@click.option("--max-workers", type=int, help="Handlers that may run at once in each worker.")
+@click.option("--weight", type=int, help="Its share where queues share handlers.")
+@click.option("--claim-batch-size", type=int, help="Jobs of one claim, at the most.")
+@click.option("--poll-interval-ms", type=int, help="Between looks of a worker that hears nothing.")
+@click.option("--rate", type=float, help="Jobs per second that each worker claims.")
+@click.option("--burst", type=int, help="Jobs at once; only with --rate. Default: of a second.")
+@click.option("--deadline-s", type=float, help="How long an attempt may take; 0 for no limit.")
+@click.option("--aging-s", type=float, help="Waiting that lifts a job by a priority; 0: never.")
+@click.option("--clear", is_flag=True, help="Take back what is not given here.")
+@click.option("--by", help="Who overrides; default the user of this machine.")
+@json_option
+@with_place
+def override(
+    place: Place,
+    name: str,
+    *,
+    rate: float | None,
+    burst: int | None,
+    deadline_s: float | None,
+    aging_s: float | None,
+    by: str | None,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Let workers hold to these for now, in place of what their programs say.
+
+    Running workers hear of it at once. Without any option but --json: show what is overridden.
+    """
+    said = {**given, "rate_limit": _rate(rate, burst), "deadline": deadline_s, "aging": aging_s}
+    with place.client() as client:
+        if any(value not in {None, False} for value in said.values()):
+            client.override_queue(name, **said, by=by or user())
+        found = [one for one in client.queue_stats() if one.queue == name]
+    if not found:
+        raise InvalidInput("queue", f"there is no queue {name!r}")
+    _show_overrides(found[0], as_json=as_json)
+
+
+def _rate(rate: float | None, burst: int | None) -> float | tuple[float, int] | None:
+    if burst is None:
+        return rate
+    if rate is None:
+        raise InvalidInput("burst", "needs --rate: it is how many jobs may come at once")
+    return rate, burst
+
+
+def _show_overrides(found: QueueStats, *, as_json: bool) -> None:
+    if as_json:
+        show_json(found)
+        return
+    said = found.overrides
+    columns = (*said.__slots__, "overridden_by")
+    show_table(
+        ("queue", *columns),
+        [[found.queue, *(getattr(said, name) for name in said.__slots__), found.overridden_by]],
+    )
 
 
 @queue.command()

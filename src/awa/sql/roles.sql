@@ -23,10 +23,10 @@ begin
     execute format('grant execute on function ensure_lane, enqueue, enqueue_many to %I, %I, %I', v_producer, v_worker, v_operator);
     execute format('grant execute on function worker_start, worker_stop, heartbeat, claim, bodies, complete, release, '
                    'retry, snooze, fail, cancel_running, promote, rescue_worker, rescue_deadline, retire, rotate, prune, evacuate, '
-                   'hold_alive, sleep_on, wake_up, inflight, pass_on, lead(), led, observe, strays, arm_timer, set_timer, ended_elsewhere, '
+                   'hold_alive, sleep_on, wake_up, inflight, pass_on, overrides_of, lead(), led, observe, strays, arm_timer, set_timer, ended_elsewhere, '
                    'tell_unknown, declare_schedules, due_schedules, fire, settled_by to %I', v_worker);
     execute format('grant execute on function cancel_pending, cancel_running, promote, dlq_move, dlq_retry, dlq_purge, '
-                   'pause_queue, resume_queue, configure_queue, configure_defaults, '
+                   'pause_queue, resume_queue, override_queue, configure_queue, configure_defaults, '
                    'put_schedule, delete_schedule, pause_schedule, resume_schedule, trigger_schedule to %I', v_operator);
     execute format('grant execute on function census, "check" to %I, %I', v_operator, v_reader);
     execute format('grant select on jobs, attempts, dead_letters, queues, lane_now, queue_settings, acts, schedules to %I, %I, %I, %I', v_producer, v_worker, v_operator, v_reader);

@@ -30,11 +30,19 @@ create table queue_settings (
     enqueue_shards smallint not null default 1 constraint shards_inv check (enqueue_shards between 1 and 64),
     dead_letters boolean,
     paused_at timestamptz,
-    paused_by text
+    paused_by text,
+    overrides jsonb not null default '{}' constraint overrides_inv check (jsonb_typeof(overrides) = 'object'),
+    overridden_at timestamptz,
+    overridden_by text,
+    deadline_now_s double precision not null generated always as (coalesce((overrides ->> 'deadline_s')::double precision, deadline_s)) stored
+        constraint deadline_now_inv check (deadline_now_s between 0 and 3153600000),
+    aging_now_s double precision not null generated always as (coalesce((overrides ->> 'aging_s')::double precision, aging_s)) stored
+        constraint aging_now_inv check (aging_now_s = 0 or aging_now_s between 0.001 and 3153600000)
 );
 comment on column queue_settings.deadline_s is 'seconds an attempt may take; 0 = no deadline';
 comment on column queue_settings.aging_s is 'seconds of waiting that lift a lane by one priority; 0 = never';
 comment on column queue_settings.enqueue_shards is 'lanes of each priority that new jobs are spread over; all lanes are claimed from, so fewer drains the rest';
+comment on column queue_settings.overrides is 'what operators say for now, of max_workers, weight, claim_batch_size, poll_interval_ms, rate, burst, deadline_s, aging_s';
 comment on column queue_settings.dead_letters is 'whether failed jobs become dead letters; null = as meta.dead_letters says';
 
 -- A lane is the ordered stream of one (queue, priority, shard). Its numbers come from its own

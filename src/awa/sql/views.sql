@@ -124,6 +124,7 @@ select q.queue, q.deadline_s, q.aging_s,
        coalesce(n.available, 0) as available, coalesce(n.running, 0) as running, coalesce(n.completed, 0) as completed,
        coalesce(n.deferred, 0) as deferred, coalesce(n.final, 0) as final, coalesce(n.dead, 0) as dead,
        q.enqueue_shards, coalesce(q.dead_letters, m.dead_letters) as dead_letters, q.paused_at, q.paused_by,
-       coalesce(u.kinds, '{}') as unknown_kinds
+       coalesce(u.kinds, '{}') as unknown_kinds,
+       q.overrides, q.overridden_at, q.overridden_by
 from queue_settings q cross join meta m left join queue_counts() n on n.queue = q.queue
 left join (select k.queue, array_agg(k.kind order by k.kind) as kinds from unknown_kinds() k group by k.queue) u on u.queue = q.queue;

@@ -21,7 +21,7 @@ create function lane_states(p_lanes int[], p_slots smallint[]) returns setof lan
 language plpgsql as $$
 begin
     return query
-    select l.lane, l.queue, l.priority, l.seq, q.deadline_s, q.aging_s,
+    select l.lane, l.queue, l.priority, l.seq, q.deadline_now_s, q.aging_now_s,
            coalesce(s.no, l.floor_no),
            case when s.no is null then l.floor_next else s.next end,
            case when s.no is null then l.floor_holes else s.holes end,
