@@ -28,9 +28,9 @@ async def main() -> None:
         await client.migrate()
 
         @client.batch_task(Measured, queue="sensors", max_size=250, max_wait_ms=50)
-        async def store(jobs: list[awa.Job[Measured]]) -> dict[int, Any]:
+        async def store(jobs: awa.JobBatch[Measured]) -> dict[int, Any]:
             await trio.sleep(0.01)  # one INSERT of many rows
-            table.update({job.args.sensor: job.args.value for job in jobs})
+            table.update({args.sensor: args.value for args in jobs.args})
             sizes.append(len(jobs))
             # What is not named here is done.
             return {job.id: awa.Cancel("broken sensor") for job in jobs if job.args.value < 0}

@@ -29,6 +29,7 @@ from awa._runtime.stalls import Stall
 from awa._storage.history import ActRecord, AttemptRecord, DeadLetter
 from awa._storage.views import JobRecord, QueueStats
 from awa._version import VERSION
+from awa.batch import JobBatch
 from awa.client import AsyncClient
 from awa.errors import (
     AccessDenied,
@@ -83,6 +84,7 @@ __all__ = [
     "InvalidInput",
     "Job",
     "JobAct",
+    "JobBatch",
     "JobDump",
     "JobHandle",
     "JobRecord",

@@ -17,7 +17,7 @@ async def test_jobs_are_run_in_batches_of_one_call(database: str) -> None:
     async with awa.AsyncClient(database) as client:
 
         @client.batch_task(Number, queue="q", max_size=4, max_wait_ms=100)
-        async def handle(jobs: list[awa.Job[Number]]) -> None:
+        async def handle(jobs: awa.JobBatch[Number]) -> None:
             await trio.lowlevel.checkpoint()
             assert len({job.id for job in jobs}) == len(jobs)
             assert {("number", "q", 1)} == {(job.kind, job.queue, job.attempt) for job in jobs}
@@ -42,7 +42,7 @@ async def test_a_batch_is_no_larger_than_the_permits_of_its_queue(database: str)
     async with awa.AsyncClient(database) as client:
 
         @client.batch_task(Number, queue="q", max_size=50, max_wait_ms=0)
-        async def handle(jobs: list[awa.Job[Number]]) -> None:
+        async def handle(jobs: awa.JobBatch[Number]) -> None:
             nonlocal running, most
             running += len(jobs)
             most = max(most, running)
@@ -73,7 +73,7 @@ async def test_each_job_of_a_batch_has_an_outcome_of_its_own(database: str) -> N
     async with awa.AsyncClient(database) as client:
 
         @client.batch_task(Number, queue="q", max_size=9, max_wait_ms=200, backoff=[0.0])
-        async def by_id(jobs: list[awa.Job[Number]]) -> dict[int, Any]:
+        async def by_id(jobs: awa.JobBatch[Number]) -> dict[int, Any]:
             await trio.lowlevel.checkpoint()
             said: dict[int, Any] = {
                 1: awa.Cancel("not wanted"),
@@ -90,7 +90,7 @@ async def test_each_job_of_a_batch_has_an_outcome_of_its_own(database: str) -> N
             }
 
         @client.batch_task(dict, kind="listed", queue="r", max_size=3, max_wait_ms=200)
-        def listed(jobs: list[awa.Job[dict[str, int]]]) -> list[int]:
+        def listed(jobs: awa.JobBatch[dict[str, int]]) -> list[int]:
             return [2 * job.args["n"] for job in jobs]
 
         numbers = await client.insert_many([Number(n) for n in range(7)], max_attempts=2)
@@ -126,7 +126,7 @@ async def test_an_error_of_a_batch_fails_each_of_its_jobs(
     async with awa.AsyncClient(database) as client:
 
         @client.batch_task(Number, queue="q", max_size=2, max_wait_ms=10_000, max_attempts=1)
-        async def handle(_jobs: list[awa.Job[Number]]) -> Any:
+        async def handle(_jobs: awa.JobBatch[Number]) -> Any:
             await trio.lowlevel.checkpoint()
             if isinstance(answer, Exception):
                 raise answer
@@ -147,7 +147,7 @@ async def test_a_job_that_its_batch_cannot_read_fails_before_the_others_run(
     async with awa.AsyncClient(database) as client:
 
         @client.batch_task(Number, queue="q", max_size=3, max_wait_ms=10_000)
-        async def handle(jobs: list[awa.Job[Number]]) -> None:
+        async def handle(jobs: awa.JobBatch[Number]) -> None:
             await trio.lowlevel.checkpoint()
             seen.extend(job.args.n for job in jobs)
 
@@ -163,13 +163,13 @@ async def test_a_job_that_its_batch_cannot_read_fails_before_the_others_run(
 
 async def test_a_cancelled_job_is_marked_and_its_batch_goes_on(database: str) -> None:
     """Guards the company of a job that an operator cancels: their call is not cut off for it."""
-    batches: list[list[awa.Job[Number]]] = []
+    batches: list[awa.JobBatch[Number]] = []
     go_on = trio.Event()
     cut = 0
     async with awa.AsyncClient(database) as client:
 
         @client.batch_task(Number, queue="q", max_size=3, max_wait_ms=10_000)
-        async def handle(jobs: list[awa.Job[Number]]) -> None:
+        async def handle(jobs: awa.JobBatch[Number]) -> None:
             nonlocal cut
             batches.append(jobs)
             try:
@@ -208,7 +208,7 @@ async def test_the_earliest_deadline_ends_a_batch_and_shutdown_gives_it_back(
     async with awa.AsyncClient(database) as client:
 
         @client.batch_task(Number, queue="q", max_size=2, max_wait_ms=60_000, max_attempts=1)
-        async def handle(_jobs: list[awa.Job[Number]]) -> None:
+        async def handle(_jobs: awa.JobBatch[Number]) -> None:
             nonlocal begun
             begun += 1
             await trio.sleep_forever()
@@ -237,7 +237,7 @@ async def test_a_batch_that_does_not_end_is_left_behind(database: str) -> None:
     async with awa.AsyncClient(database) as client:
 
         @client.batch_task(Number, queue="q", max_size=2, max_wait_ms=60_000, backoff=[0.0])
-        async def handle(jobs: list[awa.Job[Number]]) -> None:
+        async def handle(jobs: awa.JobBatch[Number]) -> None:
             begun.append(len(jobs))
             if len(begun) == 1:
                 with trio.CancelScope(shield=True):

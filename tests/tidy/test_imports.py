@@ -17,7 +17,15 @@ ROOMS: Final = {
     "awa._storage": ("awa._storage", "awa._core", "awa.errors"),
     # What a handler sees of its job: public, and made by the runtime.
     "awa.handler": ("awa.handler", "awa._core", "awa.errors"),
-    "awa._runtime": ("awa._runtime", "awa.handler", "awa._storage", "awa._core", "awa.errors"),
+    "awa.batch": ("awa.batch", "awa.handler", "awa._core", "awa.errors"),
+    "awa._runtime": (
+        "awa._runtime",
+        "awa.batch",
+        "awa.handler",
+        "awa._storage",
+        "awa._core",
+        "awa.errors",
+    ),
 }
 # Pure code is given the time, chance and the network's answers as arguments.
 IMPURE: Final = {"asyncio", "os", "random", "secrets", "socket", "subprocess", "threading", "time"}

@@ -38,6 +38,7 @@ PUBLIC_NAMES: Final = [
     "InvalidInput",
     "Job",
     "JobAct",
+    "JobBatch",
     "JobDump",
     "JobHandle",
     "JobRecord",

@@ -37,7 +37,7 @@ class Figure:
 
 
 CHANGED_MAX: Final = Target(bound=0.003, at_least=False)
-DRAINS: Final = ("pinned", "beside", "mixed", "backlog")
+DRAINS: Final = ("batch", "pinned", "beside", "mixed", "backlog")
 """What is compared with the plain drains of the same turn."""
 
 
@@ -207,6 +207,25 @@ FIGURES: Final = (
         measurement="prefetch",
         target=Target(bound=25_000, at_least=True),
     ),
+    Figure(
+        name="batch.jobs_per_s",
+        unit="jobs/s",
+        meaning="the same drain by a handler that takes up to 1,000 jobs at once",
+        measurement="batch",
+    ),
+    Figure(
+        name="batch.worker_cpu_s_per_1k",
+        unit="s/1k jobs",
+        meaning="processor time of the worker",
+        measurement="batch",
+    ),
+    Figure(
+        name="batch.postgres_cpu_s_per_1k",
+        unit="s/1k jobs",
+        meaning="processor time of every server process",
+        measurement="batch",
+    ),
+    *_ratio("batch", Target(bound=1.5, at_least=True)),
     *_drain("pinned", "under a snapshot held open", ratio=Target(bound=0.9, at_least=True)),
     *_drain("beside", "beside a producer that stays open", ratio=Target(bound=0.9, at_least=True)),
     Figure(

@@ -21,6 +21,14 @@ class BenchJob:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchJob:
+    """The same arguments, for a handler that takes many such jobs at once."""
+
+    n: int
+    s: str
+
+
+@dataclass(frozen=True, slots=True)
 class TimedJob:
     """A job of a steady rate: its result is the time when its handler started."""
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from awa._bench import machine
+from awa._bench.batched import measure_batch
 from awa._bench.capacity import measure_prefetch, measure_sleepers
 from awa._bench.draining import PRODUCER, SNAPSHOT, measure_drain
 from awa._bench.figures import DRAINS, Samples, ratios_to_drain
@@ -31,7 +32,7 @@ BACKLOG: Final = 10
 TURNS: Final = 3
 """How often the drains that are compared run in a round, one right after the other: rates of runs
 that are minutes apart differ more than what is compared."""
-_COMPARED: Final = ("drain", "pinned", "beside", "mixed")
+_COMPARED: Final = ("drain", "batch", "pinned", "beside", "mixed")
 
 
 def _limit(server: Server, jobs: int) -> dict[str, float]:
@@ -73,6 +74,7 @@ _MEASURES: Final = {
     "drain": _drain,
     "drain2": _drain2,
     "prefetch": measure_prefetch,
+    "batch": measure_batch,
     "pinned": _pinned,
     "beside": _beside,
     "mixed": measure_mixed,

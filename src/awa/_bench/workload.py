@@ -15,7 +15,15 @@ from typing import Final
 import trio
 
 import awa
-from awa._bench.jobs import REPORT_FD, BenchJob, HeldJob, MixedJob, SleepingJob, TimedJob
+from awa._bench.jobs import (
+    REPORT_FD,
+    BatchJob,
+    BenchJob,
+    HeldJob,
+    MixedJob,
+    SleepingJob,
+    TimedJob,
+)
 
 client: Final = awa.AsyncClient()
 _runs: Final = [0]
@@ -28,6 +36,13 @@ _snoozed: Final[set[int]] = set()
 async def bench_job(_job: awa.Job[BenchJob]) -> None:
     """Do nothing, and be counted."""
     _count()
+
+
+@client.batch_task(BatchJob, max_size=1000)
+async def batch_job(jobs: awa.JobBatch[BatchJob]) -> None:
+    """Look at every job's arguments, and count them."""
+    assert all(args.n >= 0 for args in jobs.args)
+    _count(len(jobs))
 
 
 @client.task(TimedJob)
@@ -62,9 +77,9 @@ async def sleeping_job(_job: awa.Job[SleepingJob]) -> None:
     await trio.sleep(_SLEEP_S)
 
 
-def _count() -> None:
-    _runs[0] += 1
-    if _runs[0] == 1:
+def _count(jobs: int = 1) -> None:
+    _runs[0] += jobs
+    if _runs[0] == jobs:
         _tell({"first_s": time.monotonic(), "cpu_s": time.process_time()})
 
 

@@ -17,6 +17,7 @@ from awa._runtime.limits import (
     BATCH_WAIT_MS_DEFAULT,
     BATCH_WAIT_MS_MAX,
 )
+from awa.batch import JobBatch
 from awa.errors import InvalidInput
 from awa.handler import Job
 
@@ -94,12 +95,12 @@ class Tasks:
         backoff: Backoff | None = None,
         retry_on: ErrorTypes | None = None,
         fail_on: ErrorTypes | None = None,
-    ) -> Callable[[Callable[[list[Job[ArgsT]]], Any]], Callable[[list[Job[ArgsT]]], Any]]:
+    ) -> Callable[[Callable[[JobBatch[ArgsT]], Any]], Callable[[JobBatch[ArgsT]], Any]]:
         """Register the decorated function as the handler of one kind of job, taken many at once.
 
-        It takes a list of jobs, `max_size` at the most; the first one waits for company, at most
-        `max_wait_ms` from its claim. Each holds a permit of its queue, so a batch is never larger
-        than the queue's `max_workers`.
+        It takes a `JobBatch`, a sequence of `max_size` jobs at the most; the first one waits for
+        company, at most `max_wait_ms` from its claim. Each holds a permit of its queue, so a batch
+        is never larger than the queue's `max_workers`.
 
         It answers None when all are done, or says what becomes of each: a list of as many outcomes
         in their order, or a mapping from job ids to outcomes, where those left out are done. An
@@ -121,8 +122,8 @@ class Tasks:
         )
 
         def register(
-            function: Callable[[list[Job[ArgsT]]], Any],
-        ) -> Callable[[list[Job[ArgsT]]], Any]:
+            function: Callable[[JobBatch[ArgsT]], Any],
+        ) -> Callable[[JobBatch[ArgsT]], Any]:
             chosen = checked_executor(executor, function, args_type)
             add(function, executor=chosen, batch=size)
             return function

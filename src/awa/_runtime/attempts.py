@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import trio
 
-from awa._runtime.limits import ENDED_JOBS_NAMED
+from awa.batch import JobBatch
 from awa.handler import Job
 
 _log: Final = logging.getLogger("awa.worker")
@@ -29,7 +29,7 @@ class Threads:
         self._waits: set[trio.CancelScope] = set()
         self._until_s = float("inf")
         self.idents: Final[dict[int, int]] = {}
-        """Which thread runs what, by its `id()`: a job, or a list of jobs."""
+        """Which thread runs what, by its `id()`: a job, or a batch of them."""
         self.left_behind = 0
         """Threads that nobody waits for any more, and that still run."""
 
@@ -42,7 +42,7 @@ class Threads:
     async def run(self, function: Callable[[Any], Any], subject: Any) -> Any:
         """Run the handler in a thread. Cancelled, it sets the job's flag and waits for the thread.
 
-        `subject`: a job, or a list of jobs.
+        `subject`: a job, or a batch of them.
 
         The job does not go on while its thread runs: it would run twice at the same time. So the
         thread is waited for, until the grace is over or the worker has to end.
@@ -55,12 +55,10 @@ class Threads:
                 done.work, function, subject, abandon_on_cancel=True, limiter=self._limiter
             )
         except trio.Cancelled:
-            for job in _jobs(subject):
-                job._cancelled = True  # noqa: SLF001  # the runner's side of the handler's view
+            _tell(subject)
             await self._wait_for(done)
             if not done.event.is_set():
-                ids = ", ".join(str(job.id) for job in _jobs(subject)[:ENDED_JOBS_NAMED])
-                _log.warning("job %s: its thread does not end, it is left behind", ids)
+                _log.warning("%s: its thread does not end, it is left behind", subject)
                 self._leave(done)
                 raise
             return done.unwrap()
@@ -123,5 +121,8 @@ class _Done:
         return self._value
 
 
-def _jobs(subject: Any) -> list[Job[Any]]:
-    return subject if isinstance(subject, list) else [subject]
+def _tell(subject: Job[Any] | JobBatch[Any]) -> None:
+    if isinstance(subject, JobBatch):
+        subject._tell()  # noqa: SLF001  # the runner's side of the handler's view
+    else:
+        subject._cancelled = True  # noqa: SLF001  # the same

@@ -7,12 +7,12 @@ permit, so there are never more of them in batches than handlers may run at once
 
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import chain, groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
-from awa._core.decoding import decode_many
 from awa._core.entries import Body, EndedElsewhere
 from awa._core.outcomes import OUTCOMES
 from awa._runtime.handlers import BatchSize, encode_result
@@ -21,8 +21,9 @@ from awa._runtime.limits import PREFETCH_WAIT_MAX_S
 from awa._runtime.reporting import Reporter
 from awa._runtime.settling import Settler
 from awa._runtime.signals import Signal
-from awa._runtime.turns import BatchTurn, Fate, Item, is_one_of
+from awa._runtime.turns import BatchTurn, Fate, Item, Part, is_one_of
 from awa._runtime.ways import Way
+from awa.batch import JobBatch
 from awa.errors import InvalidInput
 from awa.handler import Job
 
@@ -53,7 +54,7 @@ class Batches:
         self._reporter = reporter
         self._nursery = nursery
         self._grace_s = grace_s
-        self._waiting: dict[str, deque[Item]] = {}
+        self._waiting: dict[str, deque[Part]] = {}
         self._turns: set[BatchTurn] = set()
         self._signal = Signal()
         self._gathers = False
@@ -65,17 +66,15 @@ class Batches:
 
     # What the queue says -------------------------------------------------------------------------
 
-    def take(self, jobs: Iterable[Item]) -> list[Item]:
+    def take(self, held: Held, bodies: Sequence[Body]) -> Iterable[Body]:
         """Keep the jobs of kinds that are run in batches; answer the others."""
-        others: list[Item] = []
-        for item in jobs:
-            kind = item[1].kind
-            if kind not in self._batched:
-                others.append(item)
-            elif kind in self._waiting:
-                self._waiting[kind].append(item)
+        others: list[Body] = []
+        # Most claims bring jobs of one kind, or of few.
+        for kind, company in groupby(bodies, key=_kind_of):
+            if kind in self._batched:
+                self._waiting.setdefault(kind, deque()).append((held, list(company)))
             else:
-                self._waiting[kind] = deque([item])
+                others += company
         if not self._gathers:
             self._gathers = True
             self._nursery.start_soon(self._gather)
@@ -88,7 +87,7 @@ class Batches:
 
     def waiting(self) -> int:
         """How many jobs wait for company, or for room."""
-        return sum(map(len, self._waiting.values()))
+        return sum(map(_jobs_of, self._waiting.values()))
 
     def is_idle(self) -> bool:
         """Whether none waits and none runs."""
@@ -96,7 +95,7 @@ class Batches:
 
     def running(self) -> Iterator[tuple[float, int]]:
         """Of each batch that runs: when it began, by trio's clock, and how many jobs it has."""
-        return ((turn.began_s, len(turn.items)) for turn in self._busy())
+        return ((turn.began_s, turn.size) for turn in self._busy())
 
     def busy(self) -> list[BatchTurn]:
         """What runs a batch just now."""
@@ -113,8 +112,9 @@ class Batches:
 
     def give_back_waiting(self) -> None:
         """Give back every job that has not started."""
-        for held, body in chain.from_iterable(self._waiting.values()):
-            self._settler.give_back(held, body.seq)
+        for held, bodies in chain.from_iterable(self._waiting.values()):
+            for body in bodies:
+                self._settler.give_back(held, body.seq)
         for waiting in self._waiting.values():
             waiting.clear()
 
@@ -126,8 +126,9 @@ class Batches:
     def told_by(self, ended: EndedElsewhere) -> list[Item]:
         """Which of the jobs here are among those that somebody else ended."""
         running = (item for turn in self._turns for item in turn.untold())
-        everything = chain(running, *self._waiting.values())
-        return [item for item in everything if is_one_of(*item, ended)]
+        parts = chain.from_iterable(self._waiting.values())
+        waiting = ((held, body) for held, bodies in parts for body in bodies)
+        return [item for item in chain(running, waiting) if is_one_of(*item, ended)]
 
     def was_ended(self, ended: EndedElsewhere) -> None:
         """Somebody else ended these attempts: mark those that run, and start none of them.
@@ -136,10 +137,15 @@ class Batches:
         """
         for turn in self._turns:
             turn.end_those(ended)
-        for waiting in self._waiting.values():
-            for item in [item for item in waiting if is_one_of(*item, ended)]:
-                waiting.remove(item)
-                self._reporter.was_ended(*item, ended.outcome)
+        for held, bodies in chain.from_iterable(self._waiting.values()):
+            for body in [body for body in bodies if is_one_of(held, body, ended)]:
+                bodies.remove(body)
+                self._reporter.was_ended(held, body, ended.outcome)
+        self._forget_empty()
+
+    def _forget_empty(self) -> None:
+        for kind, waiting in self._waiting.items():
+            self._waiting[kind] = deque(part for part in waiting if part[1])
 
     def patrol(self, now_s: float) -> None:
         """Leave batches behind that do not end, and give back jobs that nothing had room for."""
@@ -169,11 +175,11 @@ class Batches:
         if not waiting or room <= 0:
             return _NEVER
         full = min(self._size(kind).max_size, self._permits.workers)
-        if len(waiting) >= full and room >= full:
+        if room >= full and _jobs_of(waiting) >= full:
             return waiting[0][0].taken_s
         return self._due_s(kind, waiting[0])
 
-    def _due_s(self, kind: str, first: Item) -> float:
+    def _due_s(self, kind: str, first: Part) -> float:
         return first[0].taken_s + self._size(kind).max_wait_s
 
     def _size(self, kind: str) -> BatchSize:
@@ -191,18 +197,18 @@ class Batches:
 
     def _start(self, kind: str) -> None:
         waiting, way = self._waiting[kind], self._way(kind)
-        count = min(len(waiting), self._size(kind).max_size, self._room())
-        items = [waiting.popleft() for _ in range(count)]
-        self.jobs += count
-        self._run_of_queue.busy_runners += count
-        turn = BatchTurn(items, min(self._deadlines(way, items)))
+        parts = _taken(waiting, min(self._size(kind).max_size, self._room()))
+        turn = BatchTurn(parts, min(self._deadlines(way, parts)))
+        self.jobs += turn.size
+        self._run_of_queue.busy_runners += turn.size
         self._turns.add(turn)
         self._nursery.start_soon(self._run, way, turn)
 
-    def _deadlines(self, way: Way, items: Sequence[Item]) -> Iterable[float]:
-        if way.handler.deadline_s:
-            return (self._run_of_queue.ways.deadline_of(held, body) for held, body in items)
-        return {held.deadline_s for held, _ in items}
+    def _deadlines(self, way: Way, parts: Sequence[Part]) -> Iterable[float]:
+        if not way.handler.deadline_s:
+            return (held.deadline_s for held, _ in parts)
+        of = self._run_of_queue.ways.deadline_of
+        return (of(held, body) for held, bodies in parts for body in bodies)
 
     # One batch -----------------------------------------------------------------------------------
 
@@ -212,10 +218,10 @@ class Batches:
         try:
             with turn.scope:
                 self._make_jobs(way, turn)
-                if turn.jobs:
-                    await self._handle(way, turn)
-                else:
+                if turn.jobs is None:
                     turn.is_settled = True
+                else:
+                    await self._handle(way, turn, turn.jobs)
             by_worker = False
         finally:
             self._was_cancelled(way, turn, by_worker=by_worker)
@@ -232,25 +238,26 @@ class Batches:
             ended = set(turn.ended)
             self._let_go(turn)
             turn.drop(ended)
-        self._run_of_queue.batch_starts(turn.items)
-        handler = way.handler
-        texts = [body.args for _, body in turn.items]
-        decoded, misfits = decode_many(handler.args_type, handler.decode, texts)
-        for place, error in misfits.items():
-            self._reporter.bad_args(*turn.items[place], error)
+        self._run_of_queue.batch_starts(turn)
+        args: list[Any] = []
+        misfits: set[int] = set()
+        for held, bodies in turn.parts:
+            for body in bodies:
+                try:
+                    args.append(way.decode(body.args))
+                except Exception as error:  # noqa: BLE001  # a type's own hooks may raise anything
+                    misfits.add(len(args) + len(misfits))
+                    self._reporter.bad_args(held, body, error)
         if misfits:
             turn.drop(misfits)
-        scope = turn.scope if way.has_scope else None
-        turn.jobs = [
-            Job(body, args, held, scope)
-            for (held, body), args in zip(turn.items, decoded, strict=True)
-        ]
+        if args:
+            turn.made(args, has_scope=way.has_scope)
 
-    async def _handle(self, way: Way, turn: BatchTurn) -> None:
+    async def _handle(self, way: Way, turn: BatchTurn, jobs: JobBatch[Any]) -> None:
         try:
-            answer = await way.run(turn.jobs)
+            answer = await way.run(jobs)
             if turn.fate is None:
-                self._conclude(way, turn, answer)
+                self._conclude(way, turn, None if answer is None else _by_job(jobs, answer))
         except (trio.Cancelled, KeyboardInterrupt):
             raise
         except BaseExceptionGroup as group:
@@ -265,8 +272,7 @@ class Batches:
             self._fail(way, turn, error)
         self._came_late(turn)
 
-    def _conclude(self, way: Way, turn: BatchTurn, answer: object) -> None:
-        values = None if answer is None else _by_job(turn.jobs, answer)
+    def _conclude(self, way: Way, turn: BatchTurn, values: Sequence[object] | None) -> None:
         turn.is_settled = True
         if values is None:
             self._complete(turn)
@@ -277,14 +283,12 @@ class Batches:
 
     def _complete(self, turn: BatchTurn) -> None:
         """Every job is done: a word for each claims row."""
-        seqs: dict[Held, list[int]] = {}
-        for held, body in turn.open():
-            numbers = seqs.get(held)
-            if numbers is None:
-                numbers = seqs[held] = []
-            numbers.append(body.seq)
-        for held, numbers in seqs.items():
-            self._settler.complete_all(held, numbers)
+        if turn.ended:
+            for held, body in turn.open():
+                self._settler.complete(held, body.seq)
+            return
+        for held, bodies in turn.parts:
+            self._settler.complete_all(held, [body.seq for body in bodies])
 
     def _say(self, way: Way, held: Held, body: Body, value: object) -> None:
         try:
@@ -345,6 +349,26 @@ class Batches:
         self._permits.measured(trio.current_time() - turn.began_s)
         self._signal.set()
         self._run_of_queue.batch_ended()
+
+
+_kind_of: Final = attrgetter("kind")
+
+
+def _jobs_of(parts: Iterable[Part]) -> int:
+    return sum(len(bodies) for _, bodies in parts)
+
+
+def _taken(waiting: deque[Part], most: int) -> list[Part]:
+    """Take so many jobs at the most, the first ones."""
+    taken: list[Part] = []
+    while waiting and most > 0:
+        held, bodies = waiting.popleft()
+        if len(bodies) > most:
+            waiting.appendleft((held, bodies[most:]))
+            bodies = bodies[:most]
+        taken.append((held, bodies))
+        most -= len(bodies)
+    return taken
 
 
 def _by_job(jobs: Sequence[Job[Any]], answer: object) -> Sequence[object]:

@@ -9,7 +9,6 @@ import logging
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
@@ -239,7 +238,7 @@ class Claimer:
         for row in answer.rows:
             held = helds[row.part]
             mine = bodies if len(helds) == 1 else [b for b in bodies if b.part == row.part]
-            self._queues[row.queue].hand_over(zip(repeat(held), mine, strict=False))
+            self._queues[row.queue].hand_over(held, mine)
 
     def _hold(self, call: int, token: int, row: ClaimRow, now_s: float) -> Held:
         jobs = len(row.seqs)

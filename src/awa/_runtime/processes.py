@@ -21,7 +21,8 @@ from awa._core.outcomes import ProcessDied
 from awa._runtime.attempts import current_job
 from awa._runtime.executors import Run
 from awa._runtime.limits import CHILD_GRACE_S, CHILD_IDLE_S
-from awa.handler import Job
+from awa.batch import JobBatch
+from awa.handler import Job, Place
 
 _log: Final = logging.getLogger("awa.worker")
 
@@ -63,12 +64,16 @@ async def open_processes() -> AsyncIterator[Run]:
         _log.warning("a child process did not end by itself: %s", error)
 
 
-def _detached(subject: Any) -> Any:
-    if isinstance(subject, list):
-        return [_detached(job) for job in subject]
-    job: Job[Any] = subject
-    place = DetachedPlace(queue=job.queue, priority=job.priority, deadline=job.deadline)
-    return Job(job._body, job.args, place)  # noqa: SLF001  # the runner's side of the handler's view
+def _detached(subject: Job[Any] | JobBatch[Any]) -> Job[Any] | JobBatch[Any]:
+    # All of this is the runner's side of the handler's view.
+    if isinstance(subject, JobBatch):
+        places = [_place(held) for held in subject._places]  # noqa: SLF001
+        return JobBatch(places, subject._bodies, subject.args)  # noqa: SLF001
+    return Job(subject._body, subject.args, _place(subject._place))  # noqa: SLF001
+
+
+def _place(held: Place) -> DetachedPlace:
+    return DetachedPlace(queue=held.queue, priority=held.priority, deadline=held.deadline)
 
 
 def _how_it_died(error: BaseException) -> str:

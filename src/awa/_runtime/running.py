@@ -10,7 +10,8 @@ while; then its job goes on without it, and its runner is replaced.
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from itertools import repeat
 from typing import Any, Final
 
 import trio
@@ -28,7 +29,7 @@ from awa._runtime.own_transactions import OwnTransactions
 from awa._runtime.permits import Permits
 from awa._runtime.reporting import Reporter
 from awa._runtime.settling import Settler
-from awa._runtime.turns import BatchTurn, Fate, Item, Turn, is_one_of
+from awa._runtime.turns import BatchTurn, Fate, Turn, is_one_of
 from awa._runtime.ways import Ways
 from awa.handler import Job
 
@@ -114,9 +115,10 @@ class QueueRun:
             self._wake(2)
             self.batches.has_room()
 
-    def hand_over(self, jobs: Iterable[tuple[Held, Body]]) -> None:
+    def hand_over(self, held: Held, bodies: Sequence[Body]) -> None:
         """Take claimed jobs; they start as soon as a runner is free."""
-        self.waiting.extend(self.batches.take(jobs) if self._batched else jobs)
+        others = self.batches.take(held, bodies) if self._batched else bodies
+        self.waiting.extend(zip(repeat(held), others, strict=False))
         if self._closing:
             self.give_back_waiting()
         else:
@@ -177,8 +179,8 @@ class QueueRun:
 
     # What the batches need ------------------------------------------------------------------------
 
-    def batch_starts(self, items: Sequence[Item]) -> None:
-        """A batch of these begins."""
+    def batch_starts(self, turn: BatchTurn) -> None:
+        """A batch begins."""
 
     def batch_ended(self) -> None:
         """There is room again."""

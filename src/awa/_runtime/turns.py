@@ -2,12 +2,14 @@
 
 from collections.abc import Collection, Iterator
 from enum import Enum
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import trio
 
 from awa._core.entries import Body, EndedElsewhere
 from awa._runtime.ledger import Held
+from awa.batch import JobBatch
 
 if TYPE_CHECKING:
     from awa._core.transacting import OwnCompletion
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 
 Item: TypeAlias = tuple[Held, Body]
 """A job in a worker's hands: its claims row, and what the database said of it."""
+
+Part: TypeAlias = tuple[Held, list[Body]]
+"""Such jobs of one claims row."""
 
 
 class Fate(Enum):
@@ -106,20 +111,20 @@ class BatchTurn:
         "ended",
         "fate",
         "is_settled",
-        "items",
         "jobs",
+        "parts",
         "scope",
         "size",
         "task",
         "told_s",
     )
 
-    def __init__(self, items: list[Item], deadline_s: float) -> None:
-        self.items = items
-        self.size = len(items)
+    def __init__(self, parts: list[Part], deadline_s: float) -> None:
+        self.parts = parts
+        self.size = sum(len(bodies) for _, bodies in parts)
         """How many permits it holds, whatever becomes of its jobs meanwhile."""
-        self.jobs: list[Job[Any]] = []
-        """Of the items, in their order; empty before the handler's call."""
+        self.jobs: JobBatch[Any] | None = None
+        """Of the items, in their order; None before the handler's call."""
         self.scope = trio.CancelScope(deadline=deadline_s)
         self.ended: dict[int, str] = {}
         """Items, by their place, that somebody else ended, and as what."""
@@ -132,9 +137,14 @@ class BatchTurn:
         self.task: trio.lowlevel.Task | None = None
 
     @property
+    def items(self) -> list[Item]:
+        """Its jobs. Not kept: a tuple for each costs as much as a good part of the rest."""
+        return [(held, body) for held, bodies in self.parts for body in bodies]
+
+    @property
     def job(self) -> "Job[Any] | None":
         """One of the jobs, to name the batch by."""
-        return self.jobs[0] if self.jobs else None
+        return None if self.jobs is None else self.jobs[0]
 
     @property
     def subject(self) -> object:
@@ -143,19 +153,28 @@ class BatchTurn:
 
     def open(self) -> Iterator[Item]:
         """The items that nobody else ended."""
-        if not self.ended:
-            return iter(self.items)
         return (item for place, item in enumerate(self.items) if place not in self.ended)
 
     def drop(self, places: Collection[int]) -> None:
         """Forget these items: all is said of them. Only before the handler's call."""
-        assert not self.jobs
-        self.items = [item for place, item in enumerate(self.items) if place not in places]
+        assert self.jobs is None
+        kept = [item for place, item in enumerate(self.items) if place not in places]
+        self.parts = [
+            (held, [body for _, body in company])
+            for held, company in groupby(kept, key=lambda item: item[0])
+        ]
+
+    def made(self, args: list[Any], *, has_scope: bool) -> None:
+        """The handler may be called with these arguments."""
+        bodies = [body for _, company in self.parts for body in company]
+        helds = [held for held, company in self.parts for _ in company]
+        self.jobs = JobBatch(helds, bodies, args, self.scope if has_scope else None)
 
     def take_ended(self) -> list[tuple[Item, str]]:
         """The items that somebody else ended, each answered once."""
         ended, self.ended = self.ended, {}
-        return [(self.items[place], why) for place, why in ended.items()]
+        items = self.items if ended else []
+        return [(items[place], why) for place, why in ended.items()]
 
     def untold(self) -> Iterator[Item]:
         """The items of which somebody else may still say that they ended."""
@@ -165,20 +184,21 @@ class BatchTurn:
         """Mark what somebody else has ended; with none left the handler is cancelled."""
         if self.is_over():
             return
-        for place, item in enumerate(self.items):
+        items = self.items
+        for place, item in enumerate(items):
             if place not in self.ended and is_one_of(*item, ended):
                 self.ended[place] = ended.outcome
-                if self.jobs:
-                    self.jobs[place]._cancelled = True  # noqa: SLF001  # the runner's side of it
-        if len(self.ended) == len(self.items):
+                if self.jobs is not None:
+                    self.jobs._mark(place)  # noqa: SLF001  # the runner's side of it
+        if len(self.ended) == len(items):
             self.fate = Fate.ENDED
             self.told_s = trio.current_time()
             self.scope.cancel()
 
     def tell(self) -> None:
         """Raise the flag of every job."""
-        for job in self.jobs:
-            job._cancelled = True  # noqa: SLF001  # the runner's side of the handler's view
+        if self.jobs is not None:
+            self.jobs._tell()  # noqa: SLF001  # the runner's side of the handler's view
 
     def is_over(self) -> bool:
         """Whether nothing is left to be said of any item."""

@@ -22,7 +22,7 @@ from awa._runtime.reconnecting import ANSWERS
 from awa._runtime.reporting import Reporter
 from awa._runtime.running import QueueRun
 from awa._runtime.settling import Settler
-from awa._runtime.turns import Item, Turn, is_one_of
+from awa._runtime.turns import BatchTurn, Turn, is_one_of
 from awa._storage.calls import Call
 from awa.handler import Job
 
@@ -152,9 +152,9 @@ class WatchedRun(QueueRun):
     def _was_told(self, held: Held, body: Body) -> None:
         self._tell(events.Told(worker=self._worker, attempt=_receipt(held, body.seq)))
 
-    def batch_starts(self, items: Sequence[Item]) -> None:
-        """A batch of these begins."""
-        for held, body in items:
+    def batch_starts(self, turn: BatchTurn) -> None:
+        """A batch begins."""
+        for held, body in turn.items:
             self._tell(events.Started(worker=self._worker, attempt=_receipt(held, body.seq)))
 
     async def _attempt(self, turn: Turn, held: Held, body: Body, began_s: float) -> float:
