@@ -54,9 +54,7 @@ def settings_of(
 ) -> WorkerSettings:
     """What a worker is told, checked: one InvalidInput tells all that is wrong."""
     problems = Problems()
-    for option in sorted(options.keys() - WorkerOptions.__annotations__.keys()):
-        known = ", ".join(sorted(WorkerOptions.__annotations__))
-        problems.add(option, f"is no option of a worker; there are {known}")
+    _find_unknown(options, problems)
     pool = options.get("global_max_workers")
     only, lead = options.get("maintenance_only", False), options.get("lead", True)
     for name, said in (("maintenance_only", only), ("lead", lead)):
@@ -95,3 +93,9 @@ def settings_of(
     )
     problems.tell()
     return settings
+
+
+def _find_unknown(options: WorkerOptions, problems: Problems) -> None:
+    known = WorkerOptions.__annotations__
+    for option in sorted(options.keys() - known.keys()):
+        problems.add(option, f"is no option of a worker; there are {', '.join(sorted(known))}")
