@@ -162,6 +162,29 @@ async def test_deployments_remove_their_own_schedules_only(
     assert [("a", "y"), ("default", "x"), ("default", "y")] == found
 
 
+async def test_a_tick_fires_what_was_missed_since_the_last_one(
+    database: str, session: NewSession
+) -> None:
+    """Guards programs that a clock starts: no worker has to run for a schedule to be kept."""
+    one = session()
+    ran: list[int] = []
+    async with awa.AsyncClient(database) as client:
+
+        @client.task(Number, queue="q")
+        async def handle(job: awa.Job[Number]) -> None:
+            ran.append(job.args.n)
+
+        client.periodic("s", "@daily", Number, Number(1))
+        assert (await client.tick([("q", 1)], budget_s=30)).drained
+        assert [] == ran
+        one.execute(
+            "update awa.cron_schedules set upto = now() - interval '3 days', next_at = now()"
+        )
+        one.execute("select awa.tell_schedule('env_older', 'default', 's')")
+        assert (await client.tick([("q", 1)], budget_s=30)).drained
+        assert [1] == ran
+
+
 async def test_a_restart_moves_no_interval(database: str, session: NewSession) -> None:
     """Guards `every`: its instants are multiples, whenever workers start and stop."""
     one = session()

@@ -120,27 +120,27 @@ def test_a_fire_that_is_rolled_back_leaves_everything_for_the_next_leader(one: S
     assert fire(one, look(one)["s"]).answer is FireAnswer.FIRED
 
 
-@pytest.mark.parametrize(
-    ("policy", "count"),
-    [
-        ({}, 1),
-        ({"missed_fire_policy": "catch_up"}, 5),
-        ({"missed_fire_policy": "catch_up", "catch_up_max": 3}, 3),
-        ({"missed_fire_policy": "catch_up", "max_lateness_s": 7300}, 2),
-        ({"missed_fire_policy": "skip"}, 0),
-        ({"missed_fire_policy": "skip", "max_lateness_s": 3600}, 1),
-    ],
-)
-def test_after_an_outage_the_policy_says_how_often_a_schedule_fires(
-    one: Session, policy: dict[str, Any], count: int
-) -> None:
+POLICIES: Final[list[tuple[dict[str, Any], int]]] = [
+    ({}, 1),
+    ({"missed_fire_policy": "catch_up"}, 5),
+    ({"missed_fire_policy": "catch_up", "catch_up_max": 3}, 3),
+    ({"missed_fire_policy": "catch_up", "max_lateness_s": 7300}, 2),
+    ({"missed_fire_policy": "skip"}, 0),
+    ({"missed_fire_policy": "skip", "max_lateness_s": 3600}, 1),
+]
+"""What is declared, and how many of five missed instants are fired."""
+
+
+def test_after_an_outage_the_policy_says_how_often_a_schedule_fires(one: Session) -> None:
     """Guards PolicyKept on the whole way from the row to the jobs."""
-    # Not at the full hour, so that no instant comes while the test runs.
-    shift = (datetime.now(UTC) + timedelta(minutes=30)).minute
-    put(one, cron=f"{shift} * * * *", **policy)
-    outage(one, 5)
-    assert count == len(fire(one, look(one)["s"]).job_ids)
-    assert count == jobs(one)
+    # Not near the full hour, so that no instant comes while the test runs.
+    minute = (datetime.now(UTC) + timedelta(minutes=30)).minute
+    for number, (policy, count) in enumerate(POLICIES):
+        put(one, f"{number}", cron=f"{minute} * * * *", **policy)
+        outage(one, 5, f"{number}")
+        before = jobs(one)
+        assert count == len(fire(one, look(one)[f"{number}"]).job_ids), policy
+        assert count == jobs(one) - before
     assert {} == look(one)
 
 
@@ -311,31 +311,34 @@ def test_what_is_caught_up_on_obeys_the_overlap(one: Session) -> None:
     assert 2 == jobs(one)
 
 
-@pytest.mark.parametrize(
-    ("field", "wrong"),
-    [
-        ("cron", {"cron": None}),
-        ("cron", {"every_s": 5}),
-        ("every_s", {"cron": ..., "every_s": 0}),
-        ("kind", {"kind": ""}),
-        ("args", {"args": None}),
-        ("opts", {"opts": {"unique": {"by": []}}}),
-        ("priority", {"opts": {"priority": 9}}),
-        ("overlap", {"overlap": "maybe"}),
-        ("missed_fire_policy", {"missed_fire_policy": "never"}),
-        ("catch_up_max", {"catch_up_max": 0}),
-        ("jitter_s", {"jitter_s": -1}),
-        ("max_lateness_s", {"max_lateness_s": "long"}),
-        ("color", {"color": "red"}),
-    ],
-)
-def test_a_declaration_that_says_nonsense_is_refused(
-    one: Session, field: str, wrong: dict[str, object]
-) -> None:
+NONSENSE: Final[list[tuple[str, dict[str, object]]]] = [
+    ("cron", {"cron": None}),
+    ("cron", {"every_s": 5}),
+    ("every_s", {"cron": ..., "every_s": 0}),
+    ("kind", {"kind": ""}),
+    ("args", {"args": None}),
+    ("opts", {"opts": {"unique": {"by": []}}}),
+    ("priority", {"opts": {"priority": 9}}),
+    ("overlap", {"overlap": "maybe"}),
+    ("missed_fire_policy", {"missed_fire_policy": "never"}),
+    ("catch_up_max", {"catch_up_max": 0}),
+    ("jitter_s", {"jitter_s": -1}),
+    ("max_lateness_s", {"max_lateness_s": "long"}),
+    ("color", {"color": "red"}),
+]
+
+
+def test_a_declaration_that_says_nonsense_is_refused(one: Session) -> None:
     """Guards later fires: what is stored can be enqueued."""
-    said = {key: text for key, text in {**HOURLY, **wrong}.items() if text is not ...}
-    with pytest.raises(InvalidInput) as refused:
-        run_sync(one, STORAGE.put_schedule("n", "s", said))
-    assert field == refused.value.field
-    with pytest.raises(InvalidInput):
-        run_sync(one, STORAGE.put_schedule("", "s", HOURLY))
+    for field, wrong in NONSENSE:
+        said = {key: text for key, text in {**HOURLY, **wrong}.items() if text is not ...}
+        with pytest.raises(InvalidInput) as refused:
+            run_sync(one, STORAGE.put_schedule("n", "s", said))
+        assert field == refused.value.field
+    for namespace, name in (("", "s"), ("n", "n" * 201)):
+        with pytest.raises(InvalidInput, match="1 to 200"):
+            run_sync(one, STORAGE.put_schedule(namespace, name, HOURLY))
+    twice = [{"name": "s", **HOURLY}] * 2
+    with pytest.raises(InvalidInput, match="declared once"):
+        run_sync(one, STORAGE.declare_schedules("n", twice))
+    assert () == run_sync(one, list_schedules())
