@@ -5,6 +5,7 @@ from typing import Final
 from correctness.mutants import (
     appending,
     claiming,
+    firing,
     of_schedules,
     operating,
     settling,
@@ -21,6 +22,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *workers.MUTANTS,
     *operating.MUTANTS,
     *turning.MUTANTS,
+    *firing.MUTANTS,
 )
 """Names are different, and every action is part of one at least: a test sees to it."""
 

@@ -12,7 +12,7 @@ from awa._core.schedules import DueSchedule, FireAnswer, Fired, PutAnswer, timin
 from awa._storage.executors import run_sync
 from awa._storage.functions import Storage
 from awa._storage.schedules import list_schedules
-from awa.errors import InvalidInput
+from awa.errors import InvalidInput, WrongTransaction
 from tests.fix_database import Session
 from tests.fix_sql import claim, complete, start_worker, value
 
@@ -75,6 +75,7 @@ def test_a_schedule_is_fired_once_with_its_instant(one: Session) -> None:
     (found,) = one.execute("select id, queue, kind, args, extra from awa.jobs").fetchall()
     shown = run_sync(one, list_schedules())[0]
     assert (shown.last_job, "q", "report", {"n": 1}) == found[:4]
+    assert shown.upto == shown.last_due
     assert shown.last_due is not None
     assert {
         "a": 1,
@@ -152,6 +153,35 @@ def test_a_leader_whose_clock_is_fast_fires_nothing_early(one: Session) -> None:
     now = run_sync(one, STORAGE.due_schedules()).now
     assert fire(one, due, now + timedelta(hours=1)).answer is FireAnswer.EARLY
     assert 0 == jobs(one)
+
+
+def test_nothing_is_fired_inside_a_larger_transaction(one: Session) -> None:
+    """Guards producers: whoever replaces stops the claims of a lane until the transaction ends."""
+    put(one)
+    outage(one, 1.5)
+    due = look(one)["s"]
+    for act in (
+        lambda: fire(one, due),
+        lambda: run_sync(one, STORAGE.trigger_schedule("n", "s")),
+    ):
+        with one.transaction(force_rollback=True):
+            one.execute("select awa.enqueue('k', '{}')")
+            with pytest.raises(WrongTransaction), one.transaction():
+                act()
+
+
+def test_the_leader_is_told_of_a_change(one: Session, other: Session) -> None:
+    """Guards changes at run time: a leader sleeps until the next instant that it knows of."""
+    other.execute("listen awa")
+    put(one)
+    put(one)
+    assert [""] == [told.payload for told in other.notifies(timeout=0)]
+    run_sync(one, STORAGE.declare_schedules("n", [{"name": "t", **HOURLY}]))
+    run_sync(one, STORAGE.declare_schedules("n", [{"name": "t", **HOURLY}]))
+    assert [""] == [told.payload for told in other.notifies(timeout=0)]
+    run_sync(one, STORAGE.pause_schedule("n", "s"))
+    run_sync(one, STORAGE.resume_schedule("n", "s"))
+    assert [""] == [told.payload for told in other.notifies(timeout=0)]
 
 
 def test_a_plan_that_does_not_fit_the_row_is_refused(one: Session) -> None:
