@@ -1,6 +1,7 @@
 """Awa: a job queue that lives in PostgreSQL and runs on trio."""
 
 from awa._client.acts import BulkAct, JobAct
+from awa._client.around_tasks import CallNext
 from awa._client.bursts import WorkDone
 from awa._client.health import Health
 from awa._client.job_steps import JobDump, RunDump
@@ -20,6 +21,7 @@ from awa._core.outcomes import (
     Snooze,
     TerminalError,
 )
+from awa._core.resources import Resource, State
 from awa._core.schedules import PutAnswer, Schedule, TriggerAnswer, Triggered
 from awa._core.tuning import QueueOverrides
 from awa._core.unique import UniqueOpts
@@ -71,6 +73,7 @@ __all__ = [
     "AttemptRecord",
     "AwaError",
     "BulkAct",
+    "CallNext",
     "CallerError",
     "Cancel",
     "Client",
@@ -98,6 +101,7 @@ __all__ = [
     "QueueHealth",
     "QueueOverrides",
     "QueueStats",
+    "Resource",
     "Retention",
     "RetryAfter",
     "RunDump",
@@ -111,6 +115,7 @@ __all__ = [
     "Snooze",
     "StaleAttempt",
     "Stall",
+    "State",
     "TerminalError",
     "Transaction",
     "TransactionLost",

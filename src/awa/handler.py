@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import trio
 
     from awa._core.entries import Body
+    from awa._core.resources import State
     from awa._core.transacting import Desk, OwnCompletion, OwnTransaction
 
 ArgsT = TypeVar("ArgsT")
@@ -37,6 +38,10 @@ class Place(Protocol):
     @property
     def deadline(self) -> datetime | None:
         """When the database ends the attempt."""
+
+    @property
+    def state(self) -> "State":
+        """What its worker has opened for handlers."""
 
 
 class _Extra(msgspec.Struct):
@@ -156,6 +161,11 @@ class Job(Generic[ArgsT]):
     def tags(self) -> tuple[str, ...]:
         """The producer's labels."""
         return tuple(self._read_extra().get("tags", ()))
+
+    @property
+    def state(self) -> "State":
+        """What the worker opened for its handlers: `job.state[resource]`, see `client.state`."""
+        return self._place.state
 
     @property
     def log(self) -> JobLog:

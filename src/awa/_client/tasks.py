@@ -5,12 +5,13 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Literal, TypeAlias, TypeVar
 
+from awa._client.around_tasks import AroundTasks
 from awa._core.kinds import kind_of
 from awa._core.limits import QUEUE_DEFAULT
 from awa._core.options import checked_int, checked_name, checked_options
 from awa._core.retrying import Backoff, ErrorTypes, RetryPolicy, checked_policy
 from awa._runtime.executors import checked_executor
-from awa._runtime.handlers import BatchSize, Handler, Handlers
+from awa._runtime.handlers import BatchSize, Handler
 from awa._runtime.limits import (
     BATCH_SIZE_DEFAULT,
     BATCH_SIZE_MAX,
@@ -26,11 +27,8 @@ HandlerT = TypeVar("HandlerT", bound=Callable[[Any], Any])
 ExecutorName: TypeAlias = Literal["trio", "thread", "process", "asyncio"]
 
 
-class Tasks:
+class Tasks(AroundTasks):
     """The handlers of a client."""
-
-    def __init__(self) -> None:
-        self._handlers = Handlers()
 
     def task(
         self,

@@ -1,13 +1,14 @@
 """Which handler runs which kind, and how its arguments are decoded and its results encoded."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
 from awa._core.arguments import decoder_for, encode_json
 from awa._core.options import checked_duration_s
+from awa._core.resources import Resource
 from awa._core.retrying import DEFAULT_POLICY, RetryPolicy
 from awa._runtime.limits import RESULT_BYTES_MAX
 from awa.errors import ConfigurationError, InvalidInput
@@ -53,6 +54,20 @@ class Handler:
     """Options of an insert that apply where they are not given."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Middleware:
+    """A function that runs around handlers: of a job, and of the way to call what is inside."""
+
+    function: Callable[[Any, Callable[[Any], Awaitable[Any]]], Awaitable[Any]]
+    kinds: frozenset[str] | None
+    """None for all."""
+
+    @property
+    def name(self) -> str:
+        """To speak of it."""
+        return str(getattr(self.function, "__qualname__", self.function))
+
+
 @dataclass(slots=True)
 class Handlers:
     """The handlers of one client, by kind and by the type of their arguments."""
@@ -61,12 +76,42 @@ class Handlers:
     by_type: dict[Any, Handler] = field(default_factory=dict)
     batched: set[str] = field(default_factory=set)
     """The kinds whose handler takes many jobs at once."""
+    resources: list[Resource[Any]] = field(default_factory=list)
+    """What handlers share in a worker, in the order in which it is opened."""
+    middleware: list[Middleware] = field(default_factory=list)
+    """What runs around handlers, the outermost first."""
     opened: frozenset[Executor] | None = None
     """The executors that the running worker has opened; None while none runs."""
 
     def executors(self) -> frozenset[Executor]:
-        """Those of the handlers."""
-        return frozenset(handler.executor for handler in self.by_kind.values())
+        """Those of the handlers, and of what they share."""
+        used = {handler.executor for handler in self.by_kind.values()}
+        # Resources are made by this package, and opened nowhere else.
+        return frozenset(used | {Executor(one._runs_in) for one in self.resources})  # noqa: SLF001
+
+    def require_not_working(self, what: str) -> None:
+        """Raise ConfigurationError while a worker runs: it would not see what is added."""
+        if self.opened is not None:
+            raise ConfigurationError(f"the worker runs already: add {what} before it starts")
+
+    def require_sound(self) -> None:
+        """Raise ConfigurationError for middleware of kinds that cannot have it."""
+        for one in self.middleware:
+            for kind in sorted(one.kinds or ()):
+                if kind not in self.by_kind:
+                    raise ConfigurationError(
+                        f"middleware {one.name} is for the kind {kind!r}, which has no handler"
+                    )
+                if kind in self.batched:
+                    raise ConfigurationError(
+                        f"middleware {one.name} is for the kind {kind!r}, which is run in batches"
+                    )
+
+    def around(self, handler: Handler) -> list[Middleware]:
+        """The middleware of a kind, the outermost first. Batches have none."""
+        if handler.batch is not None:
+            return []
+        return [one for one in self.middleware if one.kinds is None or handler.kind in one.kinds]
 
     def of_job(self, kind: object, args_type: type) -> Handler | None:
         """The handler of a job to insert: of its kind when that is given, else of its arguments."""

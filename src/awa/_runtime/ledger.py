@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from awa._core.ranges import Ranges
+from awa._core.resources import NOTHING, State
 
 UNANSWERED = -1
 
@@ -25,6 +26,7 @@ class Held:
         "priority",
         "queue",
         "slot",
+        "state",
         "taken_s",
         "token",
     )
@@ -54,6 +56,8 @@ class Held:
         self.deadline_s = deadline_s
         """The same by trio's clock; infinite without a deadline."""
         self.taken_s = taken_s
+        self.state: State = NOTHING
+        """What its worker has opened for handlers."""
         self.missing = jobs
         """Outcomes that are not durable yet."""
 

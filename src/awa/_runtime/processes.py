@@ -18,6 +18,7 @@ import trio_parallel
 
 from awa._core.failures import failure_of
 from awa._core.outcomes import ProcessDied
+from awa._core.resources import IN_A_CHILD, State
 from awa._runtime.attempts import current_job
 from awa._runtime.executors import Run
 from awa._runtime.limits import CHILD_GRACE_S, CHILD_IDLE_S
@@ -34,6 +35,11 @@ class DetachedPlace:
     queue: str
     priority: int
     deadline: datetime | None
+
+    @property
+    def state(self) -> State:
+        """What its worker has opened stays there."""
+        return IN_A_CHILD
 
 
 @asynccontextmanager

@@ -62,6 +62,7 @@ class QueueRun:
         self._batched = equipment.handlers.batched
         executors = {**equipment.executors, Executor.THREAD: self.threads.run}
         self.ways: Final = Ways(equipment.handlers, executors)
+        self._state = equipment.state
         self._desk = desk
         self._settler = settler
         self._reporter = reporter
@@ -117,6 +118,7 @@ class QueueRun:
 
     def hand_over(self, held: Held, bodies: Sequence[Body]) -> None:
         """Take claimed jobs; they start as soon as a runner is free."""
+        held.state = self._state
         others = self.batches.take(held, bodies) if self._batched else bodies
         self.waiting.extend(zip(repeat(held), others, strict=False))
         if self._closing:

@@ -1,6 +1,6 @@
 """How the jobs of one kind are run in one queue: the handler, made ready to be awaited."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -10,7 +10,7 @@ import msgspec
 from awa._core.entries import Body
 from awa._core.retrying import DEFAULT_POLICY, RetryPolicy
 from awa._runtime.executors import Run
-from awa._runtime.handlers import Executor, Handler, Handlers
+from awa._runtime.handlers import Executor, Handler, Handlers, Middleware
 from awa._runtime.ledger import Held
 
 
@@ -46,7 +46,8 @@ class Ways(dict[str, Way]):
         """How jobs of this kind are run; None without a handler."""
         found = self.get(kind)
         if found is None and kind in self._handlers.by_kind:
-            found = self[kind] = way_of(self._handlers.by_kind[kind], self._executors)
+            handler = self._handlers.by_kind[kind]
+            found = self[kind] = way_of(handler, self._executors, self._handlers.around(handler))
         return found
 
     def policy_of(self, body: Body) -> RetryPolicy:
@@ -68,14 +69,30 @@ class Ways(dict[str, Way]):
         return min(held.deadline_s, held.taken_s + handler.deadline_s)
 
 
-def way_of(handler: Handler, executors: Mapping[Executor, Run]) -> Way:
-    """The way of a handler, given what the other executors run functions with."""
+def way_of(
+    handler: Handler, executors: Mapping[Executor, Run], around: Sequence[Middleware] = ()
+) -> Way:
+    """The way of a handler, given what the other executors run functions with.
+
+    `around`: middleware, the outermost first; it runs on trio, whatever the handler runs in.
+    """
     run = handler.function
     if handler.executor is not Executor.TRIO:
         run = partial(executors[handler.executor], handler.function)
+    for one in reversed(around):
+        run = _inside(one, run)
     return Way(
         handler=handler,
         decode=handler.decode,
         run=run,
         has_scope=handler.executor is not Executor.THREAD,
     )
+
+
+def _inside(
+    middleware: Middleware, inner: Callable[[Any], Awaitable[Any]]
+) -> Callable[[Any], Awaitable[Any]]:
+    def run(job: Any) -> Awaitable[Any]:
+        return middleware.function(job, inner)
+
+    return run

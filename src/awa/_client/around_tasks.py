@@ -1,0 +1,95 @@
+"""What runs around handlers, and what they share: registered before a worker starts."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar, overload
+
+from awa._core.kinds import kind_of
+from awa._core.options import checked_name
+from awa._core.resources import Resource
+from awa._runtime.handlers import Handlers, Middleware, is_async
+from awa._runtime.resources import resource_of
+from awa.errors import InvalidInput
+from awa.handler import Job
+
+T = TypeVar("T")
+
+Opens: TypeAlias = Callable[[], AsyncIterator[T]] | Callable[[], AbstractAsyncContextManager[T]]
+"""An async generator function that yields once, or a function of an async context manager."""
+
+
+class CallNext(Protocol):
+    """Calls what is inside of a middleware: the next one, or the handler. Answers what it says."""
+
+    def __call__(self, job: Job[Any], /) -> Awaitable[Any]:
+        """Run what is inside, for this job."""
+
+
+Around: TypeAlias = Callable[[Job[Any], CallNext], Awaitable[Any]]
+
+
+class AroundTasks:
+    """What a client knows beside its handlers."""
+
+    def __init__(self) -> None:
+        self._handlers = Handlers()
+
+    @overload
+    def state(self, opens: Opens[T]) -> Resource[T]: ...
+
+    @overload
+    def state(
+        self, *, executor: Literal["trio", "asyncio"]
+    ) -> Callable[[Opens[T]], Resource[T]]: ...
+
+    def state(self, opens: Opens[T] | None = None, *, executor: str = "trio") -> Any:
+        """Let each worker open something once, for all its handlers.
+
+        Decorates an async generator function that yields it once, or a function of an async context
+        manager, and answers a `Resource`: handlers have what was opened as `job.state[resource]`.
+
+        It is opened when the worker starts, and an error then is the start's; it is closed after
+        the last handler has ended, in the opposite order. `executor`: "asyncio" for what handlers
+        under asyncio share. Child processes have none of it.
+        Raises InvalidInput, and ConfigurationError while the client's worker runs.
+        """
+
+        def register(function: Opens[T]) -> Resource[T]:
+            self._handlers.require_not_working("a resource")
+            resource = resource_of(function, executor)
+            self._handlers.resources.append(resource)
+            return resource
+
+        return register if opens is None else register(opens)
+
+    @overload
+    def middleware(self, function: Around) -> Around: ...
+
+    @overload
+    def middleware(self, *, kinds: Iterable[type | str]) -> Callable[[Around], Around]: ...
+
+    def middleware(
+        self, function: Around | None = None, *, kinds: Iterable[type | str] | None = None
+    ) -> Around | Callable[[Around], Around]:
+        """Run the decorated async function around handlers: of all kinds, or of these.
+
+        It takes the job and `call_next`, and answers what becomes of the attempt: what
+        `await call_next(job)` answered, or something else that a handler may answer. It may raise,
+        before and after. The first one registered is the outermost. All run on trio, whatever their
+        handler runs in, and none runs around batches.
+        Raises InvalidInput, and ConfigurationError while the client's worker runs.
+        """
+        chosen = None if kinds is None else frozenset(map(_kind, kinds))
+
+        def register(around: Around) -> Around:
+            if not is_async(around):
+                raise InvalidInput("middleware", f"must be an async function, not {around!r}")
+            self._handlers.require_not_working("middleware")
+            self._handlers.middleware.append(Middleware(function=around, kinds=chosen))
+            return around
+
+        return register if function is None else register(function)
+
+
+def _kind(named: type | str) -> str:
+    return checked_name("kind", kind_of(named.__name__) if isinstance(named, type) else named)

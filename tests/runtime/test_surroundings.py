@@ -1,0 +1,205 @@
+"""What handlers share in a worker, and what runs around them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import trio
+
+import awa
+from tests.child_work import Deed, do
+from tests.workers import Number, health_of, until, until_state
+
+
+async def test_resources_are_opened_once_and_closed_after_the_last_handler(database: str) -> None:
+    """Guards what handlers share: there before the first, until after the last, in nested order."""
+    said: list[str] = []
+    async with awa.AsyncClient(database) as client:
+
+        @client.state
+        async def outer() -> AsyncIterator[list[str]]:
+            said.append("outer opens")
+            yield said
+            said.append("outer closes")
+
+        @client.state
+        @asynccontextmanager
+        async def inner() -> AsyncIterator[int]:
+            said.append("inner opens")
+            yield 7
+            said.append("inner closes")
+
+        @client.state(executor="asyncio")
+        async def of_asyncio() -> AsyncIterator[asyncio.Queue[int]]:
+            assert asyncio.get_running_loop().is_running()
+            await asyncio.sleep(0)
+            yield asyncio.Queue()
+
+        @client.task(Number, queue="q")
+        async def handle(job: awa.Job[Number]) -> int:
+            try:
+                job.state[outer].append(f"job {job.args.n}")
+                if job.args.n == 0:
+                    await trio.sleep_forever()
+            finally:
+                said.append(f"job {job.args.n} ends")
+            return job.state[inner]
+
+        @client.task(dict, kind="in_thread", queue="q")
+        def in_thread(job: awa.Job[dict[str, Any]]) -> int:
+            return job.state[inner]
+
+        @client.task(dict, kind="in_asyncio", queue="q", executor="asyncio")
+        async def in_asyncio(job: awa.Job[dict[str, Any]]) -> int:
+            await job.state[of_asyncio].put(5)
+            return await job.state[of_asyncio].get()
+
+        @client.batch_task(dict, kind="in_batch", queue="q", max_wait_ms=0)
+        async def in_batch(jobs: awa.JobBatch[dict[str, Any]]) -> list[int]:
+            await trio.lowlevel.checkpoint()
+            return [job.state[inner] for job in jobs]
+
+        await client.start([("q", 5)])
+        assert ["outer opens", "inner opens"] == said
+        one = await client.insert(Number(1))
+        assert 7 == (await until_state(client, one.id, "completed")).result
+        for kind, result in (("in_thread", 7), ("in_asyncio", 5), ("in_batch", 7)):
+            job = await client.insert({}, kind=kind, queue="q")
+            assert result == (await until_state(client, job.id, "completed")).result
+        await client.insert(Number(0))
+        await until(lambda: "job 0" in said)
+        await client.shutdown(timeout_ms=0)
+        assert ["job 0 ends", "inner closes", "outer closes"] == said[-3:]
+        assert 1 == said.count("outer opens")
+
+
+async def nowhere() -> int:
+    """Fail to open."""
+    await trio.lowlevel.checkpoint()
+    raise LookupError("no such server")
+
+
+async def test_a_resource_that_does_not_open_is_an_error_of_the_start(
+    database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Guards the start: nothing is claimed without what handlers need, and others are closed."""
+    said: list[str] = []
+    async with awa.AsyncClient(database) as client:
+
+        @client.state
+        async def good() -> AsyncIterator[int]:
+            yield 1
+            said.append("closed")
+            raise OSError("but not quite")
+
+        @client.state
+        async def bad() -> AsyncIterator[int]:
+            yield await nowhere()
+
+        client.task(Number, queue="q")(lambda job: job.state[bad])
+        with pytest.raises(LookupError, match="no such server"):
+            await client.start([("q", 1)])
+        assert ["closed"] == said
+        assert "the resource good did not close" in caplog.text
+        assert not client.is_working()
+
+
+async def test_a_resource_of_another_client_or_process_is_named(database: str) -> None:
+    """Guards a wrong turn: what is not there says why."""
+    other = awa.AsyncClient(database)
+
+    @other.state
+    async def elsewhere() -> AsyncIterator[int]:
+        yield 1
+
+    async with awa.AsyncClient(database) as client:
+
+        @client.task(Number, queue="q", max_attempts=1)
+        async def handle(job: awa.Job[Number]) -> int:
+            await trio.lowlevel.checkpoint()
+            return job.state[elsewhere]
+
+        await client.start([("q", 1)])
+        with pytest.raises(awa.ConfigurationError, match="the worker runs already"):
+            client.state(elsewhere._open)
+        job = await client.insert(Number(1))
+        failed = await until_state(client, job.id, "failed")
+        assert "there is no <Resource elsewhere> here" in failed.errors[-1]["error"]
+    wrong: Any
+    for wrong in (handle, 7):
+        with pytest.raises(awa.InvalidInput, match="state"):
+            other.state(wrong)
+
+
+async def test_middleware_runs_around_every_handler_in_order(database: str) -> None:
+    """Guards middleware: outermost first, of all executors, free to change outcomes."""
+    said: list[str] = []
+    async with awa.AsyncClient(database) as client:
+
+        @client.middleware
+        async def outer(job: awa.Job[Any], call_next: Any) -> Any:
+            said.append(f"outer {job.kind}")
+            try:
+                return await call_next(job)
+            finally:
+                said.append(f"outer ends {job.kind}")
+
+        @client.middleware(kinds=[Number, "in_thread"])
+        async def inner(job: awa.Job[Any], call_next: Any) -> Any:
+            said.append(f"inner {job.kind}")
+            value = await call_next(job)
+            return awa.Cancel("changed") if value == "change me" else value
+
+        @client.task(Number, queue="q", max_attempts=1)
+        async def handle(job: awa.Job[Number]) -> str:
+            await trio.lowlevel.checkpoint()
+            if job.args.n == 2:
+                raise ValueError("through it")
+            return "change me" if job.args.n == 1 else "as it is"
+
+        @client.task(dict, kind="in_thread", queue="q")
+        def in_thread(_job: awa.Job[dict[str, Any]]) -> int:
+            said.append("in a thread")
+            return 3
+
+        client.task(Deed, queue="q", executor="process")(do)
+
+        @client.task(dict, kind="in_asyncio", queue="q", executor="asyncio")
+        async def in_asyncio(_job: awa.Job[dict[str, Any]]) -> None:
+            await asyncio.sleep(0)
+
+        await client.start([("q", 1)])
+        plain, changed, failed = await client.insert_many([Number(n) for n in range(3)])
+        assert "as it is" == (await until_state(client, plain.id, "completed")).result
+        assert "changed" == (await until_state(client, changed.id, "cancelled")).reason
+        error = (await until_state(client, failed.id, "failed")).errors[-1]
+        assert ("ValueError", "through it") == (error["type"], error["error"])
+        assert ["outer number", "inner number", "outer ends number"] * 3 == said
+        said.clear()
+        await client.insert({}, kind="in_thread", queue="q")
+        await until(lambda: health_of(client).completed == 2)
+        assert ["outer in_thread", "inner in_thread", "in a thread", "outer ends in_thread"] == said
+        said.clear()
+        await client.insert({}, kind="in_asyncio", queue="q")
+        await client.insert(Deed("work"))
+        await until(lambda: health_of(client).completed == 4)
+        kinds = ("in_asyncio", "deed")
+        assert said == [f"outer {ends}{kind}" for kind in kinds for ends in ("", "ends ")]
+
+
+@pytest.mark.parametrize("kind", ["numbers", "no_such_kind"])
+async def test_middleware_of_a_kind_that_cannot_have_it_is_refused(
+    database: str, kind: str
+) -> None:
+    """Guards a typing error, and batches: the worker does not start without what was wanted."""
+    async with awa.AsyncClient(database) as client:
+        client.batch_task(Number, kind="numbers", queue="q")(lambda _jobs: None)
+
+        @client.middleware(kinds=[kind])
+        async def inner(job: awa.Job[Any], call_next: Any) -> Any:
+            return await call_next(job)
+
+        with pytest.raises(awa.ConfigurationError, match=f"is for the kind '{kind}', which"):
+            await client.start([("q", 1)])
