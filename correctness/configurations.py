@@ -347,6 +347,16 @@ CONFIGURATIONS: Final = (
         NobodyTakesOver="RescueComes",
         NeverCut="DrainEnds",
     ),
+    _holds("ProgressNotes", "Progress"),
+    *_breaks("probe", "Progress", LateNoteProbe="LateNoteProbe"),
+    *_breaks(
+        "witness",
+        "Progress",
+        NotedLate="OnlyOpenNotes",
+        NotedAgain="ProgressGrows",
+        ProgressDropped="ProgressGrows",
+        SettledUnflushed="ProgressKept",
+    ),
     *_breaks("probe", "Reconcile", ReleaseProbe="ReleaseProbe"),
     *_breaks(
         "witness",

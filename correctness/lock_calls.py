@@ -146,6 +146,10 @@ CALLS: Final[dict[str, LiteralString]] = {
     "complete and wait": f"""
         select awa.complete(1, 77, slots, tokens, parts, seqs, waits => true) {_FROM}
     """,
+    "note_progress": """
+        select awa.note_progress(1, '{1}', '{1}', array[min(lower(seqs))], '{1}', array['{}'::jsonb])
+        from awa.claims where token = 1
+    """,
     "settled_by": "select awa.settled_by(77, 1, 1::smallint, 1)",
     "complete what is stale": f"""
         select awa.complete(1, 77, slots, tokens, parts,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 import msgspec
 
 from awa._core.failures import AttemptError
+from awa._core.progress import encode_progress, with_metadata, with_percent
 from awa.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -72,7 +73,18 @@ class Job(Generic[ArgsT]):
     read-only. An attempt may run more than once if a worker dies: make handlers idempotent.
     """
 
-    __slots__ = ("_body", "_cancelled", "_desk", "_extra", "_own", "_place", "_scope", "args")
+    __slots__ = (
+        "_body",
+        "_cancelled",
+        "_desk",
+        "_extra",
+        "_notes",
+        "_own",
+        "_place",
+        "_progress",
+        "_scope",
+        "args",
+    )
 
     args: ArgsT
 
@@ -92,6 +104,10 @@ class Job(Generic[ArgsT]):
         """Its worker, where that can be reached."""
         self._own: OwnCompletion | None = None
         """What became of the handler's own transaction, once there was one."""
+        self._progress: Mapping[str, Any] | None = None
+        """What this attempt set; None as long as it set nothing."""
+        self._notes = 0
+        """How often it did."""
         self._cancelled = False
         self._extra: Mapping[str, Any] | None = None
         self.args = args
@@ -191,6 +207,47 @@ class Job(Generic[ArgsT]):
                 self._cancelled = self._scope.cancel_called
         return self._cancelled
 
+    @property
+    def progress(self) -> Mapping[str, Any] | None:
+        """What this attempt set last, else what the one before did; None without.
+
+        A dictionary with some of `percent`, `message` and `metadata`.
+        """
+        if self._progress is not None:
+            return self._progress
+        stored: Mapping[str, Any] | None = self._read_extra().get("progress")
+        return stored
+
+    def set_progress(self, percent: float, message: str | None = None) -> None:
+        """Say how far the attempt is, from 0 to 100, and with what words; the last ones stay.
+
+        It does not wait: the database has it within seconds, and before the attempt's end unless
+        its worker dies. Raises InvalidInput.
+        """
+        self._note(with_percent(self.progress, percent, message))
+
+    def update_metadata(self, updates: dict[str, Any]) -> None:
+        """Change these keys of the progress's `metadata`: a place to go on from, for instance.
+
+        All of the progress may take 16 KiB as JSON. Raises InvalidInput.
+        """
+        self._note(with_metadata(self.progress, updates))
+
+    async def flush_progress(self) -> None:
+        """Return when the database has it. Raises StaleAttempt when the attempt is over."""
+        await self._reached().flush_progress(self)
+
+    def flush_progress_sync(self) -> None:
+        """The same for a handler in a thread."""
+        self._reached().flush_progress_sync(self)
+
+    def _note(self, progress: Mapping[str, Any]) -> None:
+        desk = self._reached()
+        text = encode_progress(progress)
+        self._progress = progress
+        self._notes += 1
+        desk.note(self, self._notes, text)
+
     def transaction(self) -> "OwnTransaction":
         """A transaction of the handler's own: what it writes and the job's end commit together.
 
@@ -217,7 +274,7 @@ class Job(Generic[ArgsT]):
     def _reached(self) -> "Desk":
         if self._desk is None:
             raise ConfigurationError(
-                "a job in a child process or a batch cannot reach its worker, which completes it"
+                "a job in a child process or a batch cannot reach its worker, which would do it"
             )
         return self._desk
 

@@ -90,6 +90,11 @@ DAMAGE: list[tuple[str, LiteralString, list[str]]] = [
         "update awa.closures set slot = 1 where settle_id = 1",
         ["ClosureWithinClaim", "PruneEmpty"],
     ),
+    (
+        "a lease of no claim",
+        "insert into awa.leases (seq, token, lane, slot, part) values (4, 5, 1, 0, 1)",
+        ["BodyKept"],
+    ),
     ("an open entry without its row", "delete from awa.ready where seq = 4", ["BodyKept"]),
     (
         "an entry that the cursor passed over",

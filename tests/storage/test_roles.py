@@ -35,6 +35,8 @@ WORKING: tuple[LiteralString, ...] = (
     "select awa.snooze(9, 1, '{}', '{}', '{}', '{}', '{}')",
     "select awa.fail(9, 1, '{}', '{}', '{}', '{}')",
     "select awa.ended_elsewhere(9, '{}')",
+    "select awa.settled_by(9, 1, 1::smallint, 1)",
+    "select awa.note_progress(9, '{1}', '{1}', '{1}', '{1}', array['{}'::jsonb])",
     "select awa.tell_unknown(9, '[]')",
     "select awa.worker_stop(9)",
 )

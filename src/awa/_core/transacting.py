@@ -146,3 +146,12 @@ class Desk(Protocol):
 
     def complete_in_sync(self, job: Any, connection: Any, result: object) -> None:
         """The same for a handler in a thread."""
+
+    def note(self, job: Any, number: int, text: bytes) -> None:
+        """Take over what the job's progress is now, as JSON text."""
+
+    async def flush_progress(self, job: Any) -> None:
+        """Return when the database has it."""
+
+    def flush_progress_sync(self, job: Any) -> None:
+        """The same for a handler in a thread."""

@@ -25,6 +25,7 @@ from awa._runtime.limits import (
     THREAD_GRACE_S,
 )
 from awa._runtime.listening import Listener
+from awa._runtime.noting import Notes
 from awa._runtime.overriding import Overriding
 from awa._runtime.own_transactions import OwnTransactions, Transact
 from awa._runtime.permits import Permits
@@ -102,10 +103,12 @@ class Incarnation:
         self.claims: Final = self._sessions.of("claim", final=(UnknownWorker,))
         self.settles: Final = self._sessions.of("settle")
         self.queues: Final[dict[str, QueueRun]] = {}
+        self.notes: Final = Notes(worker=worker, storage=storage, session=self._sessions.of("note"))
         self.settler: Final = parts.settler(
             worker=worker,
             storage=storage,
             session=self.settles,
+            notes=self.notes,
             ledger=self._ledger,
             permits=self._permits,
             statistics=statistics,
@@ -117,6 +120,7 @@ class Incarnation:
             conninfo=routes.work.conninfo,
             settings=settings,
             transact=transact,
+            notes=self.notes,
         )
         self.reporter: Final = parts.reporter(self.settler, statistics)
         self._claimer = parts.claimer(
@@ -180,6 +184,7 @@ class Incarnation:
             services.start_soon(self.listener.run)
             services.start_soon(self._beat)
             services.start_soon(self.watchdog.run)
+            services.start_soon(self.notes.run)
             if self._leader is not None:
                 services.start_soon(self._leader.run)
             services.start_soon(self._watch_deadline)

@@ -247,6 +247,13 @@ LEFT_BEHIND_MAX: Final = 100
 TRANSACTION_CONNECTIONS: Final = 10
 """Handlers that may be in `job.transaction()` at once, unless told otherwise: a connection each."""
 
+NOTE_INTERVAL_S: Final = 2.0
+"""How often what handlers said of their progress is written, where nothing else has it written."""
+
+NOTES_MAX: Final = 500
+NOTE_BYTES_MAX: Final = 1024 * 1024
+"""Notes in one call."""
+
 SHUTDOWN_TIMEOUT_S: Final = 30.0
 """How long running handlers may finish, unless told otherwise."""
 

@@ -30,6 +30,7 @@ from awa._runtime.limits import (
     RECONNECT_MAX_S,
     RECONNECT_MIN_S,
 )
+from awa._runtime.noting import Notes
 from awa._runtime.own_blocks import Block, require_thread
 from awa._runtime.reconnecting import brief
 from awa._runtime.settings import WorkerSettings
@@ -78,6 +79,7 @@ class OwnTransactions:
         conninfo: str,
         settings: WorkerSettings,
         transact: Transact | None,
+        notes: Notes,
     ) -> None:
         self._worker = worker
         self._storage = storage
@@ -87,6 +89,7 @@ class OwnTransactions:
             settings=settings.session_settings(),
         )
         self._transact = transact
+        self._notes = notes
         self._token = trio.lowlevel.current_trio_token()
 
     def close(self) -> None:
@@ -126,6 +129,21 @@ class OwnTransactions:
 
     def _in_loop(self, function: Callable[..., T], *args: Any) -> T:
         return trio.from_thread.run_sync(function, *args, trio_token=self._token)
+
+    def note(self, job: Job[Any], number: int, text: bytes) -> None:
+        """Take over what the job's progress is now; it is sent soon."""
+        self._notes.put(receipt_of(job), number, text)
+
+    async def flush_progress(self, job: Job[Any]) -> None:
+        """Return when the database has it. Raises StaleAttempt."""
+        attempt = receipt_of(job)
+        if attempt in await self._notes.flush_now(attempt):
+            raise StaleAttempt
+
+    def flush_progress_sync(self, job: Job[Any]) -> None:
+        """The same for a handler in a thread."""
+        require_thread("job.flush_progress_sync()")
+        trio.from_thread.run(self.flush_progress, job, trio_token=self._token)
 
     # How one goes ---------------------------------------------------------------------------------
 

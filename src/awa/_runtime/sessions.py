@@ -9,7 +9,7 @@ from awa._runtime.routes import Routes
 from awa._runtime.settings import WorkerSettings
 from awa._storage.functions import Storage
 
-_WORKING: Final = ("claim", "settle")
+_WORKING: Final = ("claim", "note", "settle")
 """These sessions do the work; the others live long, or end before the work does."""
 
 

@@ -22,6 +22,7 @@ from awa._runtime.limits import (
     ENDED_JOBS_NAMED,
     FLUSH_JOBS,
 )
+from awa._runtime.noting import Attempt, Notes
 from awa._runtime.outbox import Action, Batch, Detail, Outbox, Parcel, flush_in_s
 from awa._runtime.permits import Permits
 from awa._runtime.reconnecting import ANSWERS, Session, is_servers_limit
@@ -44,6 +45,7 @@ class Settler:
         worker: int,
         storage: Storage,
         session: Session,
+        notes: Notes,
         ledger: Ledger,
         permits: Mapping[str, Permits],
         statistics: Statistics,
@@ -52,6 +54,7 @@ class Settler:
         self._worker = worker
         self._storage = storage
         self._session = session
+        self._notes = notes
         self._ledger = ledger
         self._permits = permits
         self._statistics = statistics
@@ -115,8 +118,9 @@ class Settler:
         self._statistics.ended_elsewhere += 1
         self._permits_changed.set()
 
-    def completed_itself(self, held: Held, seq: int) -> None:  # noqa: ARG002  # told by its twin
+    def completed_itself(self, held: Held, seq: int) -> None:
         """The handler's own transaction completed the job: nothing is left to be settled."""
+        self._notes.forget(held, (seq,))
         self._durable(held, 1)
         self._statistics.settled(Action.COMPLETE, Answer.SETTLED, 1)
         self._permits_changed.set()
@@ -183,6 +187,9 @@ class Settler:
         return min((now_s + wait for wait in waits if wait is not None), default=float("inf"))
 
     async def _settle(self, batch: Batch) -> None:
+        if self._notes.any_waiting() and not (batch := await self._noted(batch)).parcels:
+            await self._pause_for_busy()
+            return
         try:
             answers = await self._ask(draw_token(), batch)
         except ANSWERS as error:
@@ -198,6 +205,28 @@ class Settler:
             await self._pause_for_busy()
         else:
             self._busy_in_a_row = 0
+
+    async def _noted(self, batch: Batch) -> Batch:
+        """The batch without what has to wait: the progress of an attempt goes before its end.
+
+        Of completed jobs it goes nowhere.
+        """
+        if batch.action is Action.COMPLETE:
+            for parcel in batch.parcels:
+                self._notes.forget(parcel.held, parcel.seqs)
+            return batch
+        attempts = [(parcel.held, seq) for parcel in batch.parcels for seq in parcel.seqs]
+        busy = await self._notes.flush_once(self._session, attempts)
+        return self._without(batch, busy) if busy else batch
+
+    def _without(self, batch: Batch, busy: set[Attempt]) -> Batch:
+        kept: list[Parcel] = []
+        for parcel in batch.parcels:
+            later = [seq for seq in parcel.seqs if (parcel.held, seq) in busy]
+            self._boxes[batch.action].put_back(parcel, later)
+            if len(later) < len(parcel.seqs):
+                kept.append(parcel.only([seq for seq in parcel.seqs if seq not in later]))
+        return Batch(action=batch.action, parcels=tuple(kept))
 
     async def _ask(self, settle_id: int, batch: Batch) -> Sequence[Settlement]:
         call = settle_call(self._storage, self._worker, settle_id, batch)

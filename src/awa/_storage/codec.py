@@ -12,6 +12,7 @@ import msgspec
 
 from awa._core import entries
 from awa._core.copying import CopyAnswer
+from awa._core.progress import NoteAnswer
 from awa._core.ranges import Ranges
 from awa.errors import InternalError
 
@@ -154,6 +155,11 @@ def ended_elsewhere(rows: Rows) -> tuple[entries.EndedElsewhere, ...]:
         entries.EndedElsewhere(token=token, part=part, seqs=Ranges.parse(seqs), outcome=outcome)
         for token, part, seqs, outcome in rows
     )
+
+
+def note_answers(rows: Rows) -> tuple[NoteAnswer, ...]:
+    """Rows (item, answer), in whatever order; the words in that of the items."""
+    return tuple(_word(NoteAnswer, answer) for _, answer in sorted(rows, key=itemgetter(0)))
 
 
 def acts(rows: Rows) -> tuple[entries.Act, ...]:

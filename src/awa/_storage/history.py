@@ -68,6 +68,8 @@ class DeadLetter:
     losses: int
     args: Any
     metadata: dict[str, Any]
+    progress: dict[str, Any] | None
+    """What its attempts said last."""
     tags: tuple[str, ...]
     errors: tuple[dict[str, Any], ...]
     """The last five, oldest first: `attempt`, `at`, `error`, perhaps `type` and `trace`."""
@@ -229,6 +231,7 @@ def _dead(row: Sequence[Any]) -> DeadLetter:
             **columns,
             "args": codec.json_value(columns["args"]),
             "metadata": extra.get("metadata", {}),
+            "progress": extra.get("progress"),
             "tags": tuple(extra.get("tags", ())),
             "errors": tuple(extra.get("errors", ())),
         }

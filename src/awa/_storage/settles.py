@@ -17,6 +17,8 @@ from awa._storage.calls import Call
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from awa._core.progress import Note, NoteAnswer
+
 Settled: TypeAlias = Call[tuple[entries.Settlement, ...]]
 
 _SETTLED: Final = "item, answer, numbers::text"
@@ -24,6 +26,7 @@ _WHO: Final = "%s::bigint, %s::bigint"
 _ITEMS: Final = "%s::smallint[], %s::bigint[], %s::smallint[], %s::text[]::int8multirange[]"
 # The texts go in binary: escaping each quote in them takes longer than the rest of the call.
 _VALUES: Final = "%s::int[], %s::bigint[], %b::text[]::jsonb[]"
+_NOTES: Final = "%s::int[], %b::text[]::jsonb[]"
 _DELAYS: Final = "%s::double precision[]"
 
 
@@ -48,6 +51,23 @@ class Settles(Calling):
         )
         places = f"{_VALUES}, %s::boolean"
         return self._settle("complete", worker, settle_id, items, *values, places=places)
+
+    def note_progress(self, worker: int, notes: Sequence[Note]) -> Call[tuple[NoteAnswer, ...]]:
+        """Keep what attempts say of their progress; one answer for each, in their order."""
+        columns = (
+            [note.token for note in notes],
+            [note.part for note in notes],
+            [note.seq for note in notes],
+            [note.number for note in notes],
+            [note.text.decode() for note in notes],
+        )
+        return self._call(
+            "note_progress",
+            f"%s::bigint, %s::bigint[], %s::smallint[], %s::bigint[], {_NOTES}",
+            (worker, *columns),
+            codec.note_answers,
+            columns="item, answer",
+        )
 
     def settled_by(self, settle_id: int, *, token: int, part: int, seq: int) -> Call[CommitAnswer]:
         """Whether this attempt was ended under this settle id; asked, and nothing is repeated."""

@@ -48,6 +48,8 @@ class JobRecord:
     """The decoded JSON value, as those below; an integer Python cannot read is a Decimal."""
     metadata: dict[str, Any]
     tags: tuple[str, ...]
+    progress: dict[str, Any] | None
+    """What its attempts said last: some of `percent`, `message` and `metadata`."""
     errors: tuple[dict[str, Any], ...]
     """The last five, oldest first: `attempt`, `at`, `error`, perhaps `type` and `trace`."""
     enqueued_at: datetime
@@ -255,6 +257,7 @@ def _job(row: tuple[Any, ...]) -> JobRecord:
             "args": codec.json_value(columns["args"]),
             "metadata": extra.get("metadata", {}),
             "tags": tuple(extra.get("tags", ())),
+            "progress": extra.get("progress"),
             "errors": tuple(extra.get("errors", ())),
             "result": None if result is None else codec.json_value(result),
         }

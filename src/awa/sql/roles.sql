@@ -24,7 +24,7 @@ begin
     execute format('grant execute on function worker_start, worker_stop, heartbeat, claim, bodies, complete, release, '
                    'retry, snooze, fail, cancel_running, promote, rescue_worker, rescue_deadline, retire, rotate, prune, evacuate, '
                    'hold_alive, sleep_on, wake_up, inflight, pass_on, overrides_of, lead(), led, observe, strays, arm_timer, set_timer, ended_elsewhere, '
-                   'tell_unknown, declare_schedules, due_schedules, fire, settled_by to %I', v_worker);
+                   'tell_unknown, declare_schedules, due_schedules, fire, settled_by, note_progress to %I', v_worker);
     execute format('grant execute on function cancel_pending, cancel_running, promote, dlq_move, dlq_retry, dlq_purge, '
                    'pause_queue, resume_queue, override_queue, configure_queue, configure_defaults, '
                    'put_schedule, delete_schedule, pause_schedule, resume_schedule, trigger_schedule to %I', v_operator);

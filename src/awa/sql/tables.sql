@@ -155,10 +155,13 @@ create table leases (
     lane int not null,
     slot smallint not null,
     part smallint not null,
+    noted int not null default 0,
     progress jsonb,
     callback_id uuid,
     parked_until timestamptz
 ) partition by list (slot);
+
+comment on column leases.noted is 'grows with each note of the attempt, so that one which comes late undoes no newer one';
 
 create table ring_slots (
     slot smallint primary key,

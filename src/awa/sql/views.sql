@@ -39,7 +39,8 @@ left join lateral (
 create view jobs as
 select r.job_id as id, r.kind, l.queue, l.priority,
        case when x.outcome = 'completed' then 'completed' when c.token is not null then 'running' else 'available' end as state,
-       r.attempt, r.max_attempts, r.run_lease, r.losses, r.args, r.extra, r.enqueued_at,
+       r.attempt, r.max_attempts, r.run_lease, r.losses, r.args,
+       case when e.progress is null then r.extra else r.extra || jsonb_build_object('progress', e.progress) end as extra, r.enqueued_at,
        null::timestamptz as run_at, c.claimed_at, x.closed_at as finished_at, c.worker, o.result, null::text as reason
 from ready r
 join lanes l on l.lane = r.lane
@@ -55,6 +56,7 @@ left join lateral (
     where c.token is null and k.slot = r.slot and k.token is null and k.lane = r.lane
       and upper(k.seqs) > r.seq and upper(k.seqs) <= r.seq + 1001 and k.seqs @> r.seq limit 1) w on true
 left join results o on o.slot = r.slot and o.lane = r.lane and o.seq = r.seq
+left join leases e on e.slot = r.slot and e.lane = r.lane and e.seq = r.seq
 where (x.outcome is null or x.outcome = 'completed') and w.is_so is null
 union all
 select d.job_id, d.kind, l.queue, l.priority, d.state, d.attempt, d.max_attempts, d.run_lease, d.losses, d.args, d.extra,

@@ -60,6 +60,20 @@ begin
         'error', left(coalesce(v ->> 'error', ''), 2000), 'trace', left(v ->> 'trace', 2000))));
 end $$;
 
+-- What a job's next row carries of its progress: that of the attempt, if it noted any. Where no attempt of a slot
+-- did, its leases take no room, and nothing is looked for.
+create function slots_with_leases(p_closings closing[]) returns smallint[]
+language sql volatile as $$
+    select coalesce(array_agg(s.slot), '{}')
+    from (select distinct c.slot from unnest(p_closings) c) s
+    where pg_relation_size(format('leases_%s', s.slot)::regclass) > 0
+$$;
+
+create function with_progress(p_extra jsonb, p_slot smallint, p_lane int, p_seq bigint) returns jsonb
+language sql stable as $$
+    select coalesce((select p_extra || jsonb_build_object('progress', p) from progress_of(p_slot, p_lane, p_seq) p), p_extra)
+$$;
+
 -- What a disposal wrote: the lists of its event (null unless traced), and the numbers whose job ended.
 create type disposal as (entries jsonb, deferred jsonb, finals jsonb, dead jsonb, ended ended_number[], next_run_at timestamptz);
 
@@ -93,10 +107,13 @@ end $$;
 create function dispose_settled(p_closings closing[], p_outcome outcome, p_faults fault[], p_reason text) returns disposal
 language plpgsql set enable_hashjoin = on as $$
 declare
+    v_noted smallint[] := slots_with_leases(p_closings);
     v disposal;
 begin
     with body as (
-        select c.item, r.*, l.seq as lane_seq, coalesce(f.error, g.error) as error, coalesce(f.delay_s, g.delay_s) as delay_s,
+        select c.item, r.slot, r.job_id, r.run_lease, r.lane, r.seq, r.attempt, r.max_attempts, r.losses, r.kind, r.args, r.enqueued_at,
+               case when r.slot = any (v_noted) then with_progress(r.extra, r.slot, r.lane, r.seq) else r.extra end as extra,
+               l.seq as lane_seq, coalesce(f.error, g.error) as error, coalesce(f.delay_s, g.delay_s) as delay_s,
                coalesce(q.dead_letters, m.dead_letters) as to_dlq
         from (select x.item, x.lane, x.slot, x.settled from unnest(p_closings) x where not isempty(x.settled) offset 0) c
         join lanes l on l.lane = c.lane

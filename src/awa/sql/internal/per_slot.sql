@@ -81,6 +81,9 @@ declare
         from (select o.slot, o.part, o.lane, unnest(o.open) as g from claims_of_token({k}::smallint, p_token) o offset 0) c
         cross join lateral (select * from ready_{k} e where e.lane = c.lane and e.seq >= lower(c.g) and e.seq < upper(c.g) offset 0) r
     $q$,
+    'progress_of(p_slot smallint, p_lane int, p_seq bigint) returns setof jsonb', $q$
+        select e.progress from leases_{k} e where e.lane = p_lane and e.seq = p_seq and e.progress is not null
+    $q$,
     -- the entries of these numbers, in their order
     'entries_in(p_slot smallint, p_lane int, p_seqs int8multirange) returns setof ready', $q$
         select r.* from unnest(p_seqs) g

@@ -118,6 +118,9 @@ set jit = off as $$
     select 'BodyKept', format('slot %s lane %s: a withdrawal spans more than a block: %s', x.slot, x.lane, x.seqs)
     from closures x where x.token is null and lower(x.seqs) / 1000 <> (upper(x.seqs) - 1) / 1000
     union all
+    select 'BodyKept', format('slot %s lane %s: the lease of number %s is of no claim', e.slot, e.lane, e.seq)
+    from leases e where not exists (select from claims c where c.slot = e.slot and c.lane = e.lane and c.token = e.token and c.part = e.part and c.seqs @> e.seq)
+    union all
     -- of cancelled jobs nothing is known: one that was replaced has given its key away
     select 'UniqueHeldOnce', format('job %s is %s, and its unique key %s is held by %s', p.job_id, p.state, p.uniq ->> 'key', coalesce(u.job_id::text, 'nobody'))
     from place p left join unique_keys u on u.unique_key = decode(p.uniq ->> 'key', 'hex')

@@ -27,12 +27,14 @@ declare
         )
         select r.job_id, r.kind, l.queue, l.priority,
                case when r.token is null then 'available' when x.outcome is null then 'running' else x.outcome::text end,
-               r.attempt, r.max_attempts, r.run_lease, r.losses, r.args, r.extra, r.enqueued_at,
+               r.attempt, r.max_attempts, r.run_lease, r.losses, r.args,
+               case when e.progress is null then r.extra else r.extra || jsonb_build_object('progress', e.progress) end, r.enqueued_at,
                null::timestamptz, r.claimed_at, x.closed_at, r.worker, o.result, null::text
         from entry r
         join lanes l on l.lane = r.lane
         left join lateral (select k.outcome, k.closed_at from closures_{k} k
                            where k.token = r.token and k.part = r.part and k.seqs @> r.seq limit 1) x on true
+        left join lateral (select e.progress from leases_{k} e where e.lane = r.lane and e.seq = r.seq offset 0) e on true
         left join lateral (select o.result from results_{k} o where x.outcome = 'completed' and o.lane = r.lane and o.seq = r.seq offset 0) o on true
         where (x.outcome is null or x.outcome = 'completed')
           and (r.token is not null or not exists (select from withdrawn w where w.lane = r.lane and w.seqs @> r.seq))

@@ -1,0 +1,147 @@
+"""Progress on its way to the database: the latest note of each attempt, many of them in one call.
+
+Handlers set it without waiting, from any thread. It is sent every few seconds, when a handler wants
+to know that it was, and before the attempt's end is settled, so that the next one finds what was
+set last. Each note carries a number that grows: a call that comes late undoes no newer one.
+"""
+
+import logging
+from collections.abc import Iterable
+from typing import Final, NamedTuple, TypeAlias
+
+import trio
+
+from awa._core.progress import Note, NoteAnswer
+from awa._runtime.backoff import pause_s
+from awa._runtime.chance import jitter
+from awa._runtime.ledger import Held
+from awa._runtime.limits import (
+    BUSY_RETRY_MAX_S,
+    BUSY_RETRY_MIN_S,
+    NOTE_BYTES_MAX,
+    NOTE_INTERVAL_S,
+    NOTES_MAX,
+)
+from awa._runtime.reconnecting import ANSWERS, Session
+from awa._storage.functions import Storage
+
+_log: Final = logging.getLogger("awa.worker")
+
+Attempt: TypeAlias = tuple[Held, int]
+"""The claims row of an attempt, and its number."""
+
+
+class _Latest(NamedTuple):
+    number: int
+    text: bytes
+
+
+class Notes:
+    """What attempts of one incarnation of a worker have set and the database has not answered."""
+
+    def __init__(self, *, worker: int, storage: Storage, session: Session) -> None:
+        self._worker = worker
+        self._storage = storage
+        self._session = session
+        self._waiting: dict[Attempt, _Latest] = {}
+        self._turn = trio.Lock()
+        """Who uses the session: it is one task's at a time."""
+
+    def put(self, attempt: Attempt, number: int, text: bytes) -> None:
+        """The latest of this attempt. From any thread."""
+        self._waiting[attempt] = _Latest(number, text)
+
+    def forget(self, held: Held, seqs: Iterable[int]) -> None:
+        """These attempts have completed their jobs: nobody needs to know how far they were."""
+        if self._waiting:
+            for seq in seqs:
+                self._waiting.pop((held, seq), None)
+
+    async def run(self) -> None:
+        """Send what waits every few seconds, until cancelled."""
+        try:
+            while True:
+                await trio.sleep(NOTE_INTERVAL_S)
+                if self._waiting:
+                    async with self._turn:
+                        await self.flush(self._session, list(self._waiting))
+        finally:
+            await self._session.aclose()
+
+    async def flush_now(self, attempt: Attempt) -> frozenset[Attempt]:
+        """Return when the latest of this attempt is answered; the attempt, if it has ended."""
+        async with self._turn:
+            return await self.flush(self._session, [attempt])
+
+    async def flush(self, session: Session, attempts: Iterable[Attempt]) -> frozenset[Attempt]:
+        """Send what waits of these attempts until all is answered; those that have ended."""
+        stale: set[Attempt] = set()
+        left = [attempt for attempt in attempts if attempt in self._waiting]
+        tries = 0
+        while left:
+            part = self._within_bounds(left)
+            busy = await self._send(session, part, stale)
+            left = [*busy, *left[len(part) :]]
+            if busy:
+                tries += 1
+                await _pause(tries)
+        return frozenset(stale)
+
+    async def flush_once(self, session: Session, attempts: Iterable[Attempt]) -> set[Attempt]:
+        """Send what waits of these attempts once; those that somebody else is busy with."""
+        busy: set[Attempt] = set()
+        left = [attempt for attempt in attempts if attempt in self._waiting]
+        while left:
+            part = self._within_bounds(left)
+            busy.update(await self._send(session, part, set()))
+            left = left[len(part) :]
+        return busy
+
+    def any_waiting(self) -> bool:
+        """Whether anything is unanswered."""
+        return bool(self._waiting)
+
+    def _within_bounds(self, attempts: list[Attempt]) -> list[Attempt]:
+        taken: list[Attempt] = []
+        size = 0
+        for attempt in attempts:
+            latest = self._waiting.get(attempt)
+            size += 0 if latest is None else len(latest.text)
+            if (taken and size > NOTE_BYTES_MAX) or len(taken) == NOTES_MAX:
+                break
+            taken.append(attempt)
+        return taken
+
+    async def _send(
+        self, session: Session, attempts: list[Attempt], stale: set[Attempt]
+    ) -> list[Attempt]:
+        """Answers those that somebody else is busy with."""
+        sent = [(one, self._waiting[one]) for one in attempts if one in self._waiting]
+        if not sent:
+            return []
+        notes = [
+            Note(held.token, held.part, seq, latest.number, latest.text)
+            for (held, seq), latest in sent
+        ]
+        try:
+            answers = await session.ask(self._storage.note_progress(self._worker, notes))
+        except ANSWERS as error:
+            # Checked when it was set; whatever else it is, progress must not hold up an outcome.
+            _log.error("the progress of %d attempts is dropped: %s", len(sent), error)
+            answers = tuple(NoteAnswer.NOTED for _ in sent)
+        busy: list[Attempt] = []
+        for (attempt, latest), answer in zip(sent, answers, strict=True):
+            if answer is NoteAnswer.BUSY:
+                busy.append(attempt)
+                continue
+            if answer is NoteAnswer.STALE:
+                stale.add(attempt)
+            if self._waiting.get(attempt) is latest:
+                del self._waiting[attempt]
+        return busy
+
+
+async def _pause(tries: int) -> None:
+    await trio.sleep(
+        pause_s(tries=tries, least_s=BUSY_RETRY_MIN_S, most_s=BUSY_RETRY_MAX_S, jitter=jitter())
+    )

@@ -1,0 +1,132 @@
+"""What handlers say of their progress: seen while they run, and by the next attempt."""
+
+from typing import Any
+
+import pytest
+import trio
+
+import awa
+from awa._runtime import noting
+from tests.fix_database import NewSession
+from tests.workers import Number, until_found, until_state
+
+RELEASE = """
+    select awa.release(0, 1, array[slot], array[token], array[part],
+                       array[int8multirange(int8range(seq, seq + 1))]) from awa.attempts
+"""
+
+
+async def test_the_next_attempt_goes_on_where_the_last_one_was(
+    database: str, session: NewSession
+) -> None:
+    """Guards ProgressKept: what was set last before a retry and a snooze, without a word of it."""
+    seen: list[Any] = []
+    async with awa.AsyncClient(database) as client:
+
+        @client.task(Number, queue="q", backoff=[0])
+        async def handle(job: awa.Job[Number]) -> object:
+            seen.append(job.progress)
+            job.set_progress(10 * len(seen), f"round {len(seen)}")
+            job.update_metadata({f"place_{len(seen)}": len(seen)})
+            if len(seen) == 1:
+                raise ValueError
+            return awa.Snooze(0) if len(seen) == 2 else None
+
+        await client.start([("q", 1)])
+        stored = await client.insert(Number(1), queue="q")
+        plain = await client.insert(Number(2), kind="other", queue="elsewhere")
+        done = await until_state(client, stored.id, "completed")
+        other = await client.get_job(plain.id)
+    first = {"percent": 10, "message": "round 1", "metadata": {"place_1": 1}}
+    both = {"place_1": 1, "place_2": 2}
+    assert [None, first, {"percent": 20, "message": "round 2", "metadata": both}] == seen
+    assert done.progress == seen[2]
+    assert other is not None
+    assert None is other.progress
+    with session() as looker:
+        assert (2,) == looker.execute("select count(*) from awa.leases").fetchone()
+
+
+async def test_progress_is_seen_while_the_handler_runs(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guards the coalesced flush, and the one that a handler waits for; both from threads too."""
+    monkeypatch.setattr(noting, "NOTE_INTERVAL_S", 0.05)
+    over = trio.Event()
+    async with awa.AsyncClient(database) as client:
+
+        @client.task(Number, kind="task", queue="q")
+        async def task(job: awa.Job[Number]) -> None:
+            for percent in range(60):
+                job.set_progress(percent)
+            await over.wait()
+
+        @client.task(Number, kind="thread", queue="q")
+        def thread(job: awa.Job[Number]) -> None:
+            job.set_progress(250, "far too much")
+            job.flush_progress_sync()
+            trio.from_thread.run(over.wait)
+
+        async def percent_of(job_id: int) -> float | None:
+            found = await client.get_job(job_id)
+            return None if found is None or found.progress is None else found.progress["percent"]
+
+        await client.start([("q", 2)])
+        one = await client.insert(Number(1), kind="task")
+        two = await client.insert(Number(2), kind="thread")
+
+        async def as_set() -> bool:
+            return (await percent_of(one.id), await percent_of(two.id)) == (59, 100)
+
+        await until_found(as_set, "progress that is seen")
+        over.set()
+        await until_state(client, one.id, "completed")
+        await until_state(client, two.id, "completed")
+
+
+async def test_an_attempt_that_has_ended_says_nothing_any_more(
+    database: str, session: NewSession
+) -> None:
+    """Guards OnlyOpenNotes: released behind its worker's back, and its job runs elsewhere."""
+    seen: list[Any] = []
+    async with awa.AsyncClient(database) as client:
+
+        @client.task(Number, queue="q")
+        async def handle(job: awa.Job[Number]) -> None:
+            seen.append(job.progress)
+            if job.run_lease == 2:
+                return
+            job.set_progress(1)
+            await job.flush_progress()
+            with session() as operator:
+                operator.execute(RELEASE)
+            job.set_progress(2)
+            with pytest.raises(awa.StaleAttempt):
+                await job.flush_progress()
+
+        await client.start([("q", 1)])
+        stored = await client.insert(Number(1), queue="q")
+        await until_state(client, stored.id, "completed")
+    assert [None, {"percent": 1}] == seen
+
+
+async def test_what_is_too_much_is_refused_where_it_is_said(database: str) -> None:
+    """Guards the bounds: the handler's own line raises, and what it said before stands."""
+    async with awa.AsyncClient(database) as client:
+
+        @client.task(Number, queue="q", max_attempts=1)
+        async def handle(job: awa.Job[Number]) -> None:
+            job.set_progress(5)
+            with pytest.raises(awa.InvalidInput):
+                job.set_progress(float("nan"))
+            with pytest.raises(awa.InvalidInput):
+                job.set_progress(1, "m" * 2000)
+            with pytest.raises(awa.InvalidInput, match="16384"):
+                job.update_metadata({"much": "x" * 20_000})
+            with pytest.raises(awa.InvalidInput):
+                job.update_metadata({"nul": "\0"})
+            raise ValueError
+
+        await client.start([("q", 1)])
+        stored = await client.insert(Number(1), queue="q")
+        assert {"percent": 5} == (await until_state(client, stored.id, "failed")).progress
