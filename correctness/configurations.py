@@ -314,6 +314,7 @@ CONFIGURATIONS: Final = (
     _holds("RuntimeBeats", "Runtime"),
     _holds("RuntimeBatches", "Runtime"),
     _holds("RuntimeOwn", "Runtime"),
+    _holds("RuntimePermits", "Runtime"),
     _holds("RuntimeEnds", "Runtime"),
     _holds("RuntimeDrains", "Runtime"),
     _holds("deep/RuntimeDeaths", "Runtime", deep=True),
@@ -326,6 +327,7 @@ CONFIGURATIONS: Final = (
         ZombieProbe="ZombieProbe",
         OrphanProbe="OrphanProbe",
         DoubtProbe="DoubtProbe",
+        FewerProbe="FewerProbe",
     ),
     *_breaks(
         "witness",
@@ -333,6 +335,7 @@ CONFIGURATIONS: Final = (
         StaleEnds="GuardedEnd",
         MoreThanRoom="Capacity",
         MoreThanPermits="Capacity",
+        MoreThanPermittedNow="StartsPermitted",
         ClaimsOn="NoClaimAfterDrain",
         DoneUnheard="NoSilentDrop",
         DoneUnasked="NoSilentDrop",

@@ -63,7 +63,12 @@ def too_long(trace: WorkerTrace) -> bool:
 
 
 def _text(trace: WorkerTrace) -> str:
-    fields = {"permits": trace.permits, "queues": trace.queues, "events": trace.events}
+    fields = {
+        "permits": trace.permits,
+        "totals": trace.totals,
+        "queues": trace.queues,
+        "events": trace.events,
+    }
     return to_tla(fields)
 
 

@@ -43,7 +43,9 @@ class WorkerTrace:
     """One joined trace. `said[n]` is the event of the recording that `events[n]` comes from."""
 
     permits: frozenset[tuple[int, int, int]]
-    """Worker, queue, handlers that may run at once."""
+    """Worker, queue, handlers that may run at once when it begins."""
+    totals: frozenset[tuple[int, int]]
+    """Worker, handlers that all of its queues share."""
     queues: frozenset[tuple[int, int, int]]
     """Job, run, queue: of each attempt that a worker was told of."""
     events: tuple[dict[str, Any], ...]
@@ -94,6 +96,11 @@ def join(recorded: Sequence[Recorded], told: Sequence[Event]) -> WorkerTrace:
             for event in told
             if event["a"] == "began"
             for queue, permits in event["permits"]
+        ),
+        totals=frozenset(
+            (names.worker[event["worker"]], event["total"])
+            for event in told
+            if event["a"] == "began" and event.get("total") is not None
         ),
         queues=frozenset((*attempt, queue) for attempt, queue in names.queues.items()),
         events=tuple(step.event for step in steps),
@@ -304,15 +311,18 @@ def _told(event: Event, names: _Names) -> Step:
         case "commit_sent" | "commit_answered":
             return _told_commit(event, plain, names)
     if "attempt" not in event:
-        return _told_life(event, plain)
+        return _told_life(event, plain, names)
     job, run = names.attempt(*event["attempt"]) or NOBODYS
     how = {"how": event["how"]} if "how" in event else {}
     needs = frozenset({("ended", job, run)}) if event["a"] == "told" else frozenset[Need]()
     return Step(said=event, event={**plain, "job": job, "run": run, **how}, needs=needs)
 
 
-def _told_life(event: Event, plain: dict[str, Any]) -> Step:
-    """Where a worker is in its life."""
+def _told_life(event: Event, plain: dict[str, Any], names: _Names) -> Step:
+    """Where a worker is in its life, and how many handlers it may run."""
+    if event["a"] == "permitted":
+        permitted = {"queue": names.queue(event["queue"]), "permits": event["permits"]}
+        return Step(said=event, event={**plain, **permitted})
     needed: dict[str, Need] = {
         "began": ("started", plain["worker"]),
         "gone": ("gone", plain["worker"]),

@@ -19,7 +19,7 @@ CONSTANTS Jobs,       \* jobs that may ever exist
           Mortal,     \* those that may die, be drained or be given up alive
           Tokens,     \* claim calls, numbered as they are sent
           Ids,        \* settle ids, numbered as they are drawn
-          Permits,    \* handlers of a worker that may run at once
+          Permits,    \* handlers of a worker that may run at once, at the most
           Ahead,      \* jobs that may wait behind them
           RunMax,     \* bound: entries a job may have
           AttemptMax, \* attempts a job has
@@ -82,6 +82,10 @@ PhaseTypeInv == phase \in [Workers -> {"off", "on", "drain", "closed", "left", "
 \* Workers whose time is up: what still runs is cancelled. Those without a listener just now.
 VARIABLES cut, deaf
 FlagsTypeInv == cut \subseteq Workers /\ deaf \subseteq Workers
+\* Handlers that may run at once just now: a share of what several queues have together, or what an
+\* operator said. How shares are found is not said here.
+VARIABLE permits
+PermitsTypeInv == permits \in [Workers -> 0..Permits]
 
 \* The claim call a worker waits for. lost: its reply will not come, it is to be sent again; left:
 \* it was given up.
@@ -107,17 +111,18 @@ BatchTypeInv == batch \in [Workers -> [state : {"none", "sent", "lost"}, id : Id
 dataVars == <<life, claims, closed>>
 wayVars  == <<sent, flushes, beats>>
 mindVars == <<ask, hold, batch>>
-selfVars == <<phase, cut, deaf>>
+selfVars == <<phase, cut, deaf, permits>>
 vars     == <<dataVars, row, leaders, wayVars, selfVars, mindVars>>
 
 TypeInv == /\ LifeTypeInv /\ ClaimsTypeInv /\ ClosedTypeInv /\ RowTypeInv /\ LeadersTypeInv
-           /\ SentTypeInv /\ BeatsTypeInv /\ PhaseTypeInv /\ FlagsTypeInv /\ AskTypeInv
+           /\ SentTypeInv /\ BeatsTypeInv /\ PhaseTypeInv /\ FlagsTypeInv /\ PermitsTypeInv /\ AskTypeInv
            /\ HoldTypeInv /\ BatchTypeInv
 
 Init == /\ life = [j \in Jobs |-> [s |-> "none", r |-> 0, a |-> 0, l |-> 0]]
         /\ claims = {} /\ closed = {} /\ row = [w \in Workers |-> "none"] /\ leaders = {}
         /\ sent = {} /\ flushes = {} /\ beats = {}
         /\ phase = [w \in Workers |-> "off"] /\ cut = {} /\ deaf = {}
+        /\ permits = [w \in Workers |-> Permits]
         /\ ask = [w \in Workers |-> NoAsk] /\ hold = {} /\ batch = [w \in Workers |-> NoBatch]
 
 (* ----------------------------- derived state ----------------------------- *)
@@ -137,8 +142,8 @@ SentBy(w)    == {s.token : s \in {r \in sent : r.worker = w}}
 Living(w)    == phase[w] \in {"on", "drain", "closed"}
 Busy(w)      == HoldAt(w, "running") \cup HoldAt(w, "done")       \* handlers that run
 Beside(h)    == Busy(h.worker)                                  \* ... of its queue
-Room(w)      == Permits + Ahead
-Lanes(h)     == Permits                                         \* permits of its queue
+Room(w)      == permits[w] + Ahead
+Lanes(h)     == permits[h.worker]                               \* permits of its queue
 \* Claim calls a beat names: open ones, and those whose answer is not known.
 Naming(w) == {h.token : h \in HoldOf(w)}
              \cup IF ask[w].state = "none" \/ ~Kept("names_unanswered") THEN {} ELSE {ask[w].token}
@@ -189,7 +194,7 @@ WorkerStart(w) ==
     /\ All(WorkerStartG(w))
     /\ row' = [row EXCEPT ![w] = "there"]
     /\ phase' = [phase EXCEPT ![w] = "on"]
-    /\ UNCHANGED <<dataVars, leaders, wayVars, cut, deaf, mindVars>>
+    /\ UNCHANGED <<dataVars, leaders, wayVars, cut, deaf, permits, mindVars>>
 
 \* worker_stop.sql
 WorkerStopG(w) == [left |-> phase[w] = "left",                  \* leave taken with work in hand
@@ -325,6 +330,13 @@ Started(h) ==
     /\ Moved(h, Kind(h, "running", ""))
     /\ UNCHANGED <<dataVars, row, leaders, wayVars, selfVars, ask, batch>>
 
+\* From now on so many handlers may run. Of those that run none is cut off, were they more.
+PermittedG(w) == [alive |-> phase[w] # "off"]                        \* of a worker that is not there
+Permitted(w, now) ==
+    /\ All(PermittedG(w))
+    /\ permits' = [permits EXCEPT ![w] = now]
+    /\ UNCHANGED <<dataVars, row, leaders, wayVars, phase, cut, deaf, mindVars>>
+
 \* An attempt has its outcome, which goes into the outbox. Only the worker gives back: what has not
 \* started, and what it interrupts.
 EndedG(h, how) ==
@@ -426,7 +438,7 @@ GoneG(w) == [gone  |-> row[w] = "gone",                              \* a worker
 Gone(w) ==
     /\ All(GoneG(w))
     /\ phase' = [phase EXCEPT ![w] = IF @ = "on" THEN "drain" ELSE @]
-    /\ UNCHANGED <<dataVars, row, leaders, wayVars, cut, deaf, mindVars>>
+    /\ UNCHANGED <<dataVars, row, leaders, wayVars, cut, deaf, permits, mindVars>>
 
 \* The end of a worker: it claims no more; starts no more; cancels what runs; is done, or its time for
 \* the last flush is up, which it says in its log.
@@ -434,18 +446,18 @@ DrainG(w) == [alive |-> Living(w)]
 Drain(w) ==
     /\ All(DrainG(w))
     /\ phase' = [phase EXCEPT ![w] = IF @ = "on" THEN "drain" ELSE @]
-    /\ UNCHANGED <<dataVars, row, leaders, wayVars, cut, deaf, mindVars>>
+    /\ UNCHANGED <<dataVars, row, leaders, wayVars, cut, deaf, permits, mindVars>>
 CloseG(w) == [drained |-> phase[w] = "drain"]                        \* a worker that is not to end
 Close(w) ==
     /\ All(CloseG(w))
     /\ phase' = [phase EXCEPT ![w] = "closed"]
     /\ ask' = [ask EXCEPT ![w] = IF @.state = "none" THEN @ ELSE [@ EXCEPT !.state = "left"]]
-    /\ UNCHANGED <<dataVars, row, leaders, wayVars, cut, deaf, hold, batch>>
+    /\ UNCHANGED <<dataVars, row, leaders, wayVars, cut, deaf, permits, hold, batch>>
 CutG(w) == [drained |-> phase[w] \in {"drain", "closed"}]            \* handlers killed for nothing
 Cut(w) ==
     /\ All(CutG(w))
     /\ cut' = cut \cup {w}
-    /\ UNCHANGED <<dataVars, row, leaders, wayVars, phase, deaf, mindVars>>
+    /\ UNCHANGED <<dataVars, row, leaders, wayVars, phase, deaf, permits, mindVars>>
 LeaveG(w, dropped) ==
     [closed   |-> phase[w] = "closed",                               \* gone before it was to end
      finished |-> HoldAt(w, "waiting") \cup Busy(w) = {},             \* handlers nobody waits for
@@ -457,7 +469,7 @@ Leave(w, dropped) ==
     /\ hold' = hold \ HoldOf(w)
     /\ ask' = [ask EXCEPT ![w] = NoAsk]
     /\ batch' = [batch EXCEPT ![w] = NoBatch]
-    /\ UNCHANGED <<dataVars, row, wayVars, cut, deaf>>
+    /\ UNCHANGED <<dataVars, row, wayVars, cut, deaf, permits>>
 
 (* -------------------------------- the world ------------------------------ *)
 
@@ -469,7 +481,7 @@ EnvCrash(w) ==
     /\ hold' = hold \ HoldOf(w)
     /\ ask' = [ask EXCEPT ![w] = NoAsk]
     /\ batch' = [batch EXCEPT ![w] = NoBatch]
-    /\ UNCHANGED <<dataVars, row, wayVars, cut, deaf>>
+    /\ UNCHANGED <<dataVars, row, wayVars, cut, deaf, permits>>
 EnvLoseClaimReply(w) == /\ ask[w].state = "sent"
                         /\ Mind(w, [ask[w] EXCEPT !.state = "lost"], hold)
                         /\ UNCHANGED <<dataVars, row, leaders, wayVars, selfVars>>
@@ -484,9 +496,9 @@ EnvLoseBeat(b) == /\ b \in beats /\ beats' = beats \ {b}
                   /\ UNCHANGED <<dataVars, row, leaders, sent, flushes, selfVars, mindVars>>
 \* The listener's connection, and with it the beats and the word of what others ended.
 Deafened(w) == /\ deaf' = deaf \cup {w}
-               /\ UNCHANGED <<dataVars, row, leaders, wayVars, phase, cut, mindVars>>
+               /\ UNCHANGED <<dataVars, row, leaders, wayVars, phase, cut, permits, mindVars>>
 Hears(w) == /\ deaf' = deaf \ {w}
-            /\ UNCHANGED <<dataVars, row, leaders, wayVars, phase, cut, mindVars>>
+            /\ UNCHANGED <<dataVars, row, leaders, wayVars, phase, cut, permits, mindVars>>
 
 (* ------------------------------ bounded models --------------------------- *)
 
@@ -546,6 +558,8 @@ DoEnded(h) == \/ \E how \in Outcomes : Ended(h, how)
 DoTold(h)  == ~h.over /\ h.worker \notin deaf /\ Told(h)
 DoCommitSent(h) == May("own") /\ NextId \in Ids /\ CommitSent(h, NextId)
 DoCommitAnswered(h) == \E done \in BOOLEAN : CommitAnswered(h, h.own, done)
+DoPermitted(w) == /\ May("permit") /\ phase[w] = "on"
+                  /\ \E now \in 0..Permits : now # permits[w] /\ Permitted(w, now)
 DoGone(w)  == phase[w] = "on" /\ Gone(w)
 DoDrain(w) == May("drain") /\ w \in Mortal /\ phase[w] = "on" /\ Drain(w)
 DoCut(w)   == Kept("time_up") /\ w \notin cut /\ Cut(w)
@@ -557,6 +571,7 @@ DatabaseNext == \/ \E j \in Jobs : EnvEnqueue(j)
                 \/ \E w \in Workers : DoWorkerStart(w) \/ DoWorkerStop(w) \/ DoRescue(w) \/ DoLead(w)
 WorkerNext(w) == \/ DoClaimSent(w) \/ DoClaimAnswered(w) \/ DoClaimAnsweredLate(w) \/ DoAskAgain(w)
                  \/ DoFlushSent(w) \/ DoFlushAnswered(w) \/ DoFlushAgain(w) \/ DoBeat(w)
+                 \/ DoPermitted(w)
                  \/ DoGone(w) \/ DoDrain(w) \/ DoCut(w) \/ DoClose(w) \/ DoLeave(w)
 HandlerNext == \E h \in hold : Started(h) \/ DoEnded(h) \/ DoTold(h) \/ LetGo(h)
                               \/ DoCommitSent(h) \/ DoCommitAnswered(h)
@@ -588,6 +603,11 @@ TokenTakesOnce == /\ Cardinality(Executed) = Cardinality(claims)
 \* Never more handlers than permits, nor more jobs in hand than they and what may wait.
 Capacity == \A w \in Workers : /\ Cardinality(Busy(w)) <= Permits
                                /\ Cardinality(HoldOf(w)) <= Permits + Ahead
+
+\* Who starts finds a permit that is free then, however few there are by now.
+StartsPermitted == [][\A w \in Workers :
+    LET starts == Atts(hold' \ hold) \cap Atts(HoldAt(w, "waiting")) \cap Atts({h \in hold' : h.at = "running"})
+    IN starts # {} => Cardinality(Busy(w)) + Cardinality(starts) <= permits[w]]_vars
 
 \* A worker that is to end makes no new claim call, and once closed starts nothing.
 NoClaimAfterDrain == [][\A w \in Workers :
@@ -658,6 +678,8 @@ LateFlushProbe == \A w \in Workers : \A h \in HoldAt(w, "batch") :
 OrphanProbe == \A c \in claims : c.took \cap Open = {} \/ row[c.worker] # "gone" \/ phase[c.worker] # "left"
 \* An own transaction has happened, and its worker knows nothing of it.
 DoubtProbe == \A h \in hold : h.own # 0 /\ h.at = "running" => Att(h) \notin ClosedBy(h.own)
+\* More handlers run than may by now: none of them was cut off.
+FewerProbe == \A w \in Workers : Cardinality(Busy(w)) <= permits[w]
 \* A handler runs on although its job runs elsewhere by now.
 ZombieProbe == \A g, h \in hold : g.job = h.job /\ g.at = "running" /\ h.at = "running" => g = h
 =============================================================================

@@ -24,15 +24,16 @@ TraceAll(g) == LET wrong == {k \in DOMAIN g : ~g[k]}
                IN IF wrong = {} THEN TRUE ELSE Refuse(<<"guard", wrong>>)
 
 (* ------------------- what a trace says beforehand ------------------------ *)
-\* permits: of each worker, by queue; queues: of each attempt.
+\* permits: of each worker at its beginning, by queue; totals: of those whose queues share permits;
+\* queues: of each attempt.
 Pairs(of)         == Traces[trace][of]
 PermitsOf(w)      == {p \in Pairs("permits") : p[1] = w}
 QueueOf(h)        == (CHOOSE q \in Pairs("queues") : q[1] = h.job /\ q[2] = h.run)[3]
-TraceLanes(h)     == (CHOOSE p \in PermitsOf(h.worker) : p[2] = QueueOf(h))[3]
+TraceLanes(h)     == (CHOOSE p \in permits[h.worker] : p[2] = QueueOf(h))[3]
 TraceBeside(h)    == {k \in Busy(h.worker) : QueueOf(k) = QueueOf(h)}
 RECURSIVE Sum(_)
 Sum(S) == IF S = {} THEN 0 ELSE LET p == CHOOSE q \in S : TRUE IN p[3] + Ahead + Sum(S \ {p})
-TraceRoom(w)      == Sum(PermitsOf(w))
+TraceRoom(w)      == Sum(permits[w])
 TraceDue(a)       == a \notin Taken
 TraceClaimed(S)   == life
 TraceEnded(S, how) == life
@@ -68,7 +69,13 @@ Answers(h) == IF e.done THEN CommitAnswered(h, e.id, TRUE)
                    /\ flushes' = OwnOver(e.id)
                    /\ UNCHANGED <<dataVars, row, leaders, sent, beats, selfVars, ask, batch>>
 Begins(w) == /\ All([started |-> row[w] # "none"])
-             /\ UNCHANGED vars
+             /\ permits' = [permits EXCEPT ![w] = PermitsOf(w)]
+             /\ UNCHANGED <<dataVars, row, leaders, wayVars, phase, cut, deaf, mindVars>>
+NewPermits(w, queue, now) == {p \in permits[w] : p[2] # queue} \cup {<<w, queue, now>>}
+\* Where queues share permits there are no more handlers than all of them have together.
+StartedAmong(h) == /\ All([shared |-> \A p \in Pairs("totals") :
+                                       p[1] = h.worker => Cardinality(Busy(h.worker)) < p[2]])
+                   /\ Started(h)
 
 Act == CASE e.a = "worker_start"   -> WorkerStart(e.worker)
          [] e.a = "worker_stop"    -> WorkerStop(e.worker)
@@ -80,7 +87,8 @@ Act == CASE e.a = "worker_start"   -> WorkerStart(e.worker)
          [] e.a = "began"          -> Begins(e.worker)
          [] e.a = "claim_sent"     -> ClaimSent(e.worker, e.token, e.limit)
          [] e.a = "claim_answered" -> ClaimAnswered(e.worker, e.token, e.took)
-         [] e.a = "started"        -> WithMine(Started)
+         [] e.a = "permitted"      -> Permitted(e.worker, NewPermits(e.worker, e.queue, e.permits))
+         [] e.a = "started"        -> WithMine(StartedAmong)
          [] e.a = "ended"          -> WithMine(DoneAs)
          [] e.a = "told"           -> WithMine(Told)
          [] e.a = "let_go"         -> WithMine(LetGo)
@@ -117,7 +125,7 @@ TraceInit ==
     /\ life = 0 /\ claims = {} /\ closed = {} /\ leaders = {0}
     /\ row = [w \in Workers |-> "none"]
     /\ sent = {} /\ flushes = {} /\ beats = {}
-    /\ phase = [w \in Workers |-> "off"] /\ cut = {} /\ deaf = {}
+    /\ phase = [w \in Workers |-> "off"] /\ cut = {} /\ deaf = {} /\ permits = [w \in Workers |-> {}]
     /\ ask = [w \in Workers |-> NoAsk] /\ hold = {} /\ batch = [w \in Workers |-> NoBatch]
 TraceNext == Step \/ Audit
 TraceSpec == TraceInit /\ [][TraceNext]_traceVars

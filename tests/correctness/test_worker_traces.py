@@ -107,6 +107,11 @@ LIES: Final[dict[str, tuple[str, Spoil]]] = {
     "a start after the end of starting": ("begins", started_after_closing),
     "a claim after the drain": ("claims", claimed_after_drain),
 }
+SHARED_STORY: Final = "test_what_is_guaranteed_is_there_at_once"
+SHARED_LIES: Final[dict[str, tuple[str, Spoil]]] = {
+    "a handler that was not permitted": ("free", changed("permitted", permits=0)),
+    "more handlers than the queues share": ("shared", changed("began", total=2)),
+}
 Unrecord = Callable[[list[Recorded]], list[Recorded]]
 STORE_LIES: Final[dict[str, tuple[str, Unrecord]]] = {
     "a claim the database knows nothing of": ("took", lambda rows: without(rows, "claim")),
@@ -123,9 +128,9 @@ def without(recorded: list[Recorded], name: str) -> list[Recorded]:
     return [one for one in recorded if one.event["a"] != name]
 
 
-def story() -> tuple[list[Recorded], Lines]:
+def story(name: str = STORY) -> tuple[list[Recorded], Lines]:
     """Return the recording that the lies are told of."""
-    (file,) = [file for file in STORIES if file.stem == STORY]
+    (file,) = [file for file in STORIES if file.stem == name]
     recorded, told = read_recording(file)
     return recorded, [dict(line) for line in told]
 
@@ -136,6 +141,8 @@ def verdicts() -> dict[str, Refusal | None]:
     recorded, told = story()
     traces = {file.stem: join(*read_recording(file)) for file in STORIES}
     traces |= {name: join(recorded, spoil(told)) for name, (_, spoil) in LIES.items()}
+    shared, by_sharers = story(SHARED_STORY)
+    traces |= {name: join(shared, spoil(by_sharers)) for name, (_, spoil) in SHARED_LIES.items()}
     traces |= {name: join(spoil(recorded), told) for name, (_, spoil) in STORE_LIES.items()}
     return dict(zip(traces, replay_workers(list(traces.values())), strict=True))
 
@@ -146,10 +153,10 @@ def test_what_workers_told_is_accepted(name: str) -> None:
     assert verdicts()[name] is None
 
 
-@pytest.mark.parametrize("name", [*LIES, *STORE_LIES])
+@pytest.mark.parametrize("name", [*LIES, *SHARED_LIES, *STORE_LIES])
 def test_a_lie_is_rejected_for_its_reason(name: str) -> None:
     """Guards the replay against accepting everything."""
-    guard, _ = {**LIES, **STORE_LIES}[name]
+    guard, _ = {**LIES, **SHARED_LIES, **STORE_LIES}[name]
     refusal = verdicts()[name]
     assert refusal is not None
     assert f'"{guard}"' in refusal.why

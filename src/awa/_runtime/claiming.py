@@ -123,7 +123,7 @@ class Claimer:
 
     def override(self, found: Mapping[str, QueueOverrides]) -> None:
         """Hold to what operators say of these queues, and to the programs' word in the others."""
-        for name in self._tuner.override(found):
+        for name in self._tuner.override(found, self._queues):
             self._sleeping.queues[name].poll_s = self._tuner.poll_s(name)
             self._changed.set()
 

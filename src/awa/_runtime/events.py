@@ -40,9 +40,18 @@ class WorkerEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Began(WorkerEvent):
-    """It lives. `permits`: handlers that may run at once, by queue."""
+    """It lives. `permits`: handlers that may run at once, by queue; `total`: if they share them."""
 
     permits: tuple[tuple[str, int], ...]
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permitted(WorkerEvent):
+    """Another number of handlers of one queue may run from now on."""
+
+    queue: str
+    permits: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

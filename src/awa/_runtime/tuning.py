@@ -47,10 +47,14 @@ class Tuner:
         self._shared_s = trio.current_time()
         for name, tuning in self._said.items():
             self._tune(name, tuning)
+            if self._total is None:
+                permits[name].workers = tuning.max_workers
 
     # What operators say ----------------------------------------------------------------------
 
-    def override(self, found: Mapping[str, QueueOverrides]) -> list[str]:
+    def override(
+        self, found: Mapping[str, QueueOverrides], queues: Mapping[str, QueueRun]
+    ) -> list[str]:
         """Hold to these from now on, and to no others; answers the queues that changes."""
         changed = [
             name
@@ -61,6 +65,8 @@ class Tuner:
         for name in changed:
             said = found.get(name, _NOTHING)
             self._tune(name, said.over(self._said[name]))
+            if self._total is None:
+                queues[name].permit(self._tunings[name].max_workers)
             _log.info("queue %s: its overrides are now %s", name, said.shown())
         return changed
 
@@ -72,8 +78,6 @@ class Tuner:
     def _tune(self, name: str, tuning: Tuning) -> None:
         self._tunings[name] = tuning
         self._permits[name].batch_max = min(tuning.claim_batch, CLAIM_BATCH_MAX)
-        if self._total is None:
-            self._permits[name].workers = tuning.max_workers
         bucket, now_s = self._buckets.pop(name, None), trio.current_time()
         if tuning.rate is not None:
             full = Bucket.full(tuning.rate, now_s)

@@ -49,7 +49,9 @@ class WatchedIncarnation(Incarnation):
 
     async def run(self) -> None:
         """Live until stopped or gone."""
-        self._tell(events.Began(worker=self._worker, permits=self._settings.queues))
+        permits = tuple((name, queue.workers) for name, queue in self._permits.items())
+        total = self._settings.global_max_workers
+        self._tell(events.Began(worker=self._worker, permits=permits, total=total))
         try:
             await super().run()
         except BaseException:
@@ -131,6 +133,13 @@ class WatchedRun(QueueRun):
         super().__init__(**parts)
         self._tell = tell
         self._worker = worker
+
+    def permit(self, workers: int) -> None:
+        """So many handlers may run from now on; of more that run, none is cut off."""
+        if workers != self.permits.workers:
+            told = events.Permitted(worker=self._worker, queue=self.name, permits=workers)
+            self._tell(told)
+        super().permit(workers)
 
     def tell_cancelled(self) -> None:
         """Set every running job's flag; the scopes are cancelled by the caller."""
