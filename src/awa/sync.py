@@ -176,6 +176,7 @@ class Client(Bursts, Schedules, Jobs, Queues, Dlq):
         """An asynchronous client of the same database, schema, handlers and schedules."""
         client = AsyncClient(self._url, schema=self.schema, direct_url=self._direct_url)
         client._handlers = self._handlers  # noqa: SLF001  # its twin
+        client._producing.handlers = self._handlers  # noqa: SLF001  # its twin
         client._declarations = self._declarations  # noqa: SLF001  # its twin
         return client
 

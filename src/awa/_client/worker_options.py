@@ -56,13 +56,8 @@ def settings_of(
     problems = Problems()
     _find_unknown(options, problems)
     pool = options.get("global_max_workers")
-    only, lead = options.get("maintenance_only", False), options.get("lead", True)
-    for name, said in (("maintenance_only", only), ("lead", lead)):
-        problems.check(partial(checked_flag, name, said), said)
-    if only and not lead:
-        problems.add("maintenance_only", "is True and lead is not: that leaves nothing to do")
-    choose = no_queues if only else partial(collected_queues, global_max_workers=pool)
-    chosen = choose(queues, problems=problems)
+    choose = partial(collected_queues, global_max_workers=pool)
+    chosen = (no_queues if _only_leads(options, problems) else choose)(queues, problems=problems)
     poll_ms = options.get("poll_interval_ms", POLL_INTERVAL_MS)
     poll_ms = problems.check(
         partial(checked_int, "poll_interval_ms", poll_ms, low=1, high=TIMEOUT_MS_MAX), 1
@@ -81,7 +76,7 @@ def settings_of(
         version=VERSION,
         poll_s=poll_ms / 1000,
         grace_s=problems.check(partial(checked_duration_s, "grace_s", grace_s), 0.0),
-        lead=lead,
+        lead=options.get("lead", True),
         retention=options.get("retention", DEFAULT_RETENTION),
         health_host=options.get("health_host", HEALTH_HOST),
         transaction_connections=problems.check(
@@ -99,3 +94,12 @@ def _find_unknown(options: WorkerOptions, problems: Problems) -> None:
     known = WorkerOptions.__annotations__
     for option in sorted(options.keys() - known.keys()):
         problems.add(option, f"is no option of a worker; there are {', '.join(sorted(known))}")
+
+
+def _only_leads(options: WorkerOptions, problems: Problems) -> bool:
+    only, lead = options.get("maintenance_only", False), options.get("lead", True)
+    for name, said in (("maintenance_only", only), ("lead", lead)):
+        problems.check(partial(checked_flag, name, said), said)
+    if only and not lead:
+        problems.add("maintenance_only", "is True and lead is not: that leaves nothing to do")
+    return only

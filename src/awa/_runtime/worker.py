@@ -91,6 +91,8 @@ class Worker:
         self._flush_s = LAST_FLUSH_S
         self._starting: trio.CancelScope | None = None
         self.ended: Final = trio.Event()
+        self.number = 0
+        """By which the database knows it; of its last life."""
         self.health_address: tuple[str, int] | None = None
         """Where it answers whether it is well: host and port."""
 
@@ -109,7 +111,7 @@ class Worker:
     async def _lives(self, equipment: Equipment, task_status: trio.TaskStatus[None]) -> None:
         first = True
         while self._deadline_s is None:
-            worker = draw_token()
+            worker = self.number = draw_token()
             routes: Routes | None = None
             with trio.CancelScope() as self._starting:
                 routes = await self._start(worker, first=first)

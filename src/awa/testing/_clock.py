@@ -1,0 +1,143 @@
+"""Time in tests: nobody waits; what waits for a time is moved to now.
+
+How much time was passed stands in a table that only databases for tests have, and that only their
+owner can make: so nobody moves the due times of production by mistake.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, LiteralString, overload
+
+from awa._client.steps import Steps, ask
+from awa._core.cron import next_due
+from awa._core.firing import fire_at_after
+from awa._core.limits import PROMOTE_JOBS_MAX
+from awa._storage import codec
+from awa._storage.calls import Call
+from awa._storage.names import quoted
+from awa._storage.schedules import list_schedules
+from awa.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from awa._core.schedules import Schedule
+    from awa.client import AsyncClient
+    from awa.sync import Client
+
+MARKING: Final[LiteralString] = (
+    "create schema awa_testing;"
+    " create table awa_testing.clock as select 0::double precision as passed_s"
+)
+"""What makes a database one for tests, whose owner runs it."""
+
+FIRES_MAX: Final = 1000
+
+_MARKED: Final = "select to_regclass('awa_testing.clock') is not null"
+# All that waits for a time, or is kept for one. What runs is left alone.
+_MOVED: Final = """
+with deferred_moved as (update {0}.deferred set run_at = run_at - make_interval(secs => %s)),
+     keys_moved as (update {0}.unique_keys set until = until - make_interval(secs => %s)
+                    where until is not null),
+     finals_moved as (update {0}.finals set finished_at = finished_at - make_interval(secs => %s)),
+     letters_moved as (update {0}.dlq set finished_at = finished_at - make_interval(secs => %s),
+                              dead_at = dead_at - make_interval(secs => %s))
+update awa_testing.clock set passed_s = passed_s + %s
+returning clock_timestamp() + make_interval(secs => passed_s)
+"""
+# As a leader would leave it by then.
+_DEALT_WITH: Final = """
+update {0}.cron_schedules set upto = %s::timestamptz, version = nextval('{0}.schedule_version_seq'),
+       next_at = coalesce(%s, 'infinity'::timestamptz)
+where namespace = %s and name = %s returning true
+"""
+
+
+@overload
+def advance(client: Client, by: timedelta | None = None, /, **parts: float) -> int: ...
+
+
+@overload
+def advance(
+    client: AsyncClient, by: timedelta | None = None, /, **parts: float
+) -> Awaitable[int]: ...
+
+
+def advance(client: AsyncClient | Client, by: timedelta | None = None, /, **parts: float) -> Any:
+    """Let so much time pass, and answer how many jobs became available by it.
+
+    By a timedelta, or by its keywords: `advance(client, hours=1, minutes=30)`. Due times in the
+    database move back by as much, so scheduled, retried and snoozed jobs come due; so do the ends
+    of unique windows and of retention. What is due is promoted by the function that production
+    calls. Each schedule stores a job for each of its instants that passed, those that this client
+    declares included. Only in a database of `Databases`, or one that its owner made one for tests.
+    Raises ConfigurationError elsewhere.
+    """
+    passed = (by or timedelta()) + timedelta(**parts)
+    if passed < timedelta():
+        raise ValueError(f"time passes in one direction, not by {passed}")
+    return client._follow(_advance(client, passed.total_seconds()))  # noqa: SLF001  # a friend
+
+
+def _advance(client: AsyncClient | Client, seconds: float) -> Steps[int]:
+    marked = Call(action="marked", sql=_MARKED, params=(), decode=codec.scalar(bool))
+    if not (yield from ask(marked)):
+        raise ConfigurationError(
+            f"time is passed in databases for tests alone; if this is one, run there: {MARKING}"
+        )
+    declared = client._declared()  # noqa: SLF001  # a friend
+    if declared:
+        storage = client._storage  # noqa: SLF001  # a friend
+        yield from ask(storage.declare_schedules(client.namespace, declared))
+    schedules = yield from ask(list_schedules(schema=client.schema))
+    now = yield from ask(
+        _call(client, _MOVED, (seconds,) * _MOVED.count("%s"), codec.scalar(datetime))
+    )
+    available = yield from _promoted(client)
+    for schedule in schedules:
+        if schedule.paused_at is None:
+            available += yield from _fired(client, schedule, now)
+    return available
+
+
+def _promoted(client: AsyncClient | Client) -> Steps[int]:
+    available = 0
+    while True:
+        last = yield from ask(client._storage.promote())  # noqa: SLF001  # a friend
+        available += last.promoted
+        if last.promoted < PROMOTE_JOBS_MAX:
+            return available
+
+
+def _fired(client: AsyncClient | Client, schedule: Schedule, now: datetime) -> Steps[int]:
+    """One job for each instant up to now, unless its overlap forbids it."""
+    stored, dealt_with = 0, schedule.upto
+    while (due := next_due(schedule.timing.rule, dealt_with)) is not None and due <= now:
+        if stored >= FIRES_MAX:
+            raise ConfigurationError(
+                f"schedule {schedule.name!r} has more than {FIRES_MAX} instants in that time:"
+                " pass it in smaller steps"
+            )
+        storage = client._storage  # noqa: SLF001  # a friend
+        done = yield from ask(storage.trigger_schedule(schedule.namespace, schedule.name))
+        stored += done.job_id is not None
+        dealt_with = due
+    if dealt_with != schedule.upto:
+        next_at = fire_at_after(schedule.timing, dealt_with)
+        params = (dealt_with, next_at, schedule.namespace, schedule.name)
+        yield from ask(_call(client, _DEALT_WITH, params, codec.scalar(bool)))
+    return stored
+
+
+def _call(
+    client: AsyncClient | Client, sql: str, params: tuple[object, ...], decode: Any
+) -> Call[Any]:
+    named = quoted(client.schema).replace("%", "%%")
+    return Call(
+        action="passed",
+        sql=sql.format(named),
+        params=params,
+        decode=decode,
+        schema=client.schema,
+    )

@@ -1,0 +1,212 @@
+"""What is enqueued: jobs that are available, scheduled or retryable."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, overload
+
+from awa._client.steps import Steps, ask
+from awa._core.arguments import encode_args, kind_of_args
+from awa._core.entries import JobState
+from awa._core.kinds import kind_of
+from awa._storage import codec
+from awa._storage.views import JobRecord, list_jobs
+from awa.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from awa.client import AsyncClient
+    from awa.sync import Client
+
+What: TypeAlias = object
+"""Which jobs: a kind, a class of arguments, or an instance of one, for just these arguments."""
+
+_WAITING: Final = (JobState.AVAILABLE, JobState.SCHEDULED, JobState.RETRYABLE)
+_PAGE: Final = 1000
+_SHOWN_MAX: Final = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """What a job has to be; None is anything."""
+
+    kind: str | None
+    args: Mapping[str, Any] | None
+    exactly: bool
+    """Whether there may be no more arguments than these."""
+    queue: str | None
+
+    def fits(self, job: JobRecord) -> bool:
+        return (
+            self.kind in {None, job.kind}
+            and self.queue in {None, job.queue}
+            and (self.args is None or self._args_fit(job.args))
+        )
+
+    def _args_fit(self, found: Any) -> bool:
+        assert self.args is not None
+        if self.exactly:
+            return bool(found == self.args)
+        return all(name in found and found[name] == value for name, value in self.args.items())
+
+    def text(self) -> str:
+        words = ["job" if self.kind is None else f"job of kind {self.kind!r}"]
+        if self.queue is not None:
+            words.append(f"in queue {self.queue!r}")
+        if self.args is not None:
+            words.append(f"with the arguments {dict(self.args)!r}")
+        return " ".join(words)
+
+
+@overload
+def all_enqueued(
+    client: Client, what: What = None, *, args: object = None, queue: str | None = None
+) -> tuple[JobRecord, ...]: ...
+
+
+@overload
+def all_enqueued(
+    client: AsyncClient, what: What = None, *, args: object = None, queue: str | None = None
+) -> Awaitable[tuple[JobRecord, ...]]: ...
+
+
+def all_enqueued(
+    client: AsyncClient | Client,
+    what: What = None,
+    *,
+    args: object = None,
+    queue: str | None = None,
+) -> Any:
+    """The jobs that wait, oldest first.
+
+    `what`: a kind, a class of arguments, or an instance of one. `args`: a mapping of some of the
+    arguments, or an instance, which stands for all of them.
+    """
+    return client._follow(_all(client.schema, _wanted(what, args, queue)))  # noqa: SLF001  # a friend
+
+
+@overload
+def assert_enqueued(
+    client: Client,
+    what: What = None,
+    *,
+    args: object = None,
+    queue: str | None = None,
+    count: int | None = None,
+) -> tuple[JobRecord, ...]: ...
+
+
+@overload
+def assert_enqueued(
+    client: AsyncClient,
+    what: What = None,
+    *,
+    args: object = None,
+    queue: str | None = None,
+    count: int | None = None,
+) -> Awaitable[tuple[JobRecord, ...]]: ...
+
+
+def assert_enqueued(
+    client: AsyncClient | Client,
+    what: What = None,
+    *,
+    args: object = None,
+    queue: str | None = None,
+    count: int | None = None,
+) -> Any:
+    """Fail unless such a job waits, or just so many; answers them. Arguments as `all_enqueued`."""
+    wanted = _wanted(what, args, queue)
+    return client._follow(_asserted(client.schema, wanted, count))  # noqa: SLF001  # a friend
+
+
+@overload
+def refute_enqueued(
+    client: Client, what: What = None, *, args: object = None, queue: str | None = None
+) -> None: ...
+
+
+@overload
+def refute_enqueued(
+    client: AsyncClient, what: What = None, *, args: object = None, queue: str | None = None
+) -> Awaitable[None]: ...
+
+
+def refute_enqueued(
+    client: AsyncClient | Client,
+    what: What = None,
+    *,
+    args: object = None,
+    queue: str | None = None,
+) -> Any:
+    """Fail if such a job waits. Arguments as `all_enqueued`."""
+    wanted = _wanted(what, args, queue)
+    return client._follow(_refuted(client.schema, wanted))  # noqa: SLF001  # a friend
+
+
+def _all(schema: str, wanted: _Wanted) -> Steps[tuple[JobRecord, ...]]:
+    found = yield from _waiting(schema)
+    return tuple(job for job in found if wanted.fits(job))
+
+
+def _refuted(schema: str, wanted: _Wanted) -> Steps[None]:
+    yield from _asserted(schema, wanted, 0)
+
+
+def _asserted(schema: str, wanted: _Wanted, count: int | None) -> Steps[tuple[JobRecord, ...]]:
+    waiting = yield from _waiting(schema)
+    found = tuple(job for job in waiting if wanted.fits(job))
+    if len(found) == count or (found and count is None):
+        return found
+    expected = "a" if count is None else str(count)
+    raise AssertionError(
+        f"expected {expected} {wanted.text()}, found {len(found)};{_shown(waiting)}"
+    )
+
+
+def _waiting(schema: str) -> Steps[list[JobRecord]]:
+    found: list[JobRecord] = []
+    for state in _WAITING:
+        before: int | None = None
+        while True:
+            page = yield from ask(
+                list_jobs(
+                    state=state,
+                    queue=None,
+                    kind=None,
+                    before_id=before,
+                    limit=_PAGE,
+                    schema=schema,
+                )
+            )
+            found += page
+            if len(page) < _PAGE:
+                break
+            before = page[-1].id
+    return sorted(found, key=lambda job: job.id)
+
+
+def _shown(jobs: list[JobRecord]) -> str:
+    if not jobs:
+        return " no job waits"
+    lines = [f"  {job.kind} in {job.queue}, {job.state}: {job.args!r}" for job in jobs]
+    more = len(lines) - _SHOWN_MAX
+    if more > 0:
+        lines[_SHOWN_MAX:] = [f"  and {more} more"]
+    return "\n".join([" these jobs wait:", *lines])
+
+
+def _wanted(what: What, args: object, queue: str | None) -> _Wanted:
+    kind: str | None
+    if what is None or isinstance(what, str):
+        kind = what
+    elif isinstance(what, type):
+        kind = kind_of(what.__name__)
+    else:
+        if args is not None:
+            raise InvalidInput("args", "are said twice: by the instance, and by args")
+        kind, args = kind_of_args(what), what
+    if args is None or isinstance(args, Mapping):
+        return _Wanted(kind=kind, args=args, exactly=False, queue=queue)
+    stored = codec.json_value(encode_args(args).decode())
+    return _Wanted(kind=kind, args=stored, exactly=True, queue=queue)
