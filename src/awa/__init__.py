@@ -22,7 +22,7 @@ from awa._core.outcomes import (
     TerminalError,
 )
 from awa._core.resources import Resource, State
-from awa._core.schedules import PutAnswer, Schedule, TriggerAnswer, Triggered
+from awa._core.schedules import Declared, PutAnswer, Schedule, TriggerAnswer, Triggered
 from awa._core.tuning import QueueOverrides
 from awa._core.unique import UniqueOpts
 from awa._runtime.health import QueueHealth, WorkerHealth
@@ -81,6 +81,7 @@ __all__ = [
     "ConfigurationError",
     "CopyAnswer",
     "DeadLetter",
+    "Declared",
     "EnqueueAnswer",
     "Health",
     "InternalError",

@@ -40,6 +40,18 @@ def test_a_schedule_is_made_changed_and_removed_at_run_time(do: Do) -> None:
     assert do("get_schedule", "s") is None
 
 
+def test_what_is_declared_is_stored_without_a_worker(database: str) -> None:
+    """Guards steps of a deployment, and programs that only enqueue."""
+    with awa.Client(database, namespace="app") as client:
+        client.periodic("s", "@daily", Number, Number(1))
+        assert [awa.Declared(name="s", answer=awa.PutAnswer.CREATED)] == [
+            *client.declare_schedules()
+        ]
+        assert ["kept"] == [one.answer for one in client.declare_schedules()]
+    with awa.Client(database, namespace="app") as later:
+        assert ["removed"] == [one.answer for one in later.declare_schedules()]
+
+
 def test_a_schedule_is_paused_resumed_and_triggered(do: Do) -> None:
     """Guards the acts of people: each says whether it did something, and who did it is kept."""
     do("put_schedule", "s", "@daily", Number(1), overlap="skip")

@@ -12,6 +12,7 @@ import trio
 import awa
 from awa.errors import InvalidInput
 from tests.fix_database import NewSession, Session
+from tests.fix_workers import NewWorker, leader_name
 from tests.workers import Number, health_of, until
 
 
@@ -87,6 +88,28 @@ async def test_leaders_that_come_and_go_fire_each_instant_once(
         await until(lambda: len(fired(one, "s")) >= before + 3)
         assert await first.pause_schedule("s")
     found = fired(one, "s")
+    assert [found[0] + n * every for n in range(len(found))] == found
+
+
+async def test_a_leader_that_is_killed_has_an_heir_that_leaves_nothing_out(
+    session: NewSession, database: str, new_worker: NewWorker
+) -> None:
+    """Guards the same for processes: after a SIGKILL each instant that passed is fired once."""
+    one = session()
+    workers = {name: new_worker(name) for name in ("a", "b")}
+    one.execute(
+        'select awa.put_schedule(\'n\', \'s\', \'{"every_s": 0.2, "kind": "k", "args": {},'
+        ' "opts": {"queue": "unserved"}, "missed_fire_policy": "catch_up", "catch_up_max": 1000}\')'
+    )
+    await until(lambda: len(fired(one, "s")) >= 3)
+    leader = leader_name(database)
+    assert leader is not None
+    workers[leader].kill()
+    before = len(fired(one, "s"))
+    await until(lambda: len(fired(one, "s")) >= before + 3)
+    one.execute("select awa.delete_schedule('n', 's')")
+    found = fired(one, "s")
+    every = timedelta(milliseconds=200)
     assert [found[0] + n * every for n in range(len(found))] == found
 
 
@@ -237,8 +260,10 @@ def test_a_declaration_that_cannot_work_is_refused_at_once(
 
 def test_the_arguments_of_a_schedule_fit_their_class() -> None:
     """Guards handlers: what is declared can be decoded; and a name is declared once."""
-    client = awa.Client("postgresql:///unused")
+    client = awa.Client("postgresql:///unused", namespace="mine")
     client.periodic("s", "@daily", Needy, Needy("x"))
+    twin = client.asynchronous()
+    assert ("mine", ["s"]) == (twin.namespace, list(twin._declarations.by_name))
     with pytest.raises(InvalidInput, match="declared already"):
         client.periodic("s", "@daily", Needy, Needy("x"))
     with pytest.raises(InvalidInput, match="without any"):

@@ -33,6 +33,7 @@ PUBLIC_NAMES: Final = [
     "ConfigurationError",
     "CopyAnswer",
     "DeadLetter",
+    "Declared",
     "EnqueueAnswer",
     "Health",
     "InternalError",

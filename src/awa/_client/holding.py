@@ -13,12 +13,13 @@ from awa._client.periodic import Periodic
 from awa._client.queues import QueueChoice
 from awa._client.worker_options import TIMEOUT_MS_MAX, WorkerOptions, settings_of
 from awa._core.options import checked_int
-from awa._core.schedules import PutAnswer
+from awa._core.schedules import Declared, PutAnswer
 from awa._runtime.backoff import pause_s
 from awa._runtime.chance import jitter
 from awa._runtime.limits import RECONNECT_MAX_S, RECONNECT_MIN_S, SHUTDOWN_TIMEOUT_S
 from awa._runtime.settings import WorkerSettings
 from awa._runtime.worker import Worker
+from awa._storage.calls import Call
 from awa._storage.connecting import Connection
 from awa.errors import (
     ConfigurationError,
@@ -88,21 +89,17 @@ class HoldsWorker(Periodic, AsyncAdministering):
             raise ConfigurationError("a worker runs on trio: start the program with trio.run")
         if self._worker is not None and not self._worker.ended.is_set():
             raise ConfigurationError("this client's worker runs already")
-        declared = self._declared()
+        declaring = self._declaring()
         self._worker = Worker(settings, self._handlers, transact=self._transact)
         try:
             await self._nursery.start(self._worker.run)
         except BaseException:
             self._worker = None
             raise
-        await self._declare(declared)
+        if not self._declarations.is_empty():
+            await self._declare(declaring)
 
-    async def _declare(self, declared: list[dict[str, object]]) -> None:
-        """Have the database know what this client declares, and with a namespace nothing else."""
-        remove = self._declarations.namespace is not None
-        if not declared and not remove:
-            return
-        call = self._storage.declare_schedules(self.namespace, declared, remove=remove)
+    async def _declare(self, call: Call[tuple[Declared, ...]]) -> None:
         tries = 0
         while self.is_working():
             try:

@@ -15,6 +15,8 @@ from awa.errors import InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from awa._core.schedules import Declared
+    from awa._storage.calls import Call
     from awa._storage.functions import Storage
 
 ArgsT = TypeVar("ArgsT")
@@ -38,6 +40,10 @@ class Declarations:
     namespace: str | None = None
     """None: the one that nobody owns, from which nothing is removed."""
     by_name: dict[str, Declaration] = field(default_factory=dict)
+
+    def is_empty(self) -> bool:
+        """Whether there is nothing to tell: no schedule, and none to remove."""
+        return not self.by_name and self.namespace is None
 
 
 class Periodic(Tasks):
@@ -87,13 +93,19 @@ class Periodic(Tasks):
         # With the handlers as they are now: they may have come with another client.
         return Producing(self._storage, self._handlers)
 
-    def _declared(self) -> list[dict[str, object]]:
-        """What is declared, as the database stores it. Raises InvalidInput."""
+    def _declaring(self) -> Call[tuple[Declared, ...]]:
+        """Have the database know what is declared, and with a namespace nothing else.
+
+        Raises InvalidInput.
+        """
         producing = self._for_jobs()
-        return [
+        declared = [
             {"name": name, **one.parts, **job_parts(producing, one.args, one.options)}
             for name, one in self._declarations.by_name.items()
         ]
+        return self._storage.declare_schedules(
+            self.namespace, declared, remove=self._declarations.namespace is not None
+        )
 
 
 def checked_namespace(namespace: str | None) -> str | None:

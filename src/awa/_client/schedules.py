@@ -12,7 +12,7 @@ from awa._client.steps import PAUSES_S, Pause, ask
 from awa._core.firing import next_fires
 from awa._core.limits import NEXT_FIRES_MAX
 from awa._core.options import checked_int, checked_name, checked_text
-from awa._core.schedules import PutAnswer, Schedule, TriggerAnswer, Triggered
+from awa._core.schedules import Declared, PutAnswer, Schedule, TriggerAnswer, Triggered
 from awa._storage.schedules import list_schedules
 from awa.errors import InvalidInput
 
@@ -83,6 +83,13 @@ class _Naming(Periodic):
 class AsyncSchedules(_Naming, AsyncAdministering):
     """What the asynchronous client does with schedules; `namespace` defaults to the client's."""
 
+    async def declare_schedules(self) -> tuple[Declared, ...]:
+        """Store what this client declares with `periodic`, as the start of its worker does.
+
+        For programs that run no worker, or a step of a deployment.
+        """
+        return await self._run(self._declaring())
+
     async def list_schedules(self, *, namespace: str | None = None) -> tuple[Schedule, ...]:
         """Schedules by namespace and name; without a namespace all."""
         return await self._run(self._listed(namespace))
@@ -142,6 +149,10 @@ class AsyncSchedules(_Naming, AsyncAdministering):
 
 class Schedules(_Naming, Administering):
     """What the synchronous client does with schedules; each as its twin in `AsyncClient`."""
+
+    def declare_schedules(self) -> tuple[Declared, ...]:
+        """As `AsyncClient.declare_schedules`."""
+        return self._run(self._declaring())
 
     def list_schedules(self, *, namespace: str | None = None) -> tuple[Schedule, ...]:
         """As `AsyncClient.list_schedules`."""

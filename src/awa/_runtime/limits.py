@@ -91,7 +91,7 @@ PROMOTE_GAP_S: Final = 0.05
 FIRE_FALLBACK_S: Final = 5.0
 """Schedules are looked at this often at least: who changed one may have been told not to notify."""
 
-FIRE_GAP_S: Final = 0.02
+FIRE_GAP_S: Final = 0.05
 """... and no more often than this."""
 
 FIRE_BUSY_S: Final = 0.1
