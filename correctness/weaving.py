@@ -22,6 +22,10 @@ from correctness.tlc import QUICK, Run, run_tlc
 
 TIMEOUT_S: Final = 3600.0
 
+_LONG: Final = {"Waking"}
+"""Modules of long searches, which a scope that varies makes longer than a run of its own is."""
+_SWITCHES: Final = {"Bare", "Off", "With"}
+
 _ASSIGNED: Final = re.compile(r"^\s+(\w+)\s*=\s*(.+?)\s*$", re.MULTILINE)
 _SPECIFICATION: Final = re.compile(r"^SPECIFICATION\s+(\w+)", re.MULTILINE)
 _SYMMETRY: Final = re.compile(r"^SYMMETRY\s+(\w+)", re.MULTILINE)
@@ -106,7 +110,9 @@ def together(configurations: Iterable[Configuration]) -> list[list[Configuration
     runs: defaultdict[tuple[str, ...], list[Configuration]] = defaultdict(list)
     for one in configurations:
         asked = Asked.of(one.file)
-        runs[one.module, asked.specification, asked.symmetry].append(one)
+        kept = [f"{name} = {of}" for name, of in asked.constants.items() if name not in _SWITCHES]
+        scope = kept if one.module in _LONG else []
+        runs[one.module, asked.specification, asked.symmetry, *scope].append(one)
     return [*runs.values()]
 
 

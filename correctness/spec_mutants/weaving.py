@@ -12,7 +12,7 @@ from correctness.spec_mutants.mutant import Mutant
 
 _ALL: Final = "All(g) =="
 _LOOSE: Final = "Loose(g) == g \\in Off"
-_TRACE_VARS: Final = "traceVars == <<vars, trace, at>>"
+_TRACE_VARS: Final = "traceVars == <<vars, trace, at"
 _TRACE_INIT: Final = "/\\ trace \\in 0..Count /\\ at = 1"
 _TRACE_NEXT: Final = "TraceNext == Step \\/ Audit"
 
@@ -31,12 +31,12 @@ def woven(text: str, mutants: Sequence[Mutant]) -> str:
 
 def woven_traces(text: str) -> str:
     """The module of StorageTrace, in which every trace says which mutant is to judge it."""
-    text = _replaced(text, _TRACE_VARS, "traceVars == <<vars, trace, at, mutant>>")
+    text = _replaced(text, _TRACE_VARS, "traceVars == <<vars, mutant, trace, at")
     text = _replaced(text, _TRACE_NEXT, "TraceNext == (Step \\/ Audit) /\\ UNCHANGED mutant")
     return _replaced(
         text,
         _TRACE_INIT,
-        f"{_TRACE_INIT}\n    /\\ mutant = IF trace = 0 THEN 0 ELSE Traces[trace].mutant",
+        f"{_TRACE_INIT}\n    /\\ (mutant = IF trace = 0 THEN 0 ELSE Traces[trace].mutant)",
     )
 
 
