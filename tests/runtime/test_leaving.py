@@ -8,6 +8,7 @@ import trio
 
 import awa
 from awa._runtime import events
+from awa._runtime.handlers import Handlers
 from awa._runtime.settings import WorkerSettings
 from awa._runtime.worker import Worker
 from tests.fix_database import NewSession, Session
@@ -109,7 +110,7 @@ async def test_who_has_left_cuts_nobody_off_when_the_time_is_up(
     """Guards what is told: taking leave may last longer than the handlers may have."""
     told: list[type[events.WorkerEvent]] = []
     settings = WorkerSettings(conninfo=database, schema="awa", queues=(("q", 1),), version="0")
-    worker = Worker(settings, {}, tell=lambda event: told.append(type(event)))
+    worker = Worker(settings, Handlers(), tell=lambda event: told.append(type(event)))
     async with trio.open_nursery() as nursery:
         await nursery.start(worker.run)
         with session() as holder, holder.transaction():

@@ -31,12 +31,6 @@ async def test_resources_are_opened_once_and_closed_after_the_last_handler(datab
             yield 7
             said.append("inner closes")
 
-        @client.state(executor="asyncio")
-        async def of_asyncio() -> AsyncIterator[asyncio.Queue[int]]:
-            assert asyncio.get_running_loop().is_running()
-            await asyncio.sleep(0)
-            yield asyncio.Queue()
-
         @client.task(Number, queue="q")
         async def handle(job: awa.Job[Number]) -> int:
             try:
@@ -47,9 +41,34 @@ async def test_resources_are_opened_once_and_closed_after_the_last_handler(datab
                 said.append(f"job {job.args.n} ends")
             return job.state[inner]
 
+        await client.start([("q", 5)])
+        assert ["outer opens", "inner opens"] == said
+        one = await client.insert(Number(1))
+        assert 7 == (await until_state(client, one.id, "completed")).result
+        await client.insert(Number(0))
+        await until(lambda: "job 0" in said)
+        await client.shutdown(timeout_ms=0)
+        assert ["job 0 ends", "inner closes", "outer closes"] == said[-3:]
+        assert 1 == said.count("outer opens")
+
+
+async def test_resources_are_there_in_threads_in_batches_and_under_asyncio(database: str) -> None:
+    """Guards what handlers share wherever they run but in child processes."""
+    async with awa.AsyncClient(database) as client:
+
+        @client.state
+        async def number() -> AsyncIterator[int]:
+            yield 7
+
+        @client.state(executor="asyncio")
+        async def of_asyncio() -> AsyncIterator[asyncio.Queue[int]]:
+            assert asyncio.get_running_loop().is_running()
+            await asyncio.sleep(0)
+            yield asyncio.Queue()
+
         @client.task(dict, kind="in_thread", queue="q")
         def in_thread(job: awa.Job[dict[str, Any]]) -> int:
-            return job.state[inner]
+            return job.state[number]
 
         @client.task(dict, kind="in_asyncio", queue="q", executor="asyncio")
         async def in_asyncio(job: awa.Job[dict[str, Any]]) -> int:
@@ -59,20 +78,12 @@ async def test_resources_are_opened_once_and_closed_after_the_last_handler(datab
         @client.batch_task(dict, kind="in_batch", queue="q", max_wait_ms=0)
         async def in_batch(jobs: awa.JobBatch[dict[str, Any]]) -> list[int]:
             await trio.lowlevel.checkpoint()
-            return [job.state[inner] for job in jobs]
+            return [job.state[number] for job in jobs]
 
         await client.start([("q", 5)])
-        assert ["outer opens", "inner opens"] == said
-        one = await client.insert(Number(1))
-        assert 7 == (await until_state(client, one.id, "completed")).result
         for kind, result in (("in_thread", 7), ("in_asyncio", 5), ("in_batch", 7)):
             job = await client.insert({}, kind=kind, queue="q")
             assert result == (await until_state(client, job.id, "completed")).result
-        await client.insert(Number(0))
-        await until(lambda: "job 0" in said)
-        await client.shutdown(timeout_ms=0)
-        assert ["job 0 ends", "inner closes", "outer closes"] == said[-3:]
-        assert 1 == said.count("outer opens")
 
 
 async def nowhere() -> int:
@@ -133,21 +144,21 @@ async def test_a_resource_of_another_client_or_process_is_named(database: str) -
             other.state(wrong)
 
 
-async def test_middleware_runs_around_every_handler_in_order(database: str) -> None:
-    """Guards middleware: outermost first, of all executors, free to change outcomes."""
+async def test_middleware_runs_around_handlers_in_order(database: str) -> None:
+    """Guards middleware: outermost first, for all or some kinds, free to change outcomes."""
     said: list[str] = []
     async with awa.AsyncClient(database) as client:
 
         @client.middleware
-        async def outer(job: awa.Job[Any], call_next: Any) -> Any:
+        async def outer(job: awa.Job[Any], call_next: awa.CallNext) -> Any:
             said.append(f"outer {job.kind}")
             try:
                 return await call_next(job)
             finally:
                 said.append(f"outer ends {job.kind}")
 
-        @client.middleware(kinds=[Number, "in_thread"])
-        async def inner(job: awa.Job[Any], call_next: Any) -> Any:
+        @client.middleware(kinds=[Number])
+        async def inner(job: awa.Job[Any], call_next: awa.CallNext) -> Any:
             said.append(f"inner {job.kind}")
             value = await call_next(job)
             return awa.Cancel("changed") if value == "change me" else value
@@ -159,17 +170,6 @@ async def test_middleware_runs_around_every_handler_in_order(database: str) -> N
                 raise ValueError("through it")
             return "change me" if job.args.n == 1 else "as it is"
 
-        @client.task(dict, kind="in_thread", queue="q")
-        def in_thread(_job: awa.Job[dict[str, Any]]) -> int:
-            said.append("in a thread")
-            return 3
-
-        client.task(Deed, queue="q", executor="process")(do)
-
-        @client.task(dict, kind="in_asyncio", queue="q", executor="asyncio")
-        async def in_asyncio(_job: awa.Job[dict[str, Any]]) -> None:
-            await asyncio.sleep(0)
-
         await client.start([("q", 1)])
         plain, changed, failed = await client.insert_many([Number(n) for n in range(3)])
         assert "as it is" == (await until_state(client, plain.id, "completed")).result
@@ -177,16 +177,41 @@ async def test_middleware_runs_around_every_handler_in_order(database: str) -> N
         error = (await until_state(client, failed.id, "failed")).errors[-1]
         assert ("ValueError", "through it") == (error["type"], error["error"])
         assert ["outer number", "inner number", "outer ends number"] * 3 == said
-        said.clear()
+
+
+async def test_middleware_runs_around_handlers_of_every_executor(database: str) -> None:
+    """Guards middleware wherever its handler runs: in the worker, around all of it."""
+    said: list[str] = []
+    async with awa.AsyncClient(database) as client:
+
+        @client.middleware
+        async def around(job: awa.Job[Any], call_next: awa.CallNext) -> Any:
+            said.append(job.kind)
+            value = await call_next(job)
+            said.append(f"{job.kind} ends")
+            return value
+
+        @client.task(dict, kind="in_thread", queue="q")
+        def in_thread(job: awa.Job[dict[str, Any]]) -> int:
+            said.append(job.kind)
+            return 3
+
+        client.task(Deed, queue="q", executor="process")(do)
+
+        @client.task(dict, kind="in_asyncio", queue="q", executor="asyncio")
+        async def in_asyncio(job: awa.Job[dict[str, Any]]) -> None:
+            await asyncio.sleep(0)
+            said.append(job.kind)
+
+        await client.start([("q", 1)])
         await client.insert({}, kind="in_thread", queue="q")
-        await until(lambda: health_of(client).completed == 2)
-        assert ["outer in_thread", "inner in_thread", "in a thread", "outer ends in_thread"] == said
-        said.clear()
         await client.insert({}, kind="in_asyncio", queue="q")
         await client.insert(Deed("work"))
-        await until(lambda: health_of(client).completed == 4)
-        kinds = ("in_asyncio", "deed")
-        assert said == [f"outer {ends}{kind}" for kind in kinds for ends in ("", "ends ")]
+        await until(lambda: health_of(client).completed == 3)
+        here = [
+            word for kind in ("in_thread", "in_asyncio") for word in (kind, kind, f"{kind} ends")
+        ]
+        assert [*here, "deed", "deed ends"] == said
 
 
 @pytest.mark.parametrize("kind", ["numbers", "no_such_kind"])

@@ -10,6 +10,7 @@ import trio
 
 import awa
 from awa._runtime import worker as worker_module
+from awa._runtime.handlers import Handlers
 from awa._runtime.settings import WorkerSettings
 from awa._runtime.worker import Worker
 from awa.embedded import Cluster
@@ -256,7 +257,7 @@ async def test_nobody_is_presumed_dead_while_nobody_can_beat(
     settings = WorkerSettings(
         conninfo=own_database, schema="awa", queues=(("q", 1),), version="0", heartbeat_s=0.4
     )
-    worker = Worker(settings, {})
+    worker = Worker(settings, Handlers())
     silence_s = settings.patience().timeout_s
     async with trio.open_nursery() as nursery:
         await nursery.start(worker.run)

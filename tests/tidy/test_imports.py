@@ -17,10 +17,12 @@ ROOMS: Final = {
     "awa._storage": ("awa._storage", "awa._core", "awa.errors"),
     # What a handler sees of its job: public, and made by the runtime.
     "awa.handler": ("awa.handler", "awa._core", "awa.errors"),
+    "awa.hooks": (),
     "awa.batch": ("awa.batch", "awa.handler", "awa._core", "awa.errors"),
     "awa._runtime": (
         "awa._runtime",
         "awa.batch",
+        "awa.hooks",
         "awa.handler",
         "awa._storage",
         "awa._core",

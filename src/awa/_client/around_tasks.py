@@ -11,8 +11,10 @@ from awa._runtime.handlers import Handlers, Middleware, is_async
 from awa._runtime.resources import resource_of
 from awa.errors import InvalidInput
 from awa.handler import Job
+from awa.hooks import JobEvent
 
 T = TypeVar("T")
+EventT = TypeVar("EventT", bound=JobEvent)
 
 Opens: TypeAlias = Callable[[], AsyncIterator[T]] | Callable[[], AbstractAsyncContextManager[T]]
 """An async generator function that yields once, or a function of an async context manager."""
@@ -89,6 +91,29 @@ class AroundTasks:
             return around
 
         return register if function is None else register(function)
+
+    def on_event(
+        self, kind: type | str
+    ) -> Callable[[Callable[[EventT], Any]], Callable[[EventT], Any]]:
+        """Tell the decorated function what becomes of jobs of this kind; see `awa.hooks`.
+
+        `kind`: the class of their arguments, or the kind's name. The function takes an event, and
+        is called in this worker after the outcome is durable, and for `Started` before the handler
+        runs. Several functions of a kind are called in their order. Async functions run on trio,
+        others in a thread. It is best effort: an error is logged and changes nothing, events that
+        are too many to be waited for are dropped and counted, and what a worker had not told when
+        it was killed is lost. Raises InvalidInput, and ConfigurationError while the worker runs.
+        """
+        name = _kind(kind)
+
+        def register(function: Callable[[EventT], Any]) -> Callable[[EventT], Any]:
+            if not callable(function):
+                raise InvalidInput("hook", f"must be a function, not {function!r}")
+            self._handlers.require_not_working("a hook")
+            self._handlers.hooks.setdefault(name, []).append(function)
+            return function
+
+        return register
 
 
 def _kind(named: type | str) -> str:

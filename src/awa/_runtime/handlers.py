@@ -80,6 +80,8 @@ class Handlers:
     """What handlers share in a worker, in the order in which it is opened."""
     middleware: list[Middleware] = field(default_factory=list)
     """What runs around handlers, the outermost first."""
+    hooks: dict[str, list[Callable[[Any], Any]]] = field(default_factory=dict)
+    """What is told of the jobs of a kind, in order."""
     opened: frozenset[Executor] | None = None
     """The executors that the running worker has opened; None while none runs."""
 

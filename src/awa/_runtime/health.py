@@ -72,6 +72,8 @@ class WorkerHealth:
     """Outcomes of attempts that somebody else had ended before."""
     ended_elsewhere: int
     """Attempts that were cancelled here because somebody else had ended them."""
+    dropped_events: int
+    """Events that hooks were not told, because they were too far behind."""
 
     @classmethod
     def of(
@@ -105,6 +107,7 @@ class WorkerHealth:
             failures=counts.failures,
             late=counts.late_outcomes,
             ended_elsewhere=counts.ended_elsewhere,
+            dropped_events=counts.dropped_events,
         )
 
 

@@ -113,6 +113,7 @@ class Incarnation:
             permits=self._permits,
             statistics=statistics,
             changed=self._changed,
+            hooks=equipment.hooks,
         )
         self.desk: Final = parts.desk(
             worker=worker,

@@ -277,6 +277,12 @@ BATCH_WAIT_MS_DEFAULT: Final = 10
 BATCH_WAIT_MS_MAX: Final = 60_000
 """How long the first of them waits for company."""
 
+HOOK_EVENTS_MAX: Final = 10_000
+"""Events of one kind of job that wait for its hooks; more are dropped, counted and told,"""
+
+HOOKS_TOLD_S: Final = 10.0
+"""... at most this often."""
+
 CHILD_IDLE_S: Final = 300.0
 """A child process without a job ends after so long."""
 

@@ -67,6 +67,7 @@ class Reporter:
         """The stored arguments do not fit the handler's type: another attempt changes nothing."""
         failure = failure_of(error)
         self._statistics.failures += 1
+        self._settler.unread(held, body)
         self._settler.fail(held, _detail(body, failure))
         if level := self._level(logging.ERROR, held, body, failure):
             what = f"has arguments its handler cannot take: {failure}; {_FOR_GOOD}"
@@ -129,7 +130,7 @@ class Reporter:
 
     def was_ended(self, held: Held, body: Body, why: str) -> None:
         """Somebody else ended the attempt, and it does not run here any more."""
-        self._settler.was_ended(held)
+        self._settler.was_ended(held, body, why)
         _say(logging.WARNING, held, body, f"was cancelled here: it had been ended as {why}")
 
     def left_behind(self, held: Held, body: Body) -> None:

@@ -61,7 +61,7 @@ class QueueRun:
         """Asynchronous handlers that run on after their grace."""
         self._batched = equipment.handlers.batched
         executors = {**equipment.executors, Executor.THREAD: self.threads.run}
-        self.ways: Final = Ways(equipment.handlers, executors)
+        self.ways: Final = Ways(equipment.handlers, executors, equipment.hooks)
         self._state = equipment.state
         self._desk = desk
         self._settler = settler

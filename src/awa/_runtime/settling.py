@@ -11,10 +11,11 @@ from typing import Final, assert_never
 
 import trio
 
-from awa._core.entries import Answer, Settlement
+from awa._core.entries import Answer, Body, Settlement
 from awa._core.failures import Failure, cut_text
 from awa._runtime.backoff import pause_s
 from awa._runtime.chance import jitter
+from awa._runtime.hooks import Hooks
 from awa._runtime.ledger import Held, Ledger
 from awa._runtime.limits import (
     BUSY_RETRY_MAX_S,
@@ -50,6 +51,7 @@ class Settler:
         permits: Mapping[str, Permits],
         statistics: Statistics,
         changed: Signal,
+        hooks: Hooks | None = None,
     ) -> None:
         self._worker = worker
         self._storage = storage
@@ -59,6 +61,7 @@ class Settler:
         self._permits = permits
         self._statistics = statistics
         self._permits_changed = changed
+        self._hooks = hooks
         self._boxes = {action: Outbox(action) for action in Action}
         self._completions = self._boxes[Action.COMPLETE]
         self._signal = Signal()
@@ -112,8 +115,10 @@ class Settler:
         self._boxes[Action.RELEASE].put(held, seq)
         self._arm()
 
-    def was_ended(self, held: Held) -> None:
+    def was_ended(self, held: Held, body: Body, why: str) -> None:
         """An attempt was ended by somebody else, and does not run here any more."""
+        if self._hooks is not None:
+            self._hooks.was_ended(held, body, why)
         self._durable(held, 1)
         self._statistics.ended_elsewhere += 1
         self._permits_changed.set()
@@ -121,9 +126,16 @@ class Settler:
     def completed_itself(self, held: Held, seq: int) -> None:
         """The handler's own transaction completed the job: nothing is left to be settled."""
         self._notes.forget(held, (seq,))
+        if self._hooks is not None:
+            self._hooks.completed_itself(held, seq)
         self._durable(held, 1)
         self._statistics.settled(Action.COMPLETE, Answer.SETTLED, 1)
         self._permits_changed.set()
+
+    def unread(self, held: Held, body: Body) -> None:
+        """Arguments could not be read; the outcome follows."""
+        if self._hooks is not None:
+            self._hooks.unread(held, body)
 
     def has_room(self) -> None:
         """There may be jobs to claim again, for another reason than an outcome."""
@@ -238,6 +250,8 @@ class Settler:
         for settlement in answers:
             parcel = batch.parcels[settlement.item - 1]
             numbers = len(settlement.seqs)
+            if self._hooks is not None and settlement.answer is not Answer.BUSY:
+                self._hooks.settled(batch.action, parcel, settlement)
             match settlement.answer:
                 case Answer.SETTLED | Answer.ALREADY:
                     self._durable(parcel.held, numbers)

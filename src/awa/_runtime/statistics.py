@@ -28,6 +28,8 @@ class Statistics:
     """Attempts that somebody else had ended before their outcome came."""
     ended_elsewhere: int = 0
     """Attempts that were cancelled here because somebody else had ended them."""
+    dropped_events: int = 0
+    """Events that hooks were not told, because they were too far behind."""
     beats: int = 0
     unknown: UnknownKinds = field(default_factory=UnknownKinds)
     """Kinds that were claimed and have no handler here."""

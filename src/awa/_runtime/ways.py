@@ -1,7 +1,7 @@
 """How the jobs of one kind are run in one queue: the handler, made ready to be awaited."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from awa._core.entries import Body
 from awa._core.retrying import DEFAULT_POLICY, RetryPolicy
 from awa._runtime.executors import Run
 from awa._runtime.handlers import Executor, Handler, Handlers, Middleware
+from awa._runtime.hooks import Hooks
 from awa._runtime.ledger import Held
 
 
@@ -37,8 +38,11 @@ class Way:
 class Ways(dict[str, Way]):
     """The ways of one queue by kind, each made when its first job comes."""
 
-    def __init__(self, handlers: Handlers, executors: Mapping[Executor, Run]) -> None:
+    def __init__(
+        self, handlers: Handlers, executors: Mapping[Executor, Run], hooks: Hooks | None = None
+    ) -> None:
         super().__init__()
+        self._hooks = hooks
         self._handlers = handlers
         self._executors = executors
 
@@ -47,7 +51,10 @@ class Ways(dict[str, Way]):
         found = self.get(kind)
         if found is None and kind in self._handlers.by_kind:
             handler = self._handlers.by_kind[kind]
-            found = self[kind] = way_of(handler, self._executors, self._handlers.around(handler))
+            found = way_of(handler, self._executors, self._handlers.around(handler))
+            if self._hooks is not None:
+                found = replace(found, run=self._hooks.around(kind, found.run))
+            self[kind] = found
         return found
 
     def policy_of(self, body: Body) -> RetryPolicy:

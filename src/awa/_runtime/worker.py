@@ -30,7 +30,7 @@ from awa._runtime.events import Tell
 from awa._runtime.handlers import Handlers
 from awa._runtime.health import WorkerHealth
 from awa._runtime.incarnation import Incarnation
-from awa._runtime.limits import LAST_FLUSH_S
+from awa._runtime.limits import LAST_FLUSH_S, LAST_WORDS_S
 from awa._runtime.own_transactions import Transact
 from awa._runtime.reconnecting import ANSWERS, Session
 from awa._runtime.routes import Route, Routes, warn_of_poolers
@@ -103,7 +103,8 @@ class Worker:
         ConfigurationError at the start; later trouble with the database is waited out.
         """
         try:
-            async with self._answering(), equip(self._handlers) as equipment:
+            equipped = equip(self._handlers, self._statistics, until_s=self._last_words_s)
+            async with self._answering(), equipped as equipment:
                 await self._lives(equipment, task_status)
         finally:
             self.ended.set()
@@ -242,7 +243,14 @@ class Worker:
         direct = Route(conninfo=self._settings.direct_conninfo, lasting=lasting)
         return Routes(work=work, direct=direct)
 
+    def _last_words_s(self) -> float:
+        """Until when hooks may go on: what handlers did not need of the time is theirs."""
+        least_s = trio.current_time() + min(LAST_WORDS_S, self._flush_s)
+        return max(least_s, self._deadline_s or least_s)
+
     async def _live(self, worker: int, routes: Routes, equipment: Equipment) -> None:
+        if equipment.hooks is not None:
+            equipment.hooks.forget()
         incarnation = self._incarnate(
             worker=worker,
             routes=routes,
