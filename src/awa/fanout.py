@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, Self, TypedDict
 
-from awa._client.queues import QUEUES_MAX
+from awa._client.queues import QUEUES_MAX, QueueConfig
 from awa._core.limits import QUEUE_LENGTH_MAX
 from awa._core.options import checked_int, checked_name, checked_ordering_key
 from awa._core.sharding import partition_of
-from awa._core.tuning import WORKERS_MAX
 from awa.errors import InvalidInput
 
 __all__ = ["KeyRoute", "QueueConfig", "QueueFanout", "QueueRoute"]
@@ -31,13 +30,6 @@ class KeyRoute(QueueRoute):
     """Options of an insert: where it goes, and what it is ordered by there."""
 
     ordering_key: str
-
-
-class QueueConfig(TypedDict):
-    """What `start` takes for one queue."""
-
-    name: str
-    max_workers: int
 
 
 class QueueFanout:
@@ -98,8 +90,33 @@ class QueueFanout:
         """Options for `insert`: the ordinal's queue."""
         return {"queue": self.queue_for_index(index)}
 
-    def queue_configs(self, *, max_workers_per_partition: int) -> list[QueueConfig]:
-        """All physical queues, as `start` takes them. A worker may also take only some."""
-        name = "max_workers_per_partition"
-        workers = checked_int(name, max_workers_per_partition, low=1, high=WORKERS_MAX)
-        return [{"name": queue, "max_workers": workers} for queue in self._queues]
+    def queue_configs(
+        self,
+        *,
+        max_workers_per_partition: int | None = None,
+        min_workers_per_partition: int | None = None,
+        weight: int | None = None,
+        rate_limit_per_partition: float | tuple[float, int] | None = None,
+        claim_batch_size: int | None = None,
+        claimers: int | None = None,
+        deadline_duration_ms: int | None = None,
+        priority_aging_interval_ms: int | None = None,
+    ) -> list[QueueConfig]:
+        """All physical queues, as `start` takes them. A worker may also take only some.
+
+        Each of them gets what is said here, as a `QueueConfig` of its own; `start` checks it.
+        """
+        return [
+            QueueConfig(
+                name=queue,
+                max_workers=max_workers_per_partition,
+                min_workers=min_workers_per_partition,
+                weight=weight,
+                rate_limit=rate_limit_per_partition,
+                claim_batch_size=claim_batch_size,
+                claimers=claimers,
+                deadline_duration_ms=deadline_duration_ms,
+                priority_aging_interval_ms=priority_aging_interval_ms,
+            )
+            for queue in self._queues
+        ]

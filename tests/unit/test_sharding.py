@@ -52,6 +52,9 @@ def test_a_fanout_tells_a_worker_its_queues() -> None:
     """Guards the worker's side: `start` takes what it says."""
     configs = awa.QueueFanout("orders", 2).queue_configs(max_workers_per_partition=8)
     assert (("orders", 8), ("orders__p1", 8)) == checked_queues(configs).workers()
+    shared = awa.QueueFanout("orders", 2).queue_configs(min_workers_per_partition=1, weight=3)
+    chosen = checked_queues([*shared, {"name": "b"}], global_max_workers=4)
+    assert (("orders", 3), ("orders__p1", 3), ("b", 2)) == chosen.workers()
 
 
 def test_a_fanout_of_one_is_the_queue_itself() -> None:
@@ -82,8 +85,10 @@ def test_a_fanout_may_be_over_queues_that_have_names() -> None:
         (lambda: awa.QueueFanout("q", 2).queue_for_key(""), "ordering_key"),
         (lambda: awa.QueueFanout("q", 2).queue_for_index(-1), "index"),
         (
-            lambda: awa.QueueFanout("q", 2).queue_configs(max_workers_per_partition=0),
-            "max_workers_per_partition",
+            lambda: checked_queues(
+                awa.QueueFanout("q", 1).queue_configs(max_workers_per_partition=0)
+            ),
+            "max_workers",
         ),
     ],
 )

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueHealth:
-    """One queue of a worker: handlers allowed and running; jobs claimed and not started."""
+    """One queue of a worker: handlers allowed and running; jobs claimed and not started.
+
+    Where queues share handlers `max_workers` is this queue's share just now.
+    """
 
     max_workers: int
     running: int
