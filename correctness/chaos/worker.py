@@ -95,7 +95,7 @@ def add_unsteady(client: awa.AsyncClient, journal: Journal) -> None:
 
 async def main(settings: WorkerSettings, journal: Journal) -> None:
     """Work until told to stop."""
-    worker = Worker(settings, handlers(journal)._handlers.by_kind)  # noqa: SLF001  # as a client does
+    worker = Worker(settings, handlers(journal)._handlers)  # noqa: SLF001  # as a client does
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with trio.open_nursery() as nursery:
             await nursery.start(worker.run)

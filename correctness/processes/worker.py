@@ -111,7 +111,7 @@ async def main(place: Place) -> None:
         heartbeat_s=HEARTBEAT_S,
         grace_s=GRACE_S,
     )
-    worker = Worker(settings, handlers(said)._handlers.by_kind, tell=told.tell)  # noqa: SLF001
+    worker = Worker(settings, handlers(said)._handlers, tell=told.tell)  # noqa: SLF001
     with trio.open_signal_receiver(signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_leave_when_told, worker, signals)
