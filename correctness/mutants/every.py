@@ -6,6 +6,7 @@ from correctness.mutants import (
     appending,
     claiming,
     firing,
+    noting,
     of_schedules,
     operating,
     settling,
@@ -23,11 +24,15 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *operating.MUTANTS,
     *turning.MUTANTS,
     *firing.MUTANTS,
+    *noting.MUTANTS,
 )
 """Names are different, and every action is part of one at least: a test sees to it."""
 
 SLOW: Final = frozenset(
-    {"BatchesWait", "RevivedTwice", "PromoteWaits", "MoveWaits", "PruneInsists"}
+    {
+        *("BatchesWait", "RevivedTwice", "PromoteWaits", "MoveWaits", "PruneInsists"),
+        "WaitsForNobody",
+    }
 )
 """Noticed by a statement that waits until its time is up: no sample has them."""
 

@@ -27,8 +27,8 @@ SPOKEN = Detail(4, b'{"error":"x"}', 1.5, 11)
 @pytest.mark.parametrize(
     ("action", "parcel", "more"),
     [
-        (Action.COMPLETE, Parcel(HELD, [4, 5]), ([], [], [])),
-        (Action.COMPLETE, Parcel(HELD, [4, 5], [Detail(5, b"1")]), ([1], [5], ["1"])),
+        (Action.COMPLETE, Parcel(HELD, [4, 5]), ([], [], [], False)),
+        (Action.COMPLETE, Parcel(HELD, [4, 5], [Detail(5, b"1")]), ([1], [5], ["1"], False)),
         (Action.RETRY, Parcel(HELD, [4, 5], [SPOKEN]), ([1], [4], ['{"error":"x"}'], [1.5])),
         (Action.FAIL, Parcel(HELD, [4, 5], [SPOKEN]), ([1], [4], ['{"error":"x"}'])),
         (Action.SNOOZE, Parcel(HELD, [4, 5], shared=0.5), ([0.5],)),

@@ -1,0 +1,68 @@
+"""Mutants of handlers' own transactions, and of what attempts say of their progress."""
+
+from typing import Final
+
+from correctness.mutants.mutant import mutant
+
+SETTLED_BY: Final = "reads/settled_by.sql"
+PROGRESS: Final = "sessions/progress.sql"
+DISPOSING: Final = "internal/disposing.sql"
+NOTES: Final = "storage/test_note_progress.py::"
+
+MUTANTS: Final = (
+    mutant(
+        "AskedUnlocked",
+        "lock",
+        "complete",
+        (
+            SETTLED_BY,
+            "    if not pg_try_advisory_xact_lock(lk_claim(), hashint8(settled_by.token)) then\n",
+            "    if false then\n",
+        ),
+        "storage/test_settled_by.py::test_a_completion_that_may_yet_commit_is_busy_and_never_open",
+    ),
+    mutant(
+        "WaitsForNobody",
+        "lock",
+        "complete",
+        ("functions/complete.sql", "    if complete.waits then\n", "    if false then\n"),
+        "storage/test_settled_by.py::test_a_completion_waits_for_whoever_settles_the_claim",
+    ),
+    mutant(
+        "NotedWhenOver",
+        "guard",
+        "retry release",
+        (
+            PROGRESS,
+            "'and not exists (select from closures_%1$s x",
+            "'or exists (select from closures_%1$s x",
+        ),
+        NOTES + "test_the_jobs_next_row_has_what_the_attempt_noted",
+    ),
+    mutant(
+        "NotedUnlocked",
+        "lock",
+        "retry",
+        (
+            PROGRESS,
+            "    v_mine := lock_tokens(tokens);\n",
+            "    v_mine := array(select generate_series(1, n));\n",
+        ),
+        NOTES + "test_a_claim_that_is_being_settled_is_busy",
+    ),
+    mutant(
+        "NotedBackwards",
+        "guard",
+        "retry",
+        (PROGRESS, " where l.noted < excluded.noted'", "'"),
+        NOTES + "test_the_latest_note_stands_and_a_late_one_undoes_nothing",
+    ),
+    mutant(
+        "ProgressForgotten",
+        "effect",
+        "retry release snooze fail rescue_worker",
+        (DISPOSING, "case when r.slot = any (v_noted) then", "case when false then"),
+        NOTES + "test_what_a_lost_attempt_noted_is_carried_on",
+        NOTES + "test_the_jobs_next_row_has_what_the_attempt_noted",
+    ),
+)
