@@ -86,10 +86,8 @@ def _advance(client: AsyncClient | Client, seconds: float) -> Steps[int]:
         raise ConfigurationError(
             f"time is passed in databases for tests alone; if this is one, run there: {MARKING}"
         )
-    declared = client._declared()  # noqa: SLF001  # a friend
-    if declared:
-        storage = client._storage  # noqa: SLF001  # a friend
-        yield from ask(storage.declare_schedules(client.namespace, declared))
+    if not client._declarations.is_empty():  # noqa: SLF001  # a friend
+        yield from ask(client._declaring())  # noqa: SLF001  # a friend
     schedules = yield from ask(list_schedules(schema=client.schema))
     now = yield from ask(
         _call(client, _MOVED, (seconds,) * _MOVED.count("%s"), codec.scalar(datetime))
