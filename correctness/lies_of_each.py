@@ -3,9 +3,10 @@
 That a guard's name is missed somewhere says nothing about the other operators that have it too.
 """
 
+from collections.abc import Callable
 from typing import Final
 
-from correctness.lies import Event, both, field, item, lies_about
+from correctness.lies import Event, both, element, field, item, lies_about
 from correctness.lies_beside import BEAT
 
 _PAST_ITS_DEADLINE: Final[Event] = {
@@ -28,7 +29,30 @@ _PAST_ITS_DEADLINE: Final[Event] = {
     ],
 }
 
+
+def _told(place: int, value: object) -> Callable[[Event], None]:
+    """Change one place of the first job that an event tells of."""
+    return element("told", place, value)
+
+
+OF_WHAT_IS_TOLD: Final = (
+    *lies_about(
+        "answers_of_enqueues",
+        ("existing_in_a_state_it_never_had", "enqueue", 2, "seen", _told(3, "completed")),
+        ("skipped_for_a_job_to_come", "enqueue", 3, "seen", _told(1, 6)),
+        ("existing_from_the_future", "enqueue_many", 1, "seen", _told(3, "cancelled")),
+    ),
+    *lies_about(
+        "answers_of_acts",
+        ("already_by_another_act", "cancel_pending", 3, "acted", _told(2, "already")),
+        ("already_what_was_never_done", "dlq_move", 2, "acted", _told(1, 3)),
+        ("stale_where_it_never_was", "dlq_retry", 1, "seen", _told(3, "dead_lettered")),
+        ("duplicate_of_no_letter", "dlq_retry", 4, "seen", _told(1, 3)),
+        ("duplicate_that_runs", "dlq_retry", 3, "lost", _told(2, "duplicate")),
+    ),
+)
 OF_EACH_OPERATOR: Final = (
+    *OF_WHAT_IS_TOLD,
     *lies_about(
         "one_job",
         (

@@ -24,6 +24,7 @@ _BY_LANE: Final = (
     "jobs",
     "moved",
     "floors",
+    "told",
 )
 """Lists of an event whose elements are lists that begin with a lane."""
 _SCHEDULED: Final = {"enqueue", "enqueue_many", "snooze", "dlq_retry"}
@@ -256,34 +257,41 @@ def _cancel_pending(event: Event, lane: int, names: Names) -> list[Projected]:
     return [
         {
             "a": "cancel_pending",
+            "act": names.of("act", event.get("settle", 0)),
             "taken": tuple({"job": names.of("job", job), "from": seq} for seq, job in taken),
             "finals": _leavings(event, lane, names)["finals"],
         }
     ]
 
 
+def _act(event: Event, lane: int, names: Names) -> Projected:
+    jobs = _jobs(event, "jobs", lane, names)
+    return {"jobs": jobs, "act": names.of("act", event.get("settle", 0))}
+
+
 def _dlq_move(event: Event, lane: int, names: Names) -> list[Projected]:
     dead = _leavings(event, lane, names)["dead"]
-    return [{"a": "dlq_move", "jobs": _jobs(event, "jobs", lane, names), "dead": dead}]
+    return [{"a": "dlq_move", **_act(event, lane, names), "dead": dead}]
 
 
 def _dlq_retry(event: Event, lane: int, names: Names) -> list[Projected]:
     """Letters of this lane that return, leave it, and those of other lanes that arrive in it."""
-    jobs = _jobs(event, "jobs", lane, names)
+    act = _act(event, lane, names)
+    jobs = act["jobs"]
     leavings = _leavings(event, lane, names)
     back = {key: tuple(x for x in rows if x["job"] in jobs) for key, rows in leavings.items()}
     come = {key: tuple(x for x in rows if x["job"] not in jobs) for key, rows in leavings.items()}
     returned = {x["job"] for rows in back.values() for x in rows}
     projected: list[Projected] = []
     if jobs:
-        projected.append({"a": "dlq_retry", "jobs": jobs, **back, "elsewhere": jobs - returned})
+        projected.append({"a": "dlq_retry", **act, **back, "elsewhere": jobs - returned})
     if any(come.values()):
-        projected.append({"a": "arrive", **come})
+        projected.append({"a": "arrive", "act": act["act"], **come})
     return projected
 
 
 def _dlq_purge(event: Event, lane: int, names: Names) -> list[Projected]:
-    return [{"a": "dlq_purge", "jobs": _jobs(event, "jobs", lane, names)}]
+    return [{"a": "dlq_purge", **_act(event, lane, names)}]
 
 
 def _retire(event: Event, lane: int, names: Names) -> list[Projected]:

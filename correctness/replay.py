@@ -90,6 +90,7 @@ def trace_text(trace: Trace) -> str:
             "appear": trace.appear,
             "bounds": trace.bounds,
             "wants": trace.wants,
+            "asked": trace.asked,
             "events": trace.events,
         }
     )

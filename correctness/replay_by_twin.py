@@ -52,14 +52,55 @@ def judge(trace: Trace) -> Refusal | None:
         fly=trace.appear,
         last=max(trace.appear, default=0),
     )
+    been: set[tuple[int, str]] = set()
     for place, event in enumerate(trace.events, 1):
-        after = _after(lane, replace(scope, late_kept=event.get("mid", False)), event, trace)
+        if event["a"] == "told":
+            after = _told(lane, event, trace.events[: place - 1], been)
+        else:
+            after = _after(lane, replace(scope, late_kept=event.get("mid", False)), event, trace)
         why = _why(after) or _broken(lane, after, scope)
         if why:
             return Refusal(event=place, why=why, state=_here(lane))
         assert isinstance(after, Lane)
         lane = after
+        been |= {(job, facts(lane).state_of(job)) for job in trace.asked}
     return None
+
+
+def _told(
+    lane: Lane, event: Event, before: tuple[Event, ...], been: set[tuple[int, str]]
+) -> Answer:
+    """Check what was only answered: it was so once."""
+    wrong = _listed_twice(event, "told")
+    if wrong is not None:
+        return wrong
+    acted = {
+        job
+        for act in before
+        if act.get("act") == event["act"] and act["a"] in {event["by"], "arrive"}
+        for job in _acted_on(act)
+    }
+    rows = event["told"]
+    holds = {
+        "lost": all(row["state"] == "dead" for row in rows if row["answer"] == "duplicate"),
+        "acted": all(row["job"] in acted for row in rows if row["answer"] == "already"),
+        "seen": all(
+            (row["job"], row["state"]) in been for row in rows if row["answer"] != "already"
+        ),
+    }
+    guards = frozenset(name for name, so in holds.items() if not so)
+    return Refused(guards=guards) if guards else lane
+
+
+def _acted_on(act: Event) -> frozenset[int]:
+    match act["a"]:
+        case "cancel_pending":
+            return frozenset(row["job"] for row in act["taken"])
+        case "arrive":
+            return frozenset(row["job"] for row in (*act["new"], *act["deferred"]))
+        case _:
+            found: frozenset[int] = act["jobs"]
+            return found
 
 
 def _scope(trace: Trace) -> Scope:

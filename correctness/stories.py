@@ -15,6 +15,7 @@ import psycopg
 from awa._storage.install import migrate_sync
 from awa.embedded import Cluster
 from correctness.configurations import SPEC
+from correctness.stories_of_answers import OF_ANSWERS
 from correctness.story_stage import WORKER, Stage, record
 
 ACCEPTED: Final = SPEC.parent / "traces" / "accepted"
@@ -37,6 +38,19 @@ def late_commit(on: Stage) -> None:
     on.claim(2)
     on.settle("complete", 1, 100, "{[2,4)}")
     on.settle("complete", 2, 200, "{[1,2)}")
+
+
+def looked_before(on: Stage) -> None:
+    """Entries commit between the look of a claim and its commit, which passes them over."""
+    on.enqueue_late()
+    with psycopg.connect(on.conninfo) as other, psycopg.connect(on.conninfo) as claimer:
+        other.execute("select * from awa.enqueue('story', '{}')")
+        on.enqueue()
+        claimer.execute("select * from awa.claim(%s, 1, 100, '{default}', '{10}')", [WORKER])
+        on.late.commit()
+        other.commit()
+        claimer.commit()
+    on.claim(2)
 
 
 def rolled_back_number(on: Stage) -> None:
@@ -256,6 +270,7 @@ def replaced(on: Stage) -> None:
 STORIES: Final[Sequence[Callable[[Stage], None]]] = (
     one_job,
     late_commit,
+    looked_before,
     rolled_back_number,
     two_generations_of_holes,
     lost_claim_reply,
@@ -272,6 +287,7 @@ STORIES: Final[Sequence[Callable[[Stage], None]]] = (
     ring_turns,
     replaced,
     two_keys,
+    *OF_ANSWERS,
 )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from correctness.projecting import PROJECT, Event, Names, appearing, lanes_of, refuse_repeats
+from correctness.telling import asked, project
 
 WORKERS_LANE: Final = 0
 """The trace of a database's workers, who belong to no lane. Lanes count from 1."""
@@ -44,6 +45,8 @@ class Trace:
     """Jobs, and how many attempts they have, as far as the census knows them."""
     wants: frozenset[tuple[int, int, frozenset[str]]]
     """Jobs with the unique key they ask for and the states that hold it, from there as well."""
+    asked: frozenset[int]
+    """Jobs that the events tell of: of these the replay keeps in which states they were."""
     events: tuple[dict[str, Any], ...]
     lines: tuple[int, ...]
 
@@ -88,7 +91,7 @@ def _cut_lane(recorded: Sequence[Recorded], lane: int) -> Trace:
     for line, one in enumerate(recorded):
         if not concerned(one.event):
             continue
-        projected = PROJECT[one.event["a"]](one.event, lane, names)
+        projected = project(one.event, lane, names)
         if one.event["a"] == "claim":
             projected[0]["mid"] = _claimed_again(recorded, line, lane)
         events += projected
@@ -100,6 +103,7 @@ def _cut_lane(recorded: Sequence[Recorded], lane: int) -> Trace:
         appear=_appear(recorded, lane),
         bounds=_bounds(recorded, lane, names),
         wants=_wants(recorded, lane, names),
+        asked=asked(events),
         events=tuple(events),
         lines=tuple(lines),
     )
@@ -164,6 +168,7 @@ def _workers_trace(recorded: Sequence[Recorded]) -> Trace:
         appear=frozenset(),
         bounds=frozenset(),
         wants=frozenset(),
+        asked=frozenset(),
         events=tuple(
             projected
             for _, event in kept

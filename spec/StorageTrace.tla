@@ -14,8 +14,9 @@
 EXTENDS Storage, Sequences, TLC, Traces
 
 \* Which trace this behaviour follows, and the place of its next event.
-VARIABLES trace, at
-traceVars == <<vars, trace, at>>
+\* been: the states in which jobs were that somebody is told of in this trace.
+VARIABLES trace, at, been
+traceVars == <<vars, trace, at, been>>
 
 Count == Len(Traces)
 e     == Traces[trace].events[at]
@@ -81,6 +82,19 @@ Census == /\ Same("no", e.no, no)
           /\ Same("dead", e.dead, CensusDead)
           /\ UNCHANGED vars
 
+\* What was only answered: `seen`, the job was once in the state that was told; `acted`, this very act had
+\* been done to it. Nothing keeps a job where it was when the answer was made.
+ActedOn(f) == CASE f.a = "cancel_pending" -> {t.job : t \in Set(f.taken)}
+                [] f.a = "arrive"         -> {n.job : n \in Set(f.new)} \cup {d.job : d \in Set(f.deferred)}
+                [] OTHER                  -> f.jobs
+Acted == UNION {ActedOn(Traces[trace].events[k]) :
+                k \in {i \in 1..(at - 1) : LET f == Traces[trace].events[i]
+                                           IN f.a \in {e.by, "arrive"} /\ f.act = e.act}}
+ToldG == [acted |-> \A t \in Set(e.told) : t.answer = "already" => t.job \in Acted,
+          seen  |-> \A t \in Set(e.told) : t.answer # "already" => <<t.job, t.state>> \in been,
+          lost  |-> \A t \in Set(e.told) : t.answer = "duplicate" => t.state = "dead"]    \* its key, and nothing else
+Told == Once("told") /\ All(ToldG) /\ UNCHANGED vars
+
 Act == CASE e.a = "ensure_lane"  -> EnsureLane
          [] e.a = "enqueue"      -> OnceMore /\ Enqueue(New, More)
          [] e.a = "enqueue_many" -> OnceMore /\ EnqueueMany(New, More)
@@ -109,21 +123,24 @@ Act == CASE e.a = "ensure_lane"  -> EnsureLane
          [] e.a = "rotate"       -> Rotate(e.from, e.slot)
          [] e.a = "prune"        -> Once("new") /\ Prune(e.slot, Floor, New, e.answer = "pruned")
          [] e.a = "evacuate"     -> Once("rows") /\ Evacuate(e.from, e.slot, e.moved, Rows)
+         [] e.a = "told"         -> Told
          [] e.a = "census"       -> Census
          [] OTHER                -> Refuse(<<"unknown action", e.a>>)
 
 Step == /\ trace > 0 /\ at <= Len(Traces[trace].events)
         /\ Act
         /\ at' = at + 1 /\ trace' = trace
+        /\ been' = been \cup {<<j, StateOf(j)'>> : j \in Traces[trace].asked}
 
 (* ------------------------------- the auditor ----------------------------- *)
 
 Longest == Max({Len(Traces[k].events) : k \in 1..Count} \cup {0})
 Bound   == Longest + 3
-Audit   == trace = 0 /\ at < Bound /\ at' = at + 1 /\ UNCHANGED <<vars, trace>>
+Audit   == trace = 0 /\ at < Bound /\ at' = at + 1 /\ UNCHANGED <<vars, trace, been>>
 
 TraceInit ==
     /\ trace \in 0..Count /\ at = 1
+    /\ been = {}
     /\ born = IF trace = 0 THEN FALSE ELSE Traces[trace].born
     /\ fly = IF trace = 0 THEN {} ELSE Traces[trace].appear
     /\ last = Max(fly \cup {0})

@@ -22,6 +22,7 @@ _LISTS: Final[dict[str, tuple[str, ...]]] = {
     "moved": ("lane", "number"),
     "floors": ("lane", "no", "next", "holes"),
     "rows": ("lane", "token", "part", "seqs"),
+    "told": ("lane", "job", "told", "state"),
 }
 _ENDED: Final = ("job", "state", "run_lease", "attempt", "losses")
 _CENSUS: Final[dict[str, tuple[str, ...]]] = {
@@ -37,6 +38,7 @@ _CENSUS: Final[dict[str, tuple[str, ...]]] = {
 }
 _WORDS: Final[dict[str, tuple[str, ...]]] = {
     "answer": ("started", "already", "stopped", "gone", "alive", "turned", "pruned", "needed"),
+    "told": ("existing", "skipped", "stale", "duplicate", "already"),
     "state": ("failed", "cancelled", "scheduled", "retryable"),
     "outcome": ("completed", "released", "retried", "snoozed", "failed", "cancelled", "lost"),
 }

@@ -32,6 +32,7 @@ NAME: Final = "a name that stands nowhere else is as good as another"
 LESS: Final = "a heartbeat may give back less than it could"
 ANYBODY: Final = "a repeated claim is answered by its token, whoever asks"
 NO_HOLE: Final = "Storage allows a hole where nothing will come"
+TOLD: Final = "nobody need be told of a job, and the other thing that is told was true as well"
 NO_ATTEMPT: Final = "where no attempt ended, the number of one is not read"
 UNREAD: Final = "the replay does not read it there"
 
@@ -83,6 +84,8 @@ def _is_idle(event: Event) -> bool:
         return bool(event["again"])
     if event["a"] in SETTLES | RESCUES and event.get("answer") != "gone":
         return all(item["settled"] == "{}" for item in event["items"])
+    if event["a"] in ACTS | {"enqueue"}:
+        return not any(event.get(key) for key in ("jobs", "finals", "entries", "deferred"))
     return (event["a"], event.get("answer")) in {
         ("worker_start", "already"),
         ("worker_stop", "gone"),
@@ -105,7 +108,7 @@ def _of_event(wrong: Corruption, event: Event) -> str | None:
 
 
 def _of_field(wrong: Corruption) -> str | None:
-    by_key = {"bounds": KNOWN, "unique": KNOWN} if wrong.action == "census" else {}
+    by_key = {"bounds": KNOWN, "unique": KNOWN} if wrong.action == "census" else {"told": TOLD}
     by_field = {
         ("another call", "claim"): NAME,
         ("another upto", "heartbeat"): LESS,
@@ -113,12 +116,14 @@ def _of_field(wrong: Corruption) -> str | None:
         ("another holes", "claim"): NO_HOLE,
         ("another lane", "ensure_lane"): BORN,
         ("another lane", "census"): BORN,
+        ("another worker", "claim"): WORKERS,
+        ("another worker", "rescue_worker"): WORKERS,
         ("another worker", "worker_start"): WORKERS,
         ("another worker", "worker_stop"): WORKERS,
         ("another slot", "rotate"): RING,
         ("another from", "dlq_move"): NO_ATTEMPT,
         ("another from", "dlq_retry"): NO_ATTEMPT,
-        **{("another settle", action): NAME for action in SETTLES},
+        **{("another settle", action): NAME for action in SETTLES | ACTS},
     }
     return by_key.get(wrong.key) or by_field.get((wrong.operator, wrong.action))
 

@@ -1,9 +1,10 @@
 """The replay accepts what the SQL did, and rejects each impossible line for its reason."""
 
 import shutil
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -75,11 +76,58 @@ def test_both_judges_say_the_same_for_the_same_reason(file: Path) -> None:
     assert verdicts(file, "tlc") == verdicts(file, "twin")
 
 
-def test_the_corpus_has_every_event() -> None:
-    """Guards the comparison of the judges: an event that no story has could be read in any way."""
-    stories = [trace for file in ACCEPTED for trace in cut(read_ndjson(file))]
-    events = {event["a"] for trace in stories for event in trace.events}
-    assert {*ACTIONS, "census", "arrive"} == events
+def answers_of(event: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Return each action with an answer of it that an event of a trace shows."""
+    action = event["a"]
+    if action == "told":
+        yield from ((event["by"], row["answer"]) for row in event["told"])
+    elif "items" in event:
+        words = ("settled", "already", "stale")
+        yield from ((action, word) for item in event["items"] for word in words if item.get(word))
+        yield from ((action, "dead_lettered") for _ in event.get("dead", ()))
+        ends = {"failed": "failed", "cancelled": "settled"}
+        yield from ((action, ends[row["state"]]) for row in event.get("finals", ()))
+    elif action in {"enqueue", "enqueue_many"}:
+        if event["new"] or event["deferred"]:
+            yield action, "replaced" if event["taken"] else "inserted"
+    elif action == "claim":
+        yield action, "again" if event["again"] else "got"
+    else:
+        yield action, str(event.get("answer", "settled"))
+    if action in {"heartbeat", "rescue_worker"}:
+        yield action, event["answer"]
+
+
+def test_the_corpus_has_every_answer_of_every_action() -> None:
+    """Guards the comparison of the judges: what no story has could be read in any way.
+
+    Answers that only report absence (`empty`, `busy`, `ended`, `unknown`, and `gone` of a beat) are
+    no events, nor is an enqueue that raises; of a dead letter that was purged nothing is told.
+    """
+    settled = {"settled", "already", "stale"}
+    failing = {"failed", "dead_lettered"}
+    stored = {"inserted", "existing", "replaced", "skipped"}
+    expected = {
+        **dict.fromkeys(("complete", "release", "snooze", "cancel_running"), settled),
+        **dict.fromkeys(("retry", "fail"), settled | failing),
+        **dict.fromkeys(("enqueue", "enqueue_many"), stored),
+        **dict.fromkeys(("cancel_pending", "dlq_move"), settled),
+        "dlq_retry": settled | {"duplicate"},
+        "dlq_purge": {"settled", "stale"},
+        "worker_start": {"started", "already"},
+        "worker_stop": {"stopped", "gone"},
+        "heartbeat": {"alive", "settled", "failed"},
+        "rescue_worker": {"gone", "settled"},
+        "claim": {"got", "again"},
+        "prune": {"pruned"},
+    }
+    found: dict[str, set[str]] = {}
+    for file in ACCEPTED:
+        for trace in cut(read_ndjson(file)):
+            for action, answer in (pair for event in trace.events for pair in answers_of(event)):
+                found.setdefault(action, set()).add(answer)
+    others = {*ACTIONS, "census", "arrive"} - set(expected)
+    assert {**{action: {"settled"} for action in others}, **expected} == found
 
 
 def test_each_rejected_story_has_a_reason_of_its_own() -> None:

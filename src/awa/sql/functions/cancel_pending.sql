@@ -1,5 +1,5 @@
 -- cancel_pending: jobs that nobody runs yet end as cancelled.
---   spec      Storage!CancelPending         event    cancel_pending (when any was)
+--   spec      Storage!CancelPending         event    cancel_pending
 --   requires  a transaction of its own (AW007); at most 500 distinct ids
 --   outcome   a row per job, in their order: 'settled'; 'already' (by this settle id); 'busy' (somebody claims
 --             in its lane or promotes it: ask again soon); 'stale' with the state it is in; 'unknown'
@@ -20,8 +20,6 @@ begin
     v := withdraw(v_fresh, cancel_pending.settle_id, cancel_pending.reason, false);
     v_done := array(select d.job_id from unnest(v.done) d);
     perform log_acts(cancel_pending.settle_id, 'cancel_pending', 'cancelled', v_done, cancel_pending.reason);
-    if tracing() and v_done <> '{}' then
-        perform emit(jsonb_build_object('a', 'cancel_pending', 'settle', cancel_pending.settle_id) || withdrawn_lists(v.done));
-    end if;
-    return query select * from act_answers(cancel_pending.settle_id, cancel_pending.job_ids, v_done, 'cancelled', v.busy);
+    return query select * from tell_act(case when tracing() then '{"a": "cancel_pending"}' || withdrawn_lists(v.done) end,
+                                        cancel_pending.settle_id, cancel_pending.job_ids, v_done, 'cancelled', v.busy);
 end $$;

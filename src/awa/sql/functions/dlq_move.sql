@@ -1,5 +1,5 @@
 -- dlq_move: jobs that ended as failed or cancelled become dead letters, to be looked at or run again.
---   spec      Storage!DlqMove               event    dlq_move (when any was)
+--   spec      Storage!DlqMove               event    dlq_move
 --   requires  READ COMMITTED; at most 500 distinct ids
 --   outcome   a row per job, in their order: 'settled'; 'already' (by this settle id); 'busy' (somebody else has
 --             the row: ask again); 'stale' with the state it is in; 'unknown'
@@ -30,8 +30,5 @@ begin
         'dead', coalesce(jsonb_agg(jsonb_build_array(g.lane, g.job_id, g.run_lease, g.attempt, g.losses, null) order by g.job_id), '[]'))
     into v_event from gone g;
     perform log_acts(dlq_move.settle_id, 'dlq_move', 'dead_lettered', v_done, dlq_move.reason);
-    if tracing() and v_done <> '{}' then
-        perform emit(jsonb_build_object('a', 'dlq_move', 'settle', dlq_move.settle_id) || v_event);
-    end if;
-    return query select * from act_answers(dlq_move.settle_id, dlq_move.job_ids, v_done, 'dead_lettered', v_busy);
+    return query select * from tell_act('{"a": "dlq_move"}' || v_event, dlq_move.settle_id, dlq_move.job_ids, v_done, 'dead_lettered', v_busy);
 end $$;

@@ -1,5 +1,5 @@
 -- dlq_purge: dead letters are deleted for good.
---   spec      Storage!DlqPurge              event    dlq_purge (when any was)
+--   spec      Storage!DlqPurge              event    dlq_purge
 --   requires  READ COMMITTED; at most 500 distinct ids
 --   outcome   a row per job, in their order: 'settled'; 'already' (by this settle id); 'busy'; 'stale' with the
 --             state it is in; 'unknown'
@@ -24,8 +24,5 @@ begin
     select coalesce(jsonb_agg(jsonb_build_array(g.lane, g.job_id) order by g.job_id), '[]') into v_event from gone g;
     perform drop_keys(v_done);
     perform log_acts(dlq_purge.settle_id, 'dlq_purge', 'purged', v_done, null);
-    if tracing() and v_done <> '{}' then
-        perform emit(jsonb_build_object('a', 'dlq_purge', 'settle', dlq_purge.settle_id, 'jobs', v_event));
-    end if;
-    return query select * from act_answers(dlq_purge.settle_id, dlq_purge.job_ids, v_done, 'purged', v_busy);
+    return query select * from tell_act(jsonb_build_object('a', 'dlq_purge', 'jobs', v_event), dlq_purge.settle_id, dlq_purge.job_ids, v_done, 'purged', v_busy);
 end $$;

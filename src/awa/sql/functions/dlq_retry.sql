@@ -1,5 +1,5 @@
 -- dlq_retry: dead letters run again, from their first attempt on.
---   spec      Storage!DlqRetry              event    dlq_retry (when any was)
+--   spec      Storage!DlqRetry              event    dlq_retry
 --   requires  READ COMMITTED; at most 500 distinct ids; opts: queue, priority (default: where it was), delay_s
 --   outcome   a row per job, in their order: 'settled' with its state; 'duplicate' (another job has its unique
 --             key); 'already' (by this settle id); 'busy'; 'stale' with the state it is in; 'unknown'
@@ -32,9 +32,6 @@ begin
     v_mine := array(select m from unnest(v_mine) m where m <> all (v_held));
     v_event := revive(v_mine, v_queue, v_priority, coalesce(v_opts.delay_s, 0));
     perform log_acts(dlq_retry.settle_id, 'dlq_retry', case when v_opts.delay_s > 0 then 'scheduled' else 'available' end, v_mine, null);
-    if tracing() and v_mine <> '{}' then
-        perform emit(jsonb_build_object('a', 'dlq_retry', 'settle', dlq_retry.settle_id) || v_event);
-    end if;
-    return query select * from act_answers(dlq_retry.settle_id, dlq_retry.job_ids, v_mine,
-                                           case when v_opts.delay_s > 0 then 'scheduled' else 'available' end, v_busy, v_held);
+    return query select * from tell_act('{"a": "dlq_retry"}' || v_event, dlq_retry.settle_id, dlq_retry.job_ids, v_mine,
+                                        case when v_opts.delay_s > 0 then 'scheduled' else 'available' end, v_busy, v_held);
 end $$;

@@ -36,7 +36,9 @@ begin
     v_event := store_document(v_document.rows, array(select k.ord from unnest(v_keyed) k where k.answer in ('existing', 'skipped')));
     if tracing() then
         perform emit(jsonb_build_object('a', 'enqueue_many') || v_event
-            || replaced_lists(array(select w from unnest(v_keyed) k, unnest(k.replaced) w)));
+            || replaced_lists(array(select w from unnest(v_keyed) k, unnest(k.replaced) w))
+            || told_list(array(select k.job_id from unnest(v_keyed) k order by k.ord), array(select k.answer from unnest(v_keyed) k order by k.ord),
+                         array(select k.state from unnest(v_keyed) k order by k.ord)));
     end if;
     return query
     select case when k.answer = 'skipped' then null else coalesce(k.job_id, d.job_id) end,

@@ -77,3 +77,36 @@ language sql volatile as $$
     left join place p on p.job_id = j.id
     order by j.item
 $$;
+
+-- What the event says of jobs that were only answered for: where each is, the answer, and the state that was told.
+-- Not of those that are nowhere. Nothing keeps them there, so the replay asks whether it was ever so.
+create function told_list(p_job_ids bigint[], p_answers text[], p_states text[]) returns jsonb
+language sql volatile as $$
+    select case when count(*) = 0 then '{}'
+                else jsonb_build_object('told', jsonb_agg(distinct jsonb_build_array(p.lane, t.job, t.answer,
+                    case when p.place = 'dlq' then 'dead_lettered' when t.answer = 'skipped' then p.state else coalesce(t.state, p.state) end))) end
+    from unnest(p_job_ids, p_answers, p_states) t (job, answer, state)
+    join (select distinct on (x.job_id) x.job_id, x.lane, x.place, x.state from job_places(p_job_ids) x order by x.job_id, x.run_lease desc) p on p.job_id = t.job
+    where t.answer in ('existing', 'skipped', 'already', 'stale', 'duplicate')
+$$;
+
+-- act_answers, and the act's event: of what was done, and of what was said.
+create function tell_act(p_event jsonb, p_settle_id bigint, p_job_ids bigint[], p_done bigint[], p_state text, p_busy bigint[], p_refused bigint[] default '{}')
+returns table (item int, answer text, state text)
+language plpgsql as $$
+#variable_conflict use_column
+declare
+    v_answers text[];
+    v_states text[];
+    v_told jsonb;
+begin
+    select array_agg(a.answer order by a.item), array_agg(a.state order by a.item) into v_answers, v_states
+    from act_answers(p_settle_id, p_job_ids, p_done, p_state, p_busy, p_refused) a;
+    if tracing() then
+        v_told := told_list(p_job_ids, v_answers, v_states);
+        if p_done <> '{}' or v_told <> '{}' then
+            perform emit(p_event || jsonb_build_object('settle', p_settle_id) || v_told);
+        end if;
+    end if;
+    return query select t.item::int, t.answer, t.state from unnest(v_answers, v_states) with ordinality t (answer, state, item);
+end $$;

@@ -71,6 +71,9 @@ begin
         perform lane_for(p_options, v_job);    -- lanes are made before keys are taken, as enqueue_many does it
         v_key := (take_keys(array[row (1, v_job, read_unique(p_options.unique_job, p_options.on_conflict))::wish]))[1];
     end if;
+    if v_key.answer in ('existing', 'skipped') and tracing() then
+        perform emit(enqueue_event('[]', '[]', '{}') || told_list(array[v_key.job_id], array[v_key.answer], array[v_key.state]));
+    end if;
     if v_key.answer = 'existing' then
         return query select v_key.job_id, v_key.state, true, 'existing'::text;
     elsif v_key.answer = 'skipped' then
