@@ -9,6 +9,7 @@ import trio
 import awa
 from awa._runtime import events
 from awa._runtime.handlers import Handlers
+from awa._runtime.limits import SHUTDOWN_TIMEOUT_S
 from awa._runtime.settings import WorkerSettings
 from awa._runtime.worker import Worker
 from tests.fix_database import NewSession, Session
@@ -38,6 +39,24 @@ async def test_handlers_may_finish_before_the_time_is_up(database: str) -> None:
         found = await client.get_job(late.id)
         assert found is not None
         assert "available" == found.state, "no new jobs after the shutdown began"
+
+
+async def test_who_aborts_is_given_no_more_time_by_the_end_of_the_block(database: str) -> None:
+    """Guards `abort`: the shutdown that the block's end asks for does not undo it."""
+    began_s = trio.current_time()
+    async with awa.AsyncClient(database) as client:
+        started = trio.Event()
+
+        @client.task(Number, queue="q")
+        async def handle(_job: awa.Job[Number]) -> None:
+            started.set()
+            await trio.sleep_forever()
+
+        await client.start([("q", 1)])
+        await client.insert(Number(1))
+        await started.wait()
+        client.abort()
+    assert trio.current_time() - began_s < SHUTDOWN_TIMEOUT_S
 
 
 async def test_what_does_not_finish_is_cancelled_and_released(

@@ -152,9 +152,15 @@ class Worker:
             raise failure
 
     def stop(self, *, timeout_s: float) -> None:
-        """Claim no more, let handlers finish for so long, then cancel and release them."""
+        """Claim no more, let handlers finish for so long, then cancel and release them.
+
+        Said again it may hurry the worker, and gives nobody more time.
+        """
         assert timeout_s >= 0
-        self._deadline_s = trio.current_time() + timeout_s
+        deadline_s = trio.current_time() + timeout_s
+        if self._deadline_s is not None:
+            deadline_s = min(deadline_s, self._deadline_s)
+        self._deadline_s = deadline_s
         if self._starting is not None:
             self._starting.cancel()
         if self._incarnation is not None:
