@@ -9,6 +9,7 @@ from awa._client.queues import checked_queues
 from awa._client.worker_options import WorkerOptions, settings_of
 from awa._core.throttling import Rate
 from awa._core.tuning import QueueOverrides, Tuning
+from awa.cli.target import chosen_queues
 
 
 def tuning(**fields: Any) -> Tuning:
@@ -79,6 +80,20 @@ def test_a_field_out_of_bounds_is_named_with_its_queue(field: str, value: Any) -
     """Guards start: each error says which field of which queue, and what is wrong with it."""
     with pytest.raises(awa.InvalidInput, match=rf"^{field}.*\(queue 'q'\)"):
         tuning(**{field: value})
+
+
+def test_the_command_line_says_the_same_of_queues() -> None:
+    """Guards `awa worker --queue`: by name, by number, by JSON, and in a shared pool."""
+    client = awa.AsyncClient("postgresql://nowhere/db")
+    words = ("a", "b=3", '{"name": "c", "rate_limit": [5, 10]}', '{"name": "d", "max_workers": 1}')
+    chosen = chosen_queues(client, words, 7, {})
+    assert [("a", 7), ("b", 3), ("c", 7), ("d", 1)] == [*chosen.workers]
+    assert Rate(per_s=5.0, burst=10) == checked_queues(chosen.choices).tunings["c"].rate
+    shared = ("a", '{"name": "b", "min_workers": 2, "weight": 3}')
+    chosen = chosen_queues(client, shared, 7, {"global_max_workers": 6})
+    assert [("a", 4), ("b", 6)] == [*chosen.workers]
+    with pytest.raises(awa.InvalidInput, match="is no JSON object"):
+        chosen_queues(client, ('{"name": ',), 7, {})
 
 
 def test_one_error_tells_everything_that_is_wrong() -> None:

@@ -48,8 +48,9 @@ THROTTLE_LOOK_S: Final = 0.02
 OVERRIDES_LOOK_BEATS: Final = 12
 """A worker with a listener looks for operators' overrides once in so many beats."""
 
-BEHIND_MAX: Final = 10.0
-"""Permits times seconds that a queue makes up for at the most, where several share them."""
+BEHIND_MAX: Final = 300.0
+"""Permits times seconds that a queue makes up for at the most, where several share them: a handler
+that runs as long as it may by default."""
 
 HEARTBEAT_INTERVAL_S: Final = 5.0
 """Between two beats."""

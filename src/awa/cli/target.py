@@ -63,7 +63,7 @@ def _choices(
     for text in given or handled:
         name, equals, workers = text.rpartition("=") if given else (text, "", "")
         if given and text.startswith("{"):
-            chosen.append(_queue_of_json(text))
+            chosen.append(_queue_of_json(text, max_workers))
         elif not equals:
             chosen.append(QueueConfig(name=text, max_workers=max_workers))
         elif workers.isdecimal():
@@ -73,12 +73,12 @@ def _choices(
     return chosen
 
 
-def _queue_of_json(text: str) -> QueueChoice:
+def _queue_of_json(text: str, max_workers: int | None) -> QueueChoice:
     try:
-        found: QueueChoice = msgspec.json.decode(text, type=dict[str, Any])
+        found = msgspec.json.decode(text, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeError) as error:
         raise InvalidInput("queue", f"{text!r} is no JSON object: {error}") from error
-    return found
+    return found if max_workers is None else {"max_workers": max_workers, **found}
 
 
 def load_client(target: str) -> AsyncClient:
