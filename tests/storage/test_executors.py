@@ -10,8 +10,9 @@ import pytest
 import trio
 from psycopg.rows import dict_row
 
-from awa._core.entries import Ask, Body, JobState, WorkerInfo
+from awa._core.entries import Answer, Ask, Body, JobState, Result, SettleItem, WorkerInfo
 from awa._core.options import NewJob, new_job
+from awa._core.ranges import Ranges
 from awa._storage.connecting import open_connection
 from awa._storage.executors import (
     run_asyncio,
@@ -22,7 +23,7 @@ from awa._storage.executors import (
     run_trio,
     run_trio_pipeline,
 )
-from awa._storage.foreign import adapt, numbered
+from awa._storage.foreign import adapt, numbered, plain
 from awa._storage.functions import Storage
 from awa.errors import (
     AccessDenied,
@@ -148,6 +149,10 @@ def test_a_foreign_connection_runs_every_sort_of_call(one: Session) -> None:
     assert 2 == len(run_foreign_sync(theirs, STORAGE.enqueue_many([JOB, JOB])))
     claim = STORAGE.claim(1, call=1, token=7, asks=[Ask(queue="default", limit=5)])
     assert ["{[1,3)}"] == [str(row.seqs) for row in run_foreign_sync(theirs, claim).rows]
+    item = SettleItem(slot=0, token=7, part=1, seqs=Ranges([(1, 2)]))
+    result = Result(item=1, seq=1, value=b'{"n": 1}')
+    (done,) = run_foreign_sync(theirs, STORAGE.complete(1, 5, [item], [result], waits=True))
+    assert Answer.SETTLED == done.answer
     with pytest.raises(UnknownWorker):
         run_foreign_sync(
             theirs, STORAGE.claim(2, call=1, token=8, asks=[Ask(queue="default", limit=5)])
@@ -175,7 +180,9 @@ async def test_a_connection_of_the_other_sort_is_named(one: Session) -> None:
 
 
 def test_placeholders_are_numbered_for_drivers_that_want_it() -> None:
-    """A doubled percent sign is one percent sign."""
+    """A doubled percent sign is one percent sign; binary places are psycopg's alone."""
+    assert "$1, $2" == numbered("%s, %b")
+    assert '"a%%b", %s' == plain('"a%%b", %b')
     assert "select \"a%b\"($1::int, $2, '%s')" == numbered("select \"a%%b\"(%s::int, %s, '%%s')")
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from awa._storage.calls import Rows
 
-_PLACE: Final = re.compile(r"%[s%]")
+_PLACE: Final = re.compile(r"%[sb%]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ def adapt(connection: Any) -> ForeignConnection:
 
 
 def numbered(sql: str) -> str:
-    """The statement with `$1`, `$2` for each `%s`, and single percent signs."""
+    """The statement with `$1`, `$2` for each place, and single percent signs."""
     places = 0
 
     def number(found: re.Match[str]) -> str:
@@ -60,6 +60,11 @@ def numbered(sql: str) -> str:
         return f"${places}"
 
     return _PLACE.sub(number, sql)
+
+
+def plain(sql: str) -> str:
+    """The statement with `%s` for each place: only psycopg knows the binary `%b`."""
+    return _PLACE.sub(lambda found: "%s" if found[0] == "%b" else found[0], sql)
 
 
 def _is_asyncpg(connection: Any) -> bool:
@@ -74,7 +79,7 @@ def _sqlalchemy(connection: Any, sql: str, params: Sequence[object]) -> Rows:
     # A Session lends the connection that its transaction runs on.
     lent = connection if hasattr(connection, "exec_driver_sql") else connection.connection()
     style = lent.dialect.paramstyle
-    text = numbered(sql) if style == "numeric_dollar" else sql
+    text = numbered(sql) if style == "numeric_dollar" else plain(sql)
     answer = lent.exec_driver_sql(text, tuple(params))
     return [tuple(row) for row in answer.fetchall()] if answer.returns_rows else []
 
@@ -86,5 +91,5 @@ async def _sqlalchemy_async(connection: Any, sql: str, params: Sequence[object])
 
 def _dbapi(connection: Any, sql: str, params: Sequence[object]) -> Rows:
     with connection.cursor() as cursor:
-        cursor.execute(sql, tuple(params))
+        cursor.execute(plain(sql), tuple(params))
         return [tuple(row) for row in cursor.fetchall()] if cursor.description else []
