@@ -189,6 +189,23 @@ async def test_roles_that_leave_nothing_to_do_are_refused(database: str) -> None
             await client.tick()
 
 
+async def test_behind_a_pooler_a_burst_drains_and_nobody_only_maintains(pooled: str) -> None:
+    """Guards poolers: without a listener or a leader's session what is due is promoted and run."""
+    ran: list[int] = []
+    async with awa.AsyncClient(pooled) as client:
+
+        @client.task(Number)
+        async def handle(job: awa.Job[Number]) -> None:
+            ran.append(job.args.n)
+
+        await client.insert(Number(1))
+        await client.insert(Number(2), delay=0.1)
+        done = await client.run_until_drained(due_within_s=60)
+        assert (True, False, [1, 2]) == (done.drained, done.led, ran)
+        with pytest.raises(awa.ConfigurationError, match="direct_url"):
+            await client.start([], maintenance_only=True)
+
+
 def test_a_synchronous_program_works_in_bursts_too(database: str) -> None:
     """Guards the twin: cron jobs and scripts need no event loop of their own."""
     with awa.Client(database) as client:
