@@ -89,7 +89,7 @@ def test_a_beat_that_waits_for_a_rescue_hears_that_it_is_gone(
         rescue_worker(other, 1, 0)
         late_beat = start(one, HEARTBEAT)
         blocked(late_beat.pid)
-    assert [("gone", 0)] == late_beat.rows()
+    assert [("gone", 0, 0)] == late_beat.rows()
     assert 1 == value(one, "select count(*) from awa.workers")
 
 

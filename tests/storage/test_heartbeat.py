@@ -154,12 +154,15 @@ def test_a_job_lost_too_often_ends(one: Session) -> None:
 def test_an_attempt_somebody_is_settling_is_left_to_the_next_look(
     one: Session, other: Session
 ) -> None:
-    """Guards liveness: a beat never waits for a handler; the twelfth finds the rest."""
+    """Guards liveness: a beat never waits for a handler, and says that there is more to look at."""
     found = claim(one, 2, token=1)
+    statement = "select * from awa.heartbeat(1, %s, 1, '{}')"
     with other.transaction():
         complete(other, found.row, seqs=[1])
-        assert ("alive", 0) == beat(one, 1, 1)
-    assert ("alive", 1) == beat(one, 12, 1)
+        assert ("alive", 0, 1) == row(one, statement, [1])
+    assert ("alive", 1, 0) == row(one, statement, [12])
+    assert ("alive", 0, 0) == row(one, statement, [13])
+    assert ("gone", 0, 0) == row(one, "select * from awa.heartbeat(99, 1, 1, '{}')")
 
 
 def test_bad_beats_are_refused_and_write_nothing(one: Session) -> None:

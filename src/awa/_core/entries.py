@@ -283,6 +283,8 @@ class Beat:
 
     answer: BeatAnswer
     released: int
+    busy: int
+    """Claims that somebody else was settling: look again."""
     at_s: float
     """When it was answered, by the server's clock, in seconds since 1970."""
 

@@ -119,7 +119,7 @@ class Heart:
             if self.beat_s - asked_s < CLOCK_LOOK_MAX_S:
                 self._clock.looked(asked_s=asked_s, answered_s=self.beat_s, server_s=answer.at_s)
             self._statistics.beats += 1
-            self._look_again = answer.released > 0
+            self._look_again = answer.released > 0 or answer.busy > 0
             self._on_beat()
             if answer.released:
                 _log.warning("%d claimed entries nobody knew of were released", answer.released)

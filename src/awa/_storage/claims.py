@@ -57,7 +57,7 @@ class Claims(Calling):
             "%s::bigint, %s::bigint, %s::bigint, %s::text::int8multirange",
             (worker, beat, upto, str(open_calls)),
             codec.beat,
-            columns="answer, released, extract(epoch from clock_timestamp())::float8",
+            columns="answer, released, busy, extract(epoch from clock_timestamp())::float8",
         )
 
     def worker_stop(self, worker: int) -> Call[entries.StopAnswer]:

@@ -144,9 +144,10 @@ def settlements(rows: Rows) -> tuple[entries.Settlement, ...]:
 
 
 def beat(rows: Rows) -> entries.Beat:
-    """The one row (answer, released, time) of `heartbeat`."""
-    ((answer, released, at_s),) = rows
-    return entries.Beat(answer=_word(entries.BeatAnswer, answer), released=released, at_s=at_s)
+    """The one row (answer, released, busy, time) of `heartbeat`."""
+    ((answer, released, busy, at_s),) = rows
+    word = _word(entries.BeatAnswer, answer)
+    return entries.Beat(answer=word, released=released, busy=busy, at_s=at_s)
 
 
 def ended_elsewhere(rows: Rows) -> tuple[entries.EndedElsewhere, ...]:
