@@ -251,3 +251,25 @@ async def test_who_hears_nothing_finds_overrides_by_its_beats(database: str) -> 
                 " and classid = awa.lk_alive()::oid"
             )
         await until(lambda: health_of(client).queues["a"].max_workers == 1, "a look")
+
+
+async def test_jobs_of_batches_count_in_a_shared_pool(database: str) -> None:
+    """Guards global_max_workers: every job of a batch is one of the handlers that queues share."""
+    stage, sizes = with_jobs(20), list[int]()
+    async with awa.AsyncClient(database) as client:
+
+        @client.batch_task(Number, max_size=10, max_wait_ms=1)
+        async def handle(jobs: awa.JobBatch[Number]) -> None:
+            sizes.append(len(jobs))
+            async with trio.open_nursery() as nursery:
+                for job in jobs:
+                    nursery.start_soon(stage.play, job.queue)
+
+        for queue in "ab":
+            await client.insert_many([Number(n) for n in range(20)], queue=queue)
+        await client.start(A_AND_B, global_max_workers=4)
+        await until(lambda: stage.shows(a=3, b=1), "three to one")
+        stage.free.update("ab")
+        await until(lambda: len(stage.ran) == 40 and stage.shows(), "all jobs")
+    assert 4 == stage.most["all"]
+    assert max(sizes) <= 4
