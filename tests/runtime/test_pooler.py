@@ -61,6 +61,9 @@ async def test_behind_a_pooler_a_worker_only_polls_and_says_so(
         vitals = await direct.vitals()
         assert [(True, False)] == [(each.poll_only, each.leads) for each in vitals.workers]
         assert "has to go directly" in vitals_problems(vitals)[0]
+        await direct.override_queue("q", max_workers=2)
+        # Nobody can tell it: it asks with its beats.
+        await until(lambda: health_of(client).queues["q"].max_workers == 2)
 
 
 async def test_with_a_direct_url_it_listens_and_leads(
