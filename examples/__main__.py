@@ -1,7 +1,8 @@
 """Run every example as a user would: `python -m examples`, or `python -m examples quickstart`.
 
-All share one server, thrown away at the end: `embedded://demo` is it, and so is `DATABASE_URL`,
-unless that is set already. Each example has a line; the status is 1 when one of them failed.
+They share a database that is thrown away, by `DATABASE_URL`, unless that is set already; servers
+that they start by name live in a directory that is. Each has a line; the status is 1 when one of
+them failed.
 """
 
 import argparse
@@ -12,15 +13,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from awa import embedded
+from awa.testing import Databases
 
 HERE: Final = Path(__file__).parent
-SERVER: Final = "demo"
 RUN_S_MAX: Final = 120.0
 STOP_S_MAX: Final = 60.0
 OPTIONS: Final = {"stdlib_census": ("--files", "60")}
@@ -77,25 +77,26 @@ def run(name: str) -> Ran:
 
 
 @contextmanager
-def one_server() -> Iterator[None]:
-    """Keep a throw-away server under the name that examples use, and as `DATABASE_URL`."""
+def servers() -> Iterator[None]:
+    """Give examples a database, as `DATABASE_URL`, and a home for the servers that they start."""
     home = Path(tempfile.mkdtemp(prefix="awa-examples-"))
     home.chmod(0o711)  # the server may run as another user
     os.environ["AWA_EMBEDDED_HOME"] = str(home)
     try:
-        with embedded.server(SERVER, settings={"fsync": "off"}) as server:
-            os.environ.setdefault("DATABASE_URL", server.url)
+        with ExitStack() as stack:
+            if "DATABASE_URL" not in os.environ:
+                databases = stack.enter_context(Databases())
+                os.environ["DATABASE_URL"] = stack.enter_context(databases.fresh())
             yield
-        _until_stopped(server.directory)
+        _until_stopped(home)
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _until_stopped(directory: Path) -> None:
-    # Its file goes last: while it is there, the server still writes where we delete.
-    left = directory / "data" / "postmaster.pid"
+def _until_stopped(home: Path) -> None:
+    # Its file goes last: while it is there, a server still writes where we delete.
     until_s = time.monotonic() + STOP_S_MAX
-    while left.exists() and time.monotonic() < until_s:
+    while any(home.glob("*/data/postmaster.pid")) and time.monotonic() < until_s:
         time.sleep(0.01)
 
 
@@ -110,7 +111,7 @@ def main() -> int:
         parser.error(f"there is no example {', '.join(sorted(unknown))}")
     chosen = [name for name in options.names or names() if name not in options.without]
     failed = 0
-    with one_server():
+    with servers():
         for name in chosen:
             ran = run(name)
             print(ran.line(), flush=True)
