@@ -330,9 +330,9 @@ class QueueRun:
         current_job.set(job)
         try:
             value = await way.run(job)
-            if job._own is not None:  # noqa: SLF001  # the runner's side of the handler's view
-                await self._desk.conclude(job, value)
-            self._returned(turn, held, body, value)
+            # Its own transaction may have ended the attempt; whether it did may have to be asked.
+            if job._own is None or not await self._ended_itself(turn, held, body, value):  # noqa: SLF001
+                self._returned(turn, held, body, value)
         except (trio.Cancelled, KeyboardInterrupt):
             raise
         except BaseExceptionGroup as group:
@@ -349,14 +349,18 @@ class QueueRun:
         """Raises InvalidInput for a result without JSON form."""
         if turn.fate is not None:
             self._came_late(turn, held, body)
-        elif self._reporter.own_end(held, body, turn.own, value):
-            pass
         elif value is None:
             self._settler.complete(held, body.seq)
         elif isinstance(value, OUTCOMES):
             self._reporter.said(held, body, value)
         else:
             self._settler.complete_with(held, body.seq, encode_result(value))
+
+    async def _ended_itself(self, turn: Turn, held: Held, body: Body, value: Any) -> bool:
+        """Raises TransactionLost where the handler is mistaken about it."""
+        assert turn.job is not None
+        await self._desk.conclude(turn.job, value)
+        return turn.fate is None and self._reporter.own_end(held, body, turn.own, value)
 
     def _failed(self, turn: Turn, held: Held, body: Body, error: BaseException) -> None:
         if turn.fate is not None:
