@@ -1,8 +1,7 @@
 """Run every example as a user would: `python -m examples`, or `python -m examples quickstart`.
 
-They share a database that is thrown away, by `DATABASE_URL`, unless that is set already; servers
-that they start by name live in a directory that is. Each has a line; the status is 1 when one of
-them failed.
+Each has a database that is thrown away, by `DATABASE_URL`, unless that is set already; servers that
+they start by name live in a directory that is. Each has a line; the status is 1 when one failed.
 """
 
 import argparse
@@ -13,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,8 +49,8 @@ def names() -> list[str]:
     return sorted(modules + packages)
 
 
-def run(name: str) -> Ran:
-    """Run one example in a process of its own."""
+def run(name: str, url: str) -> Ran:
+    """Run one example in a process of its own, on this database."""
     module = HERE / f"{name}.py"
     what = [str(module)] if module.exists() else ["-m", f"examples.{name}"]
     began_s = time.monotonic()
@@ -59,6 +59,7 @@ def run(name: str) -> Ran:
         done = subprocess.run(
             [sys.executable, *what, *OPTIONS.get(name, ())],
             cwd=HERE.parent,
+            env={**os.environ, "DATABASE_URL": url},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -77,17 +78,18 @@ def run(name: str) -> Ran:
 
 
 @contextmanager
-def servers() -> Iterator[None]:
-    """Give examples a database, as `DATABASE_URL`, and a home for the servers that they start."""
+def places(count: int) -> Iterator[list[str]]:
+    """Give so many databases, and a home for the servers that examples start."""
     home = Path(tempfile.mkdtemp(prefix="awa-examples-"))
     home.chmod(0o711)  # the server may run as another user
     os.environ["AWA_EMBEDDED_HOME"] = str(home)
     try:
         with ExitStack() as stack:
-            if "DATABASE_URL" not in os.environ:
+            if "DATABASE_URL" in os.environ:
+                yield [os.environ["DATABASE_URL"]] * count
+            else:
                 databases = stack.enter_context(Databases())
-                os.environ["DATABASE_URL"] = stack.enter_context(databases.fresh())
-            yield
+                yield [stack.enter_context(databases.fresh()) for _ in range(count)]
         _until_stopped(home)
     finally:
         shutil.rmtree(home, ignore_errors=True)
@@ -105,15 +107,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m examples", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="by default all")
     parser.add_argument("--without", nargs="*", metavar="NAME", default=[], help="leave these out")
+    parser.add_argument("--at-once", type=int, metavar="N", default=1, help="by default one")
     options = parser.parse_args()
     unknown = {*options.names, *options.without} - set(names())
     if unknown:
         parser.error(f"there is no example {', '.join(sorted(unknown))}")
     chosen = [name for name in options.names or names() if name not in options.without]
     failed = 0
-    with servers():
-        for name in chosen:
-            ran = run(name)
+    at_once = 1 if "DATABASE_URL" in os.environ else options.at_once
+    with places(len(chosen)) as urls, ThreadPoolExecutor(at_once) as several:
+        for ran in several.map(run, chosen, urls):
             print(ran.line(), flush=True)
             if ran.problem is not None:
                 failed += 1
