@@ -219,10 +219,11 @@ async def test_the_earliest_deadline_ends_a_batch_and_shutdown_gives_it_back(
         for job in (short, long):
             failed = await until_state(client, job.id, "failed")
             assert "deadline" == failed.errors[-1]["type"]
-        assert 1 == begun
+        assert begun <= 1, "on a slow machine its time is over before it begins"
 
+        begun = 0
         kept = await client.insert_many([Number(n) for n in range(2)], deadline=0)
-        await until(lambda: begun == 2)
+        await until(lambda: begun == 1)
         waits = await client.insert(Number(9), deadline=0)
         await until_state(client, waits.id, "running")
         await client.shutdown(timeout_ms=0)

@@ -12,7 +12,7 @@ import trio
 import awa
 from awa._runtime import executors
 from tests.child_work import Deed, do
-from tests.workers import Number, health_of, until, until_state
+from tests.workers import Number, until, until_state
 
 
 def is_there(pid: int) -> bool:
@@ -83,6 +83,7 @@ async def test_a_handler_under_asyncio_is_cancelled_by_its_deadline_and_by_hand(
     Also that their own loop is there, and that results and errors come back.
     """
     seen: list[str] = []
+    begun: list[int] = []
     async with awa.AsyncClient(database) as client:
 
         @client.task(Number, queue="q", executor="asyncio", max_attempts=1)
@@ -91,6 +92,7 @@ async def test_a_handler_under_asyncio_is_cancelled_by_its_deadline_and_by_hand(
             if job.args.n < 0:
                 raise LookupError("below zero")
             try:
+                begun.append(job.id)
                 await asyncio.sleep(job.args.n)
             except asyncio.CancelledError:
                 seen.append(f"cancelled {job.is_cancelled()}")
@@ -105,17 +107,19 @@ async def test_a_handler_under_asyncio_is_cancelled_by_its_deadline_and_by_hand(
         error = (await until_state(client, bad.id, "failed")).errors[-1]
         assert ("LookupError", "below zero") == (error["type"], error["error"])
         assert "deadline" == (await until_state(client, late.id, "failed")).errors[-1]["type"]
-        assert ["cancelled True"] == seen
+        # On a slow machine its time is over before it begins.
+        assert ["cancelled True"] * (late.id in begun) == seen
 
+        seen.clear()
         long = await client.insert(Number(10_000))
-        await until(lambda: health_of(client).queues["q"].running == 1)
+        await until(lambda: long.id in begun)
         await client.cancel(long.id)
-        await until(lambda: len(seen) == 2)
+        await until(lambda: len(seen) == 1)
         given_back = await client.insert(Number(10_000))
-        await until(lambda: health_of(client).queues["q"].running == 1)
+        await until(lambda: given_back.id in begun)
         await client.shutdown(timeout_ms=0)
         await until_state(client, given_back.id, "available")
-        assert ["cancelled True"] * 3 == seen
+        assert ["cancelled True"] * 2 == seen
 
 
 def plain(_job: awa.Job[Number]) -> None:

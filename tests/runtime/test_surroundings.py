@@ -228,3 +228,11 @@ async def test_middleware_of_a_kind_that_cannot_have_it_is_refused(
 
         with pytest.raises(awa.ConfigurationError, match=f"is for the kind '{kind}', which"):
             await client.start([("q", 1)])
+
+
+async def test_a_hook_of_a_kind_without_a_handler_is_refused(database: str) -> None:
+    """Guards the same typing error: such a hook would never be told anything."""
+    async with awa.AsyncClient(database) as client:
+        client.on_event("no_such_kind")(print)
+        with pytest.raises(awa.ConfigurationError, match="a hook is for the kind 'no_such_kind'"):
+            await client.start([("q", 1)])

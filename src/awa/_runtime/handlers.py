@@ -97,17 +97,20 @@ class Handlers:
             raise ConfigurationError(f"the worker runs already: add {what} before it starts")
 
     def require_sound(self) -> None:
-        """Raise ConfigurationError for middleware of kinds that cannot have it."""
+        """Raise ConfigurationError for what belongs to kinds that cannot have it."""
         for one in self.middleware:
             for kind in sorted(one.kinds or ()):
-                if kind not in self.by_kind:
-                    raise ConfigurationError(
-                        f"middleware {one.name} is for the kind {kind!r}, which has no handler"
-                    )
+                self._require_handler(kind, f"middleware {one.name}")
                 if kind in self.batched:
                     raise ConfigurationError(
                         f"middleware {one.name} is for the kind {kind!r}, which is run in batches"
                     )
+        for kind in sorted(self.hooks):
+            self._require_handler(kind, "a hook")
+
+    def _require_handler(self, kind: str, what: str) -> None:
+        if kind not in self.by_kind:
+            raise ConfigurationError(f"{what} is for the kind {kind!r}, which has no handler")
 
     def around(self, handler: Handler) -> list[Middleware]:
         """The middleware of a kind, the outermost first. Batches have none."""
