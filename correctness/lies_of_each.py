@@ -84,7 +84,7 @@ OF_EACH_OPERATOR: Final = (
         (
             "half_a_call_rescued",
             "rescue_worker",
-            3,
+            4,
             "entire",
             both(item(asked="{[7,8)}", settled="{[7,8)}"), field(entries=[])),
         ),

@@ -7,6 +7,7 @@ from correctness.configurations import SPEC
 from correctness.lies import both, element, field, item, less, lies_about, seqs, state
 from correctness.lies_beside import BESIDE_PROPERTIES
 from correctness.lies_of_each import OF_EACH_OPERATOR
+from correctness.lies_of_parts import OF_PARTS
 from correctness.traces import write_ndjson
 
 REJECTED: Final = SPEC.parent / "traces" / "rejected"
@@ -227,6 +228,7 @@ LIES: Final = (
     ),
     *BESIDE_PROPERTIES,
     *OF_EACH_OPERATOR,
+    *OF_PARTS,
 )
 
 

@@ -51,6 +51,9 @@ def looked_before(on: Stage) -> None:
         other.commit()
         claimer.commit()
     on.claim(2)
+    on.enqueue(2)
+    on.run("select * from awa.cancel_pending(1, '{4}')")
+    on.run("select * from awa.cancel_pending(2, '{5}')")
 
 
 def rolled_back_number(on: Stage) -> None:
@@ -209,6 +212,7 @@ def two_workers(on: Stage) -> None:
     on.run("select awa.worker_start(8, '{}')")
     on.claim_late(8, 2, 802)
     on.run("select * from awa.rescue_worker(8, 0)")
+    on.run("select * from awa.rescue_worker(9, 0)")
     on.late.commit()
     on.claim(2, 2)
     on.run("select * from awa.rescue_worker(%s, 1)", WORKER)

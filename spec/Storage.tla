@@ -131,6 +131,8 @@ GoneTypeInv == gone \subseteq Ghost
 \* its claim: it counts while its job's state is in the mask. (unique_keys; unique in the body)
 VARIABLES keys, wants
 KeysTypeInv == /\ keys \subseteq [key : Keys, job : Jobs]
+               /\ \A q, r \in keys : q.key = r.key => q = r
+               /\ \A r \in keys : \A x \in removed \cup {g \in gone : g.fate = "completed"} : x.job # r.job
                /\ wants \subseteq [job : Jobs, key : Keys, mask : Masks, lease : 1..SeqMax + 1]
 
 laneVars  == <<no, next, holes, late>>

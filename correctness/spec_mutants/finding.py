@@ -29,6 +29,7 @@ _SHARED: Final = {
     "Closing": "UNCHANGED closures",
 }
 """Effects that several actions share, and what stands for their absence."""
+_PASSED: Final = re.compile(r"(?:^|\bIN )(\w+G)\(")
 _CALLS: Final = re.compile(rf"^(?:{'|'.join(_SHARED)})\(.*\)$", re.DOTALL)
 _LAST_NUMBER: Final = re.compile(r"\b[01](?=\)$)")
 _CHOICE: Final = re.compile(r"^IF(?! Loose)\s+(.+?)\s+THEN\s+(.+?)\s+ELSE\s+(.+)$", re.DOTALL)
@@ -124,8 +125,15 @@ def _of_calls_of_guards(
                 begin=call.start(),
                 end=end,
                 new="TRUE",
-                loose=records.get(call[1], ()),
+                loose=_asked(bare, call[1], records),
             )
+
+
+def _asked(bare: str, name: str, records: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """The guards of an operator: its own, or those of the one that it passes its arguments to."""
+    body = next(one.text for one in _spoken(bare) if one.name == name)
+    passed = _PASSED.search(body)
+    return records.get(name) or (records.get(passed[1], ()) if passed else ())
 
 
 def _of_effect(bare: str, action: str, conjunct: Part) -> Iterator[Mutant]:

@@ -64,13 +64,16 @@ _OF: Final = {
     "RetireG": "Letters",
     "Rotate": "Ring",
     "RotateG": "Ring",
-    "Prune": "Ring witness/MendedWithoutKey",
-    "PruneG": "Ring witness/MendedWithoutKey",
+    "Prune": "Ring",
+    "PruneG": "Ring",
     "FloorG": "Ring",
     "Evacuate": "Ring",
     "EvacuateG": "Ring",
 }
+_LARGER: Final = {"witness/KeyOfOldLife"}
 _OTHERS: Final = "Holes"
+_DEAR: Final = {"Prune: wants stays", "Prune: wants emptied"}
+"""For these a mistake must have happened, which takes a large model."""
 _NOWHERE: Final = {"EnvArrive", "EnvArriveG"}
 """Steps of another lane: no bounded model has them, a recorded trace has one."""
 
@@ -80,7 +83,7 @@ def scopes(mutant: Mutant) -> list[Path]:
     if mutant.operator in _NOWHERE:
         return []
     names = _OF.get(mutant.operator, _OTHERS).split()
-    return [SPEC / f"{name if '/' in name else f'twin/{name}'}.cfg" for name in names]
+    return [SPEC / (f"{name}.cfg" if name in _LARGER else f"twin/{name}.cfg") for name in names]
 
 
 def constants(file: Path) -> str:
@@ -101,7 +104,9 @@ def _mistaken(file: Path) -> bool:
 
 
 def witnesses(mutant: Mutant) -> list[Path]:
-    """The configurations of Storage that go without just this guard: there it is missed."""
+    """Larger models: the configurations of Storage that go without just this guard."""
+    if mutant.name in _DEAR:
+        return [SPEC / "witness" / "MendedWithoutKey.cfg"]
     if len(mutant.loose) != 1:
         return []
     return [entry.file for entry in CONFIGURATIONS if _goes_without(entry, mutant.loose[0])]
