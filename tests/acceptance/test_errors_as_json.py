@@ -20,8 +20,8 @@ _NEEDS: dict[str, tuple[str, ...]] = {
     "dlq move": ("--all",),
     "dlq purge": ("--all",),
 }
-_NO_DATABASE = {"bench", "dev"}
-"""They start a server of their own."""
+_NO_DATABASE = {"bench", "dev", "worker", "tick"}
+"""They start a server of their own, or load a program that names one."""
 
 
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -83,6 +83,13 @@ def test_a_server_that_is_not_there_is_json(path: tuple[str, ...]) -> None:
     result = run(*path, *arguments(path), "--json", "--database-url", NOBODY)
     assert 1 == result.exit_code, result.output
     assert "ServerUnreachable" == error_of(result)["type"]
+
+
+@pytest.mark.parametrize("command", ["worker", "tick"])
+def test_a_program_that_is_not_there_is_json(command: str) -> None:
+    """Guards the commands that load one: that is the caller's mistake."""
+    result = run(command, "no_such_module:client", "--json")
+    assert (2, "ConfigurationError") == (result.exit_code, error_of(result)["type"])
 
 
 def test_an_unknown_command_is_json() -> None:
