@@ -147,7 +147,8 @@ CALLS: Final[dict[str, LiteralString]] = {
         select awa.complete(1, 77, slots, tokens, parts, seqs, waits => true) {_FROM}
     """,
     "note_progress": """
-        select awa.note_progress(1, '{1}', '{1}', array[min(lower(seqs))], '{1}', array['{}'::jsonb])
+        select awa.note_progress(1, '{1}', '{1}', array[min(lower(seqs))], '{1}',
+                                 array['{}'::jsonb])
         from awa.claims where token = 1
     """,
     "settled_by": "select awa.settled_by(77, 1, 1::smallint, 1)",
@@ -194,8 +195,8 @@ CALLS: Final[dict[str, LiteralString]] = {
     "resume_schedule": "select awa.resume_schedule('n', 'allow')",
     "trigger_schedule": "select awa.trigger_schedule('n', 'skip')",
     "fire": """
-        select awa.fire('n', 'allow', version, upto + interval '1 us', array[upto + interval '1 us'],
-                        null)
+        select awa.fire('n', 'allow', version, upto + interval '1 us',
+                        array[upto + interval '1 us'], null)
         from awa.cron_schedules where name = 'allow'
     """,
     "fire replacing": """

@@ -3,9 +3,6 @@
 from pathlib import Path
 from typing import Final
 
-import pytest
-
-from correctness import tlc
 from correctness.configurations import CONFIGURATIONS, Configuration
 from correctness.model_check import runs
 from correctness.weaving import sought, weavable, write
@@ -23,7 +20,6 @@ def holding(folder: Path) -> Configuration:
     return Configuration(path=str(file), module="Reconcile", breaks="LiveStays")
 
 
-@pytest.mark.skipif(not tlc.available(), reason="needs Java and TLC")
 def test_what_is_broken_is_found_and_what_holds_is_not(tmp_path: Path) -> None:
     """Guards the verdict: a variant is blamed for its own behaviours and property only."""
     kept = holding(tmp_path)

@@ -89,7 +89,7 @@ PROMOTE_POLL_S: Final = 0.2
 PROMOTE_GAP_S: Final = 0.05
 """... but no more often than this, however often it is notified."""
 
-FIRE_FALLBACK_S: Final = 5.0
+FIRE_FALLBACK_S: Final = 30.0
 """Schedules are looked at this often at least: who changed one may have been told not to notify."""
 
 FIRE_GAP_S: Final = 0.05
