@@ -39,7 +39,14 @@ ROWS: Final = (
 )
 
 ORDER: Final = (
-    *("rows cron_schedules", "rows workers", "rows dlq", "declare", "rows queue_settings", "rows unique_keys"),
+    *(
+        "rows cron_schedules",
+        "rows workers",
+        "rows dlq",
+        "declare",
+        "rows queue_settings",
+        "rows unique_keys",
+    ),
     *("claim", "lane 1", "lane 2", "rows deferred"),
     *("deferring", "inflight 1", "inflight 2", "inflight new", *TABLES),
 )
