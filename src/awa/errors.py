@@ -114,9 +114,10 @@ class WrongIsolation(CallerError):
 
 
 class WrongTransaction(CallerError):
-    """The act takes the locks of lanes, so it is refused inside a larger transaction.
+    """What was asked for cannot be done in this transaction, or not inside of another one.
 
-    Call it in autocommit, or as the first and only statement of a transaction.
+    An act that takes the locks of lanes is called in autocommit, or as the first and only statement
+    of a transaction. A block of `job.transaction()` is the only one, and its COMMIT is its own.
     """
 
 

@@ -89,6 +89,30 @@ async def test_a_block_that_raises_leaves_nothing_and_the_attempt_fails(ledger: 
     assert [(3, "task")] == entered(ledger)
 
 
+async def test_a_block_inside_of_a_block_is_refused_and_nothing_is_written(ledger: str) -> None:
+    """Guards EffectsWithEnd: an inner block that completed the job would lose what the outer wrote.
+
+    On a connection of its own the completion would wait for itself.
+    """
+    async with awa.AsyncClient(ledger) as client:
+
+        @client.task(Number, queue="q", backoff=[0])
+        async def handle(job: awa.Job[Number]) -> None:
+            async with job.transaction() as tx:
+                await tx.execute(ENTER, job.attempt, "task")
+                if job.attempt == 1:
+                    async with job.transaction():
+                        raise AssertionError("an attempt has one block at a time")
+                if job.attempt == 2:
+                    await job.complete_in(None)
+
+        await client.start([("q", 1)])
+        stored = await client.insert(Number(1), queue="q")
+        done = await until_state(client, stored.id, "completed")
+        assert 2 * ["WrongTransaction"] == [past["type"] for past in done.errors]
+    assert [(3, "task")] == entered(ledger)
+
+
 async def test_an_attempt_that_was_given_to_another_commits_nothing(
     ledger: str, session: NewSession
 ) -> None:

@@ -49,6 +49,8 @@ class OwnCompletion:
     """Under which its completion was sent; 0 before the first."""
     elsewhere: bool = False
     """It is a transaction of the handler's own connection: only the database tells how it ends."""
+    inside: bool = False
+    """The handler is in a block of `job.transaction()`."""
 
 
 class InsertedJob(Protocol):

@@ -7,8 +7,8 @@ missing from it: the database is asked whether it happened.
 """
 
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 import psycopg
@@ -152,22 +152,23 @@ class OwnTransactions:
         if self._transact is None:
             raise ConfigurationError("this worker was not started by a client, which has to help")
         own = await self._begun(job)
-        async with self._pool.connection() as conn:
-            assert isinstance(conn, TrioConnection)
-            # Whatever the role's default is: the completion is refused in an older snapshot.
-            await conn.set_isolation_level(psycopg.IsolationLevel.READ_COMMITTED)
-            try:
-                async with conn.transaction():
-                    opened = self._transact(conn)
-                    yield opened
-                    await self._complete(conn, job, own, opened.result)
-                self._learn(job, own, CommitAnswer.SETTLED)
-            except BaseException as error:
-                if not conn.outcome_unknown:
-                    self._did_not_happen(job, own)
-                    raise
-                if not isinstance(error, OutcomeUnknown):
-                    raise  # cancelled: the runner settles what it may, and the database judges it
+        with _inside(own):
+            async with self._pool.connection() as conn:
+                assert isinstance(conn, TrioConnection)
+                # Whatever the role's default is: the completion is refused in an older snapshot.
+                await conn.set_isolation_level(psycopg.IsolationLevel.READ_COMMITTED)
+                try:
+                    async with conn.transaction():
+                        opened = self._transact(conn)
+                        yield opened
+                        await self._complete(conn, job, own, opened.result)
+                    self._learn(job, own, CommitAnswer.SETTLED)
+                except BaseException as error:
+                    if not conn.outcome_unknown:
+                        self._did_not_happen(job, own)
+                        raise
+                    if not isinstance(error, OutcomeUnknown):
+                        raise  # cancelled: the runner settles what it may, the database judges it
         if own.end is OwnEnd.DOUBT:
             await self.find_out(job)
             _require_done(own)
@@ -176,6 +177,11 @@ class OwnTransactions:
         own = job._own  # noqa: SLF001  # the runner's side of the handler's view
         if own is None:
             own = job._own = OwnCompletion()  # noqa: SLF001
+        if own.inside:
+            raise WrongTransaction(
+                "a block of job.transaction() is open in this attempt: what is written there would "
+                "not commit with the job's end here; do it all in that block"
+            )
         await self.find_out(job)
         if own.end is OwnEnd.STALE:
             raise StaleAttempt
@@ -286,6 +292,15 @@ class OwnTransactions:
 
     def _found_stale(self, job: Job[Any]) -> None:
         """Somebody else has ended the attempt."""
+
+
+@contextmanager
+def _inside(own: OwnCompletion) -> Iterator[None]:
+    own.inside = True
+    try:
+        yield
+    finally:
+        own.inside = False
 
 
 def receipt_of(job: Job[Any]) -> tuple[Held, int]:
