@@ -13,6 +13,11 @@ def _late(token: int, seqs: str, **rows: object) -> Event:
     return {"a": "rescue_deadline", **nothing, "items": items, **rows}
 
 
+def _mended(*, seq: int = 7, job: int = 4, lease: int = 2, attempt: int = 1) -> list[int]:
+    """What prune says that it appended again, of entry 4: it was pending, and no mistake."""
+    return [1, 1, seq, job, lease, attempt, 4]
+
+
 OF_PARTS: Final = (
     *lies_about(
         "one_job",
@@ -37,7 +42,24 @@ OF_PARTS: Final = (
         "dead_letters",
         ("failure_charged", "fail", 1, "charged", element("dead", 3, 2)),
         ("living_job_moved", "dlq_move", 1, "final", more("jobs", [1, 4])),
+        ("living_job_retired_as_a_letter", "retire", 1, "letter", more("dead", [1, 3])),
         ("waiting_letter_returns_charged", "dlq_retry", 3, "anew", element("deferred", 3, 2)),
+    ),
+    *lies_about(
+        "ring_turns",
+        ("slot_carried_to_itself", "evacuate", 1, "not_current", field(slot=0)),
+        ("carried_for_another_call", "evacuate", 1, "carried", element("rows", 1, 900)),
+        ("carried_beside_itself", "evacuate", 2, "once", field(rows=[[1, 100, 1, "{[3,4)}"]])),
+        ("body_of_another_job_mended", "prune", 1, "same_job", field(entries=[_mended(job=5)])),
+        ("mended_entry_keeps_run_lease", "prune", 1, "lease_up", field(entries=[_mended(lease=1)])),
+        (
+            "mended_entry_charged",
+            "prune",
+            1,
+            "attempt_back",
+            field(entries=[_mended(attempt=2)]),
+        ),
+        ("mended_under_a_used_number", "prune", 1, "drawn", field(entries=[_mended(seq=4)])),
     ),
     *lies_about(
         "two_keys",
