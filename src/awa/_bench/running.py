@@ -32,6 +32,8 @@ BACKLOG: Final = 10
 TURNS: Final = 3
 """How often the drains that are compared run in a round, one right after the other: rates of runs
 that are minutes apart differ more than what is compared."""
+COMPARABLE_JOBS: Final = 5_000
+"""With fewer jobs a drain says next to nothing, however often it runs."""
 _COMPARED: Final = ("drain", "batch", "pinned", "beside", "mixed")
 
 
@@ -106,7 +108,7 @@ def run_bench(
     for number in range(1, repeat + 1):
         calibration.append(machine.calibration_ms())
         found = Samples()
-        for turn in turns(measurements):
+        for turn in turns(measurements, times=TURNS if jobs >= COMPARABLE_JOBS else 1):
             measured = Samples()
             for name in turn:
                 progress(f"{name} ({number} of {repeat})")
@@ -126,8 +128,10 @@ def run_bench(
     )
 
 
-def turns(measurements: Sequence[str]) -> list[tuple[str, ...]]:
+def turns(measurements: Sequence[str], *, times: int = TURNS) -> list[tuple[str, ...]]:
     """What runs in a round, in its order. What a turn holds is compared within it.
+
+    Where drains are compared, they have so many turns.
 
     Each turn goes the other way than the one before, so that nothing is always the first; the deep
     backlog takes so long that it has plain drains on both sides.
@@ -142,5 +146,5 @@ def turns(measurements: Sequence[str]) -> list[tuple[str, ...]]:
         elif name not in _COMPARED:
             order.append((name,))
         elif name == "drain" and len(compared) > 1:
-            order += [compared[:: (-1) ** number] for number in range(TURNS)]
+            order += [compared[:: (-1) ** number] for number in range(times)]
     return order
