@@ -46,6 +46,8 @@ async def test_a_declared_schedule_fires_and_its_handler_runs(database: str) -> 
             ran.append(job)
 
         await client.start([("q", 2)])
+        with pytest.raises(awa.ConfigurationError, match="add a schedule before it starts"):
+            client.periodic("late", "@daily", Number, Number(1))
         await until(lambda: len(ran) >= 2)
         (found,) = await client.list_schedules()
         assert ("app", "tick", True, "* * * * * *") == (

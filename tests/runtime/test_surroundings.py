@@ -117,6 +117,16 @@ async def test_a_resource_that_does_not_open_is_an_error_of_the_start(
         assert not client.is_working()
 
 
+async def test_a_resource_that_is_no_context_manager_says_so_at_the_start(database: str) -> None:
+    """Guards a plain function that answers the thing itself: its author reads which one it was."""
+    async with awa.AsyncClient(database) as client:
+        wrong: Any = lambda: 7  # noqa: E731  # for its name
+        wrong.__qualname__ = "seven"
+        client.state(wrong)
+        with pytest.raises(awa.InvalidInput, match="seven answered 7, which is no async context"):
+            await client.start([("q", 1)])
+
+
 async def test_a_resource_of_another_client_or_process_is_named(database: str) -> None:
     """Guards a wrong turn: what is not there says why."""
     other = awa.AsyncClient(database)
@@ -228,6 +238,14 @@ async def test_middleware_of_a_kind_that_cannot_have_it_is_refused(
 
         with pytest.raises(awa.ConfigurationError, match=f"is for the kind '{kind}', which"):
             await client.start([("q", 1)])
+
+
+@pytest.mark.parametrize("wrong", ["number", [], 5])
+def test_middleware_is_for_a_list_of_kinds_or_for_all(wrong: Any) -> None:
+    """Guards a name without its brackets, whose letters are no kinds, and middleware for nobody."""
+    client = awa.AsyncClient("postgresql://nowhere/x")
+    with pytest.raises(awa.InvalidInput, match=r"kinds: (must be a list|are empty)"):
+        client.middleware(kinds=wrong)
 
 
 async def test_a_hook_of_a_kind_without_a_handler_is_refused(database: str) -> None:

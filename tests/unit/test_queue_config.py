@@ -143,3 +143,10 @@ def test_overrides_stand_in_for_what_the_program_said() -> None:
         Tuning(max_workers=5, weight=9, claim_batch=7, poll_s=1.0, rate=Rate(per_s=0.5, burst=1))
         == changed
     )
+
+
+def test_to_clear_overrides_is_yes_or_no() -> None:
+    """Guards a word that is taken for a yes: nothing is taken back by mistake."""
+    wrong: Any = "no"
+    with pytest.raises(awa.InvalidInput, match="clear: must be True or False, not 'no'"):
+        awa.Client("postgresql://nowhere/x").override_queue("q", max_workers=1, clear=wrong)

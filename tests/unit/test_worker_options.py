@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import awa
+from awa._client.bursts import burst_of_tick
 from awa._client.worker_options import WorkerOptions, settings_of
 from awa._client.working import work
 from awa.cli.worker import worker
@@ -52,3 +53,20 @@ def test_a_retention_is_checked_when_it_is_made(field: str) -> None:
         awa.Retention(**{field: -1.0})  # type: ignore[arg-type]  # any of its fields
     with pytest.raises(awa.InvalidInput, match="slot_entries"):
         awa.Retention(slot_entries=0)
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong"), [("retention", {"completed_s": 3}), ("retention", None), ("health_host", 5)]
+)
+def test_options_of_another_type_are_refused(field: str, wrong: Any) -> None:
+    """Guards the leader and the health port: neither fails later at what was said at the start."""
+    said: Any = {field: wrong}
+    with pytest.raises(awa.InvalidInput, match=f"{field}: must be"):
+        settings_of([("q", 1)], said, conninfo="", direct_conninfo=None, schema="awa")
+
+
+def test_a_tick_without_time_is_refused() -> None:
+    """Guards a budget of 0, which would be told as a database that does not answer."""
+    assert burst_of_tick(0.1).timeout_s == 0.1
+    with pytest.raises(awa.InvalidInput, match=r"is 0\.0 seconds; it must be 0\.1 at least"):
+        burst_of_tick(0)

@@ -81,7 +81,7 @@ class AroundTasks:
         handler runs in, and none runs around batches.
         Raises InvalidInput, and ConfigurationError while the client's worker runs.
         """
-        chosen = None if kinds is None else frozenset(map(_kind, kinds))
+        chosen = None if kinds is None else _kinds(kinds)
 
         def register(around: Around) -> Around:
             if not is_async(around):
@@ -114,6 +114,15 @@ class AroundTasks:
             return function
 
         return register
+
+
+def _kinds(named: Iterable[type | str]) -> frozenset[str]:
+    if isinstance(named, str) or not isinstance(named, Iterable):
+        raise InvalidInput("kinds", f"must be a list of classes and names, not {named!r}")
+    kinds = frozenset(map(_kind, named))
+    if not kinds:
+        raise InvalidInput("kinds", "are empty: middleware without `kinds` is for all of them")
+    return kinds
 
 
 def _kind(named: type | str) -> str:

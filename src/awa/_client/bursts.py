@@ -31,6 +31,7 @@ MAX_WORKERS_DEFAULT: Final = 10
 """Handlers of one queue that may run at once, where nothing says it."""
 
 TICK_BUDGET_S: Final = 20.0
+TICK_BUDGET_MIN_S: Final = 0.1
 TICK_TIMEOUT_MS: Final = 5000
 JOBS_MAX: Final = 2**31 - 1
 
@@ -230,7 +231,11 @@ def burst_of(*, timeout_s: float | None, due_within_s: float, max_jobs: int | No
 
 def burst_of_tick(budget_s: float) -> Burst:
     """How far a tick goes, checked. Raises InvalidInput."""
-    return Burst(timeout_s=checked_duration_s("budget_s", budget_s), rescues=True)
+    timeout_s = checked_duration_s("budget_s", budget_s)
+    if timeout_s < TICK_BUDGET_MIN_S:
+        problem = f"is {timeout_s} seconds; it must be {TICK_BUDGET_MIN_S} at least"
+        raise InvalidInput("budget_s", problem)
+    return Burst(timeout_s=timeout_s, rescues=True)
 
 
 def _done(

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Final
 from awa._client.administering import Administering, AsyncAdministering
 from awa._client.queues import POLL_MS_MAX, checked_rate
 from awa._core.limits import CLAIM_ENTRIES_MAX, QUEUE_LENGTH_MAX
-from awa._core.options import checked_duration_s, checked_int, checked_name, checked_text
+from awa._core.options import (
+    checked_duration_s,
+    checked_flag,
+    checked_int,
+    checked_name,
+    checked_text,
+)
 from awa._core.tuning import WEIGHT_MAX, WORKERS_MAX, QueueOverrides
 from awa.errors import InvalidInput
 
@@ -100,7 +106,7 @@ def _override(
 ) -> Call[QueueOverrides]:
     name = checked_name("queue", queue)
     said = _checked({field: value for field, value in given.items() if value is not None})
-    if not said and not clear:
+    if not checked_flag("clear", clear) and not said:
         raise InvalidInput("overrides", f"are empty: give {', '.join(given)} or clear")
     if clear:
         said = {**dict.fromkeys(QueueOverrides.__slots__), **said}

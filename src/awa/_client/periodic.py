@@ -76,9 +76,10 @@ class Periodic(Tasks):
 
         It is stored when a worker of this client starts. What the client's namespace declared
         before and does not any more is removed then, if the client has a namespace.
-        Raises InvalidInput.
+        Raises InvalidInput, and ConfigurationError while the worker runs: `put_schedule` then.
         """
         checked_name("name", name)
+        self._handlers.require_not_working("a schedule")
         declared = self._declarations.by_name
         if name in declared:
             raise InvalidInput("name", f"{name!r} is declared already")

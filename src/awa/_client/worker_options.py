@@ -7,10 +7,11 @@ from typing import TypedDict
 from awa._client.health import checked_patience_s, checked_port
 from awa._client.problems import Problems
 from awa._client.queues import QueueChoice, collected_queues, no_queues
-from awa._core.options import checked_duration_s, checked_flag, checked_int
+from awa._core.options import checked_duration_s, checked_flag, checked_int, checked_text
 from awa._runtime.limits import DEADLINE_GRACE_S, POLL_DEAF_S, TRANSACTION_CONNECTIONS
 from awa._runtime.settings import DEFAULT_RETENTION, HEALTH_HOST, Retention, WorkerSettings
 from awa._version import VERSION
+from awa.errors import InvalidInput
 
 POLL_INTERVAL_MS = int(POLL_DEAF_S * 1000)
 TIMEOUT_MS_MAX = 86_400_000
@@ -77,8 +78,14 @@ def settings_of(
         poll_s=poll_ms / 1000,
         grace_s=problems.check(partial(checked_duration_s, "grace_s", grace_s), 0.0),
         lead=options.get("lead", True),
-        retention=options.get("retention", DEFAULT_RETENTION),
-        health_host=options.get("health_host", HEALTH_HOST),
+        retention=problems.check(
+            partial(_checked_retention, options.get("retention", DEFAULT_RETENTION)),
+            DEFAULT_RETENTION,
+        ),
+        health_host=problems.check(
+            partial(checked_text, "health_host", options.get("health_host", HEALTH_HOST)),
+            HEALTH_HOST,
+        ),
         transaction_connections=problems.check(
             partial(checked_int, "transaction_connections", connections, low=1, high=1000),
             TRANSACTION_CONNECTIONS,
@@ -88,6 +95,12 @@ def settings_of(
     )
     problems.tell()
     return settings
+
+
+def _checked_retention(retention: Retention) -> Retention:
+    if not isinstance(retention, Retention):
+        raise InvalidInput("retention", f"must be an awa.Retention, not {retention!r}")
+    return retention
 
 
 def _find_unknown(options: WorkerOptions, problems: Problems) -> None:

@@ -43,13 +43,18 @@ def checked_executor(
     if executor is Executor.PROCESS:
         for what in (function, args_type):
             _require_importable(what)
+    require_installed(executor)
+    return executor
+
+
+def require_installed(executor: Executor) -> None:
+    """Raises ConfigurationError where the extra of this executor is not installed."""
     needed = NEEDS.get(executor)
     if needed is not None and find_spec(needed) is None:
         raise ConfigurationError(
             f"executor {executor.value!r} needs {needed.replace('_', '-')}:"
             f" pip install 'awa-trio[{executor.value}]'"
         )
-    return executor
 
 
 def _require_importable(what: Any) -> None:

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
 from awa._core.resources import Resource, State
-from awa._runtime.executors import Run
+from awa._runtime.executors import Run, require_installed
 from awa._runtime.handlers import Executor
 from awa.errors import InvalidInput
 
@@ -15,9 +15,10 @@ _log: Final = logging.getLogger("awa.worker")
 
 
 def resource_of(function: Callable[[], Any], runs_in: object) -> Resource[Any]:
-    """The resource that this function opens. Raises InvalidInput."""
+    """The resource that this function opens. Raises InvalidInput, and ConfigurationError."""
     if runs_in not in {Executor.TRIO.value, Executor.ASYNCIO.value}:
         raise InvalidInput("executor", f"is {runs_in!r}; there are 'trio' and 'asyncio'")
+    require_installed(Executor(str(runs_in)))
     if not callable(function):
         raise InvalidInput("state", f"must be a function, not {function!r}")
     opens: Callable[[], Any] = function
@@ -48,6 +49,9 @@ async def open_state(
 async def _one(resource: Resource[Any], executors: Mapping[Executor, Run]) -> AsyncIterator[Any]:
     # Resources are made by functions here, and opened nowhere else.
     manager = resource._open()  # noqa: SLF001
+    if not hasattr(manager, "__aenter__"):
+        problem = f"{resource.name} answered {manager!r}, which is no async context manager"
+        raise InvalidInput("state", problem)
     run = executors.get(Executor(resource._runs_in), _on_trio)  # noqa: SLF001
     value = await run(_enter, manager)
     try:
