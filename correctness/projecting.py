@@ -53,6 +53,10 @@ def refuse_repeats(event: Event) -> None:
         again = next((row for place, row in enumerate(rows) if row in rows[:place]), None)
         if again is not None:
             raise ValueError(f"{event['a']} has {again} twice in {key}")
+    if event["a"] == "census":
+        numbers = [(slot, seq) for slot, seqs in event.get("withdrawn") or () for seq in _set(seqs)]
+        if len(numbers) > len(set(numbers)):
+            raise ValueError("census has a number twice in withdrawn")
 
 
 def lanes_of(event: Event) -> set[int]:

@@ -2,6 +2,12 @@
 
 import signal
 
+from hypothesis import settings
+
+# How long an example takes is the machine's, and no claim of any test.
+settings.register_profile("awa", deadline=None)
+settings.load_profile("awa")
+
 pytest_plugins = [
     "tests.fix_bouncer",
     "tests.fix_cluster",

@@ -40,8 +40,9 @@ def test_every_corruption_differs_from_its_story() -> None:
         {"a": "retire", "finals": [], "dead": [[1, 1], [1, 1]]},
         {"a": "prune", "floors": [[1, 1, 4, "{}"], [1, 1, 4, "{}"]]},
         {"a": "census", "entries": [[0, 1, 1, 1, 1, 0], [0, 1, 1, 1, 1, 0]]},
+        {"a": "census", "withdrawn": [[0, "{[4,6)}"], [0, "{[5,6)}"]]},
     ],
-    ids=lambda event: str(event["a"]),
+    ids=lambda event: f"{event['a']} {list(event)[1]}",
 )
 def test_an_event_that_says_a_thing_twice_is_refused(event: dict[str, object]) -> None:
     """Guards lists that the replay reads as sets: what happened twice would be lost in them."""

@@ -24,7 +24,7 @@ def operators_of_next() -> set[str]:
     text = text_of("Storage")
     body = text[text.index("\nTryEnqueue ==") : text.index("\nSpec ==")]
     defined = set(re.findall(r"^(\w+)(?:\([^)]*\))?\s*==", text, re.MULTILINE))
-    guarded = {name for name in defined if f"{name}G" in defined} | {"Complete"}
+    guarded = {name for name in defined if f"{name}G" in defined} | {"Complete", "Release"}
     return {name for name in re.findall(r"\b([A-Z]\w+)\b", body) if name in guarded}
 
 
