@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import sniffio
 import trio
+import trio_asyncio
 
 import awa
 from awa._runtime import executors
@@ -120,6 +121,32 @@ async def test_a_handler_under_asyncio_is_cancelled_by_its_deadline_and_by_hand(
         await client.shutdown(timeout_ms=0)
         await until_state(client, given_back.id, "available")
         assert ["cancelled True"] * 2 == seen
+
+
+async def test_what_needs_trio_says_so_to_a_handler_under_asyncio(database: str) -> None:
+    """Guards a wrong turn of handlers under asyncio: the error names the way, and it works."""
+    async with awa.AsyncClient(database) as client:
+
+        @client.task(Number, queue="q", executor="asyncio", max_attempts=1)
+        async def handle(job: awa.Job[Number]) -> int:
+            job.set_progress(50)
+            with pytest.raises(awa.ConfigurationError, match="trio_as_aio"):
+                await job.flush_progress()
+            await trio_asyncio.trio_as_aio(job.flush_progress)()
+            with pytest.raises(awa.ConfigurationError, match="trio_as_aio"):
+                await client.insert(Number(1), kind="other")
+            with pytest.raises(awa.ConfigurationError, match="complete_in"):
+                async with job.transaction():
+                    raise AssertionError("there is no transaction under asyncio")
+            other: awa.JobHandle
+            other = await trio_asyncio.trio_as_aio(client.insert)(Number(1), kind="other")
+            return other.id
+
+        await client.start([("q", 1)])
+        stored = await client.insert(Number(0))
+        done = await until_state(client, stored.id, "completed")
+        assert {"percent": 50} == done.progress
+        assert await client.get_job(done.result)
 
 
 def plain(_job: awa.Job[Number]) -> None:

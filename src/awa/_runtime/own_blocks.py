@@ -35,7 +35,7 @@ class Block:
 
     async def __aenter__(self) -> JobTransaction:
         """Begin. Raises StaleAttempt, AttemptCompleted, ConfigurationError, ServerUnreachable."""
-        require_trio("async with job.transaction()")
+        require_trio("async with job.transaction()", instead="job.complete_in(connection)")
         opened: JobTransaction = await self._manager.__aenter__()
         return opened
 
@@ -70,16 +70,14 @@ class Block:
         return trio.from_thread.run(partial(function, **named), *args, trio_token=self._token)
 
 
-def require_trio(what: str) -> None:
+def require_trio(what: str, *, instead: str) -> None:
     """Refuse what cannot work there. Raises ConfigurationError."""
     try:
         here = sniffio.current_async_library()
     except sniffio.AsyncLibraryNotFoundError:
         here = "no event loop"
     if here != "trio":
-        raise ConfigurationError(
-            f"{what} needs trio, and here is {here}: use `await job.complete_in(connection)`"
-        )
+        raise ConfigurationError(f"{what} needs trio, and here is {here}: use `await {instead}`")
 
 
 def require_thread(what: str) -> None:

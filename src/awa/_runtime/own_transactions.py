@@ -31,7 +31,7 @@ from awa._runtime.limits import (
     RECONNECT_MIN_S,
 )
 from awa._runtime.noting import Notes
-from awa._runtime.own_blocks import Block, require_thread
+from awa._runtime.own_blocks import Block, require_thread, require_trio
 from awa._runtime.reconnecting import brief
 from awa._runtime.settings import WorkerSettings
 from awa._storage.calls import Call
@@ -136,6 +136,8 @@ class OwnTransactions:
 
     async def flush_progress(self, job: Job[Any]) -> None:
         """Return when the database has it. Raises StaleAttempt."""
+        bridged = "trio_asyncio.trio_as_aio(job.flush_progress)()"
+        require_trio("job.flush_progress()", instead=bridged)
         attempt = receipt_of(job)
         if attempt in await self._notes.flush_now(attempt):
             raise StaleAttempt

@@ -45,6 +45,8 @@ class Pool:
         self._settings = dict(settings or {})
         self._size: Final = size
         self._permits: trio.Semaphore | asyncio.Semaphore | None = None
+        self._library = _running_here()
+        """Whose connections these are: trio's or asyncio's; "" until the first is borrowed."""
         self._idle: list[tuple[float, Connection]] = []
         self._lent = 0
         self._closed = False
@@ -85,9 +87,12 @@ class Pool:
     def _limit(self) -> trio.Semaphore | asyncio.Semaphore:
         if self._closed:
             raise ConfigurationError("the pool is closed")
+        here = sniffio.current_async_library()
+        if here != (self._library or here):
+            raise ConfigurationError(_elsewhere(self._library, here))
         if self._permits is None:
-            under_trio = sniffio.current_async_library() == "trio"
-            self._permits = (trio.Semaphore if under_trio else asyncio.Semaphore)(self._size)
+            self._library = here
+            self._permits = (trio.Semaphore if here == "trio" else asyncio.Semaphore)(self._size)
         return self._permits
 
     async def _take(self) -> Connection:
@@ -104,6 +109,20 @@ class Pool:
             close_now(connection)
         else:
             self._idle.append((time.monotonic(), connection))
+
+
+def _running_here() -> str:
+    try:
+        return sniffio.current_async_library()
+    except sniffio.AsyncLibraryNotFoundError:
+        return ""
+
+
+def _elsewhere(library: str, here: str) -> str:
+    problem = f"the client was opened under {library}, and this call comes from {here}"
+    if library == "trio":
+        return f"{problem}: call it by `trio_asyncio.trio_as_aio`, as in `trio_as_aio(f)(x)`"
+    return f"{problem}: open one there"
 
 
 async def _healthy(connection: Connection, *, idle_s: float) -> bool:
