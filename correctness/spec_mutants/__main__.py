@@ -16,7 +16,7 @@ from typing import Final
 
 from correctness.configurations import SPEC
 from correctness.spec_mutants.finding import every, storage
-from correctness.spec_mutants.hunting import Catchers, in_model, on_traces
+from correctness.spec_mutants.hunting import Catchers, in_model, on_traces, without_reaching
 from correctness.spec_mutants.mutant import Mutant
 from correctness.spec_mutants.reporting import EQUIVALENT, NOBODY, SURVIVORS, read_outcomes, written
 from correctness.spec_mutants.scopes import scopes, witnesses
@@ -25,27 +25,38 @@ PAGE: Final = SPEC.parent / "correctness" / "spec_mutants.md"
 PARALLEL: Final = 2
 BATCH: Final = 48
 """Mutants in a run of TLC: where one cannot be evaluated, the rest of its run begins anew."""
+TOLD: Final = 12
+"""Mutants in a run on stories, which is halved there until the trace to blame stands alone."""
 
 
 def hunted(mutants: Sequence[Mutant]) -> Catchers:
-    """Try each mutant in its models, on the stories, and where a witness misses its guard."""
+    """Try each mutant in its models, on the stories, and where a witness misses its guard.
+
+    Last it is looked what the models never reach with it.
+    """
     found = _explored(mutants, scopes)
     left = [mutant for mutant in mutants if mutant not in found]
-    for piece in (left[at : at + BATCH] for at in range(0, len(left), BATCH)):
+    for piece in (left[at : at + TOLD] for at in range(0, len(left), TOLD)):
         caught = on_traces(piece)
         found |= caught
         _say(f"stories: {len(piece)} mutants", caught)
     left = [mutant for mutant in left if mutant not in found]
-    return found | _explored(left, witnesses)
+    found |= _explored(left, witnesses)
+    left = [mutant for mutant in left if mutant not in found]
+    return found | _explored(left, scopes, without_reaching)
 
 
-def _explored(mutants: Sequence[Mutant], models: Callable[[Mutant], list[Path]]) -> Catchers:
+def _explored(
+    mutants: Sequence[Mutant],
+    models: Callable[[Mutant], list[Path]],
+    explore: Callable[[Sequence[Mutant], Path], Catchers] = in_model,
+) -> Catchers:
     """Try each mutant in its models, one after the other."""
     found: Catchers = {}
     with ThreadPoolExecutor(PARALLEL) as pool:
         for stage in range(max((len(models(mutant)) for mutant in mutants), default=0)):
             batches = [*_batches(mutants, found, {m: models(m)[stage:] for m in mutants})]
-            looked = pool.map(lambda one: in_model(*one), batches)
+            looked = pool.map(lambda one: explore(*one), batches)
             for (todo, file), caught in zip(batches, looked, strict=True):
                 found |= caught
                 _say(f"{file.parent.name}/{file.stem}: {len(todo)} mutants", caught)

@@ -15,7 +15,7 @@ from correctness.replay_by_tlc import WITHOUT_INVARIANTS, Law
 from correctness.spec_mutants.finding import MODULE, storage
 from correctness.spec_mutants.mutant import Mutant
 from correctness.spec_mutants.reading import definitions, step, without_comments
-from correctness.spec_mutants.scopes import checked, constants
+from correctness.spec_mutants.scopes import HERE, behaviour, checked, constants
 from correctness.spec_mutants.weaving import woven, woven_traces
 from correctness.spoiling import LIES
 from correctness.tla_text import from_tla, to_tla
@@ -28,7 +28,14 @@ TIMEOUT_S: Final = 3000.0
 EVALUATION: Final = "evaluation"
 _REFUSING: Final = {"guard", "guards"}
 _CAUGHT: Final = re.compile(r'^<<"CAUGHT", (\d+), "(\w+)">>', re.MULTILINE)
+_REACHED: Final = re.compile(r'^<<"REACHED", (\d+), "(\w+)">>', re.MULTILINE)
 _STANDS: Final = re.compile(r"^/\\ mutant = (\d+)$", re.MULTILINE)
+BESIDE: Final = HERE / "Beside.tla"
+PROBES: Final = (
+    *("HoleProbe", "LateHoleProbe", "ForgottenProbe"),
+    *("EarlierFliesProbe", "MendedPassedProbe", "StillLateProbe"),
+)
+"""What numbers in flight, and entries that a claim may not have seen, can come to."""
 _UNREADABLE: Final = "Parsing or semantic analysis failed"
 
 Catchers = dict[Mutant, str]
@@ -61,6 +68,24 @@ def in_model(mutants: Sequence[Mutant], model: Path) -> Catchers:
         again = [mutant for mutant in part if mutant not in found]
         found |= in_model(again, model) if again else {}
     return found
+
+
+def without_reaching(mutants: Sequence[Mutant], model: Path) -> Catchers:
+    """Answer which mutants never reach what the specification does in a bounded model.
+
+    They only forbid something, so they break no property. Nothing may break or fail here.
+    """
+    run = _explored(mutants, model, PROBES)
+    if run.failed:
+        raise NotHunted(run.output)
+    reached = {(int(place), name) for place, name in _REACHED.findall(run.output)}
+    caught = {int(place) for place, _ in _CAUGHT.findall(run.output)}
+    return {
+        mutant: name
+        for place, mutant in enumerate(mutants, 1)
+        for name in reversed(PROBES)
+        if (0, name) in reached and (place, name) not in reached and place not in caught
+    }
 
 
 def on_traces(mutants: Sequence[Mutant]) -> Catchers:
@@ -101,9 +126,9 @@ def _judged(mutants: Sequence[Mutant], stories: Callable[[Mutant], Sequence[Path
     return found
 
 
-def _explored(mutants: Sequence[Mutant], model: Path) -> Run:
+def _explored(mutants: Sequence[Mutant], model: Path, probes: Sequence[str] = ()) -> Run:
     with _folder(mutants) as folder:
-        (folder / "Hunt.tla").write_text(hunt_module(storage(), checked(model)))
+        (folder / "Hunt.tla").write_text(hunt_module(model, probes))
         config = folder / "Hunt.cfg"
         config.write_text(
             f"{constants(model)}  Mutants = {to_tla(frozenset(range(len(mutants) + 1)))}\n"
@@ -112,37 +137,44 @@ def _explored(mutants: Sequence[Mutant], model: Path) -> Run:
         return run_tlc(folder / "Hunt.tla", config, means=QUICK, timeout_s=TIMEOUT_S)
 
 
-def hunt_module(storage: str, checked: Sequence[str]) -> str:
+def hunt_module(model: Path, probes: Sequence[str]) -> str:
     """The module that follows all mutants: one that breaks a property is noted and left.
 
     Mutant 0 is the specification as it stands. It is followed to its end, and nothing may catch it.
+    What reaches a probe goes on.
     """
-    bare = without_comments(storage)
+    bare = without_comments(f"{storage()}\n{BESIDE.read_text()}")
     bodies = {one.name: one for one in definitions(bare)}
-    steps = {name: text for name in checked if (text := step(bare, bodies[name]))}
-    states = [name for name in checked if name not in steps]
+    names = (*checked(model), *probes)
+    steps = {name: text for name in names if (text := step(bare, bodies[name]))}
+    looks = {name: _look(name, f"Step{name}" if name in steps else name, probes) for name in names}
+    begin, going = behaviour(model)
     return "\n".join(
         [
             "---- MODULE Hunt ----",
-            "EXTENDS Storage, TLC",
+            "EXTENDS Beside, TLC",
             "CONSTANT Mutants",
-            'ASSUME \\A m \\in Mutants : TLCSet(m, "")',
+            "Place(probe) == probe * Cardinality(Mutants) + mutant",
+            f'ASSUME \\A m \\in 0..Cardinality(Mutants) * {len(probes) + 1} : TLCSet(m, "")',
             'Free == TLCGet(mutant) = ""',
             'Catch(name) == TLCSet(mutant, name) /\\ PrintT(<<"CAUGHT", mutant, name>>) /\\ FALSE',
-            "HuntInit == Init /\\ mutant \\in Mutants",
-            "HuntNext == Free /\\ Next /\\ UNCHANGED mutant",
+            'Reach(probe, name) == IF TLCGet(Place(probe)) # "" THEN TRUE',
+            '  ELSE TLCSet(Place(probe), name) /\\ PrintT(<<"REACHED", mutant, name>>)',
+            f"HuntInit == {begin} /\\ mutant \\in Mutants",
+            f"HuntNext == Free /\\ {going} /\\ UNCHANGED mutant",
             "HuntSpec == HuntInit /\\ [][HuntNext]_<<vars, mutant>>",
             *(f"Step{name} ==\n{text}" for name, text in steps.items()),
-            *("StatesHold == Free", *(_look(name, name) for name in states)),
-            *("StepsHold == Free", *(_look(name, f"Step{name}") for name in steps)),
+            *("StatesHold == Free", *(looks[name] for name in names if name not in steps)),
+            *("StepsHold == Free", *(looks[name] for name in steps)),
             "====",
             "",
         ]
     )
 
 
-def _look(name: str, formula: str) -> str:
-    return f'  /\\ ({formula} \\/ Catch("{name}"))'
+def _look(name: str, formula: str, probes: Sequence[str]) -> str:
+    notes = f'Reach({probes.index(name) + 1}, "{name}")' if name in probes else f'Catch("{name}")'
+    return f"  /\\ ({formula} \\/ {notes})"
 
 
 @contextmanager
@@ -151,6 +183,7 @@ def _folder(mutants: Sequence[Mutant]) -> Iterator[Path]:
         folder = Path(made)
         for name in replay_by_tlc.MODULES:
             shutil.copy(SPEC / name, folder)
+        shutil.copy(BESIDE, folder)
         (folder / MODULE.name).write_text(woven(storage(), mutants))
         traces = folder / "StorageTrace.tla"
         traces.write_text(woven_traces(traces.read_text()))

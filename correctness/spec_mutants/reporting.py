@@ -7,17 +7,15 @@ from typing import Final
 from correctness.spec_mutants.mutant import Mutant
 
 NOBODY: Final = "nobody"
-SURVIVORS: Final[dict[str, str]] = {
-    "RescueDeadline: Placing with 1": "it counts a loss in entries that come back at once, and no"
-    " model and no event has those of what is past its deadline",
-    "DlqRetryG.followed.1": "a row of a job that was no letter here is read as an arrival",
-    "DlqRetryG.followed.3": "no event of a retry has a place for such rows, no model tries them",
-}
+SURVIVORS: Final[dict[str, str]] = {}
 """Mutants that nothing notices though they are wrong, each with the reason."""
 EQUIVALENT: Final[dict[str, str]] = {
     "WithdrawG.cancelled.2": "final rows of one job and number are equal by `as_it_was`, and a set"
     " holds them once",
+    "EnvDraw.1": "nothing looks at the numbers of a lane that does not exist, so it is all the"
+    " same whether one is drawn before the lane is there or after",
     "EnvRollback.1": "to roll no number back changes nothing",
+    "EnvRollback.2": "to roll back a number that is not in flight changes nothing",
 }
 """Mutants that say the same as the specification, each with the argument."""
 
@@ -33,7 +31,9 @@ variable that gets something else.
 
 It is caught by a property that breaks in a small bounded model (`evaluation`: TLC cannot evaluate
 it any more), where wrong arguments are tried of what was dropped; or else by a story of `traces/`,
-which the mutant judges otherwise than the specification. The first to notice is named.
+which the mutant judges otherwise than the specification. What only forbids something breaks no
+property, and may fit all stories: it is caught by a probe, which says what the models do not reach
+any more. The first to notice is named.
 """
 
 
@@ -83,7 +83,8 @@ def _counts(mutants: Sequence[Mutant], outcomes: Mapping[str, str]) -> Iterable[
     kinds = (f"{kind} {count['caught']} of {count['all']}" for kind, count in of.items())
     yield f"Caught by kind: {', '.join(kinds)}."
     yield ""
-    names = Counter(name for name in outcomes.values() if name != NOBODY and "/" not in name)
+    catchers = [outcomes[mutant.name] for mutant in mutants]
+    names = Counter(by for by in catchers if _kind_of_catcher(by) == "a property")
     yield f"By property: {_listed(names)}."
     yield ""
 
@@ -91,7 +92,9 @@ def _counts(mutants: Sequence[Mutant], outcomes: Mapping[str, str]) -> Iterable[
 def _kind_of_catcher(by: str) -> str:
     if by == NOBODY:
         return by
-    return "a story" if "/" in by else "a property"
+    if "/" in by:
+        return "a story"
+    return "a probe" if by.endswith("Probe") else "a property"
 
 
 def _listed(counts: Counter[str]) -> str:

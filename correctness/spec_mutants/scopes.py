@@ -1,7 +1,8 @@
 """The bounded models in which mutants of Storage are hunted, and which for which operators.
 
 They are those of the Python twin, the smallest ones that reach every action, and a few others where
-a key meets what those have apart. Here every property is looked at.
+a key meets what those have apart. Three begin in a state, or take steps, that no other has: they
+are in Beside.tla. Every property is looked at, but for those that speak of what is otherwise there.
 """
 
 import re
@@ -20,13 +21,17 @@ CHECKED: Final = tuple(
 )
 """Every invariant and property of Storage, in the order in which they are looked at."""
 
-_MISTAKE: Final = "forgotten"
-"""Without this guard a claim passes over an entry. That is how prune comes to find one."""
-_IN_SPITE_OF_IT: Final = (
-    *("EntryClaimedOnce", "OneLivePlacePerJob", "NumbersOnce", "BodyKept"),
-    *("RunLeaseGrows", "NoJobLost", "FinalForGood", "KeyKept"),
-)
-"""What holds in spite of such a mistake."""
+HERE: Final = Path(__file__).parent
+_BREAK: Final = {
+    "Mend": {"HoleSafety", "RefinesJobLife"},
+    "Away": {"FinalForGood", "RefinesJobLife"},
+}
+"""What does not hold where a number was forgotten, or where a job comes back from another lane."""
+_BEGINS: Final = {
+    "Mend": ("MendInit", "MendNext"),
+    "Away": ("LettersInit", "AwayNext"),
+    "AtOnce": ("Init", "AtOnceNext"),
+}
 
 _OF: Final = {
     "Appending": "Holes Waits Unique",
@@ -49,64 +54,62 @@ _OF: Final = {
     "Losing": "Waits Holes",
     "RescueWorker": "Waits",
     "RescueWorkerG": "Waits",
-    "RescueDeadline": "Waits",
+    "RescueDeadline": "Waits AtOnce",
     "RescueDeadlineG": "Waits",
     "Promote": "Waits Letters",
     "PromoteG": "Waits Letters",
     "CancelPending": "Waits",
     "DlqMove": "Letters",
     "DlqMoveG": "Letters",
-    "DlqRetry": "Letters witness/KeyOfOldLife",
-    "DlqRetryG": "Letters",
+    "DlqRetry": "Letters Away witness/KeyOfOldLife",
+    "DlqRetryG": "Letters Away",
     "DlqPurge": "Letters",
     "DlqPurgeG": "Letters",
     "Retire": "Letters",
     "RetireG": "Letters",
     "Rotate": "Ring",
     "RotateG": "Ring",
-    "Prune": "Ring",
-    "PruneG": "Ring",
+    "Prune": "Ring Mend",
+    "PruneG": "Ring Mend",
     "FloorG": "Ring",
     "Evacuate": "Ring",
     "EvacuateG": "Ring",
+    "EnvArrive": "Away",
+    "EnvArriveG": "Away",
 }
 _LARGER: Final = {"witness/KeyOfOldLife"}
 _OTHERS: Final = "Holes"
-_DEAR: Final = {"Prune: wants stays", "Prune: wants emptied"}
-"""For these a mistake must have happened, which takes a large model."""
-_NOWHERE: Final = {"EnvArrive", "EnvArriveG"}
-"""Steps of another lane: no bounded model has them, a recorded trace has one."""
 
 
 def scopes(mutant: Mutant) -> list[Path]:
     """The configurations whose constants to try, one after the other."""
-    if mutant.operator in _NOWHERE:
-        return []
-    names = _OF.get(mutant.operator, _OTHERS).split()
-    return [SPEC / (f"{name}.cfg" if name in _LARGER else f"twin/{name}.cfg") for name in names]
+    return [_file(name) for name in _OF.get(mutant.operator, _OTHERS).split()]
+
+
+def _file(name: str) -> Path:
+    if name in _BEGINS:
+        return HERE / f"{name}.cfg"
+    return SPEC / (f"{name}.cfg" if name in _LARGER else f"twin/{name}.cfg")
 
 
 def constants(file: Path) -> str:
-    """With all guards on, but for a mistake: what is dropped is dropped from the text."""
+    """With all guards on: what is dropped is dropped from the text."""
     text = file.read_text()
-    off = f'{{"{_MISTAKE}"}}' if _mistaken(file) else "{}"
-    return re.sub(r"Off = {.*}", f"Off = {off}", text[: text.index("SPECIFICATION")])
+    return re.sub(r"Off = {.*}", "Off = {}", text[: text.index("SPECIFICATION")])
 
 
 def checked(file: Path) -> tuple[str, ...]:
     """What the specification keeps there."""
-    return _IN_SPITE_OF_IT if _mistaken(file) else CHECKED
+    return tuple(name for name in CHECKED if name not in _BREAK.get(file.stem, ()))
 
 
-def _mistaken(file: Path) -> bool:
-    text = file.read_text()
-    return re.search(rf'Off = {{.*"{_MISTAKE}"', text) is not None and '"ring"' in text
+def behaviour(file: Path) -> tuple[str, str]:
+    """How it begins and goes on there, as names of operators."""
+    return _BEGINS.get(file.stem, ("Init", "Next"))
 
 
 def witnesses(mutant: Mutant) -> list[Path]:
     """Larger models: the configurations of Storage that go without just this guard."""
-    if mutant.name in _DEAR:
-        return [SPEC / "witness" / "MendedWithoutKey.cfg"]
     if len(mutant.loose) != 1:
         return []
     return [entry.file for entry in CONFIGURATIONS if _goes_without(entry, mutant.loose[0])]

@@ -4,11 +4,13 @@ from collections import Counter
 from typing import Final
 
 from correctness.configurations import SPEC
+from correctness.spec_mutants.__main__ import PAGE
 from correctness.spec_mutants.finding import every, guard_names, mutants, storage
-from correctness.spec_mutants.hunting import in_model
+from correctness.spec_mutants.hunting import in_model, without_reaching
 from correctness.spec_mutants.mutant import Mutant
 from correctness.spec_mutants.reading import without_comments
-from correctness.spec_mutants.reporting import NOBODY, read_outcomes, written
+from correctness.spec_mutants.reporting import EQUIVALENT, NOBODY, SURVIVORS, read_outcomes, written
+from correctness.spec_mutants.scopes import HERE
 from correctness.spec_mutants.weaving import woven
 from tests.correctness.test_guards import guards
 
@@ -102,7 +104,33 @@ def test_the_page_says_who_caught_each_mutant() -> None:
     assert "\n* AppendG.distinct: no reason is known.\n" in page
 
 
+def test_every_mutant_is_judged_and_who_lives_is_explained() -> None:
+    """Guards spec_mutants.md: `make spec-mutants`, or a hunt of what changed, writes it anew."""
+    outcomes = read_outcomes(PAGE.read_text(), every())
+    assert set() == {one.name for one in every()} - set(outcomes)
+    assert written(every(), storage(), outcomes) == PAGE.read_text()
+    free = {name for name, by in outcomes.items() if by == NOBODY}
+    assert free == set(EQUIVALENT) | set(SURVIVORS)
+
+
 def test_a_sample_of_the_mutants_is_caught() -> None:
     """Guards the hunt: each is caught by the property that speaks of what it spoils."""
     caught = in_model(named(*CAUGHT_IN_HOLES), SPEC / "twin" / "Holes.cfg")
     assert {mutant.name: by for mutant, by in caught.items()} == CAUGHT_IN_HOLES
+
+
+def test_what_only_forbids_is_noticed_by_what_is_not_reached() -> None:
+    """Guards the probes: they say nothing of a mutant that breaks a property, or of none at all."""
+    asked = named("EnvDraw: fly without part 1", "EnvRollback.2")
+    missed = without_reaching(asked, SPEC / "twin" / "Holes.cfg")
+    assert {mutant.name: by for mutant, by in missed.items()} == {
+        "EnvDraw: fly without part 1": "EarlierFliesProbe"
+    }
+
+
+def test_jobs_that_come_from_another_lane_are_hunted_with() -> None:
+    """Guards the models of Beside.tla, which begin and go on as no other: the specification too."""
+    caught = in_model(named("EnvArrive: removed stays", "EnvArriveG.unknown"), HERE / "Away.cfg")
+    assert {mutant.name: by for mutant, by in caught.items()} == {
+        "EnvArrive: removed stays": "OneLivePlacePerJob"
+    }
