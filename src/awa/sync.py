@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
 import psycopg
-import trio
 
+from awa._client.blocking import run_here
 from awa._client.bursts import Bursts
 from awa._client.dlq import Dlq
 from awa._client.holding import SHUTDOWN_TIMEOUT_MS
@@ -196,7 +196,7 @@ class Client(Bursts, Schedules, Jobs, Queues, Dlq):
             async with self.asynchronous() as client:
                 return await work(client, queues, timeout_ms=timeout_ms, **options)
 
-        return trio.run(run)
+        return run_here(run, "run_worker")
 
     def _make_lanes(self, conn: psycopg.Connection[Any], lanes: Iterable[Lane]) -> None:
         for lane, call in self._producing.missing_lanes(lanes):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import trio
 
 import awa
 from awa._client.queues import checked_queues
@@ -121,3 +122,12 @@ async def test_a_client_that_is_not_open_says_how_to_open_it() -> None:
     """Guards the first minute."""
     with pytest.raises(ConfigurationError, match="async with client"):
         await awa.AsyncClient("postgresql://nowhere/db").queue_stats()
+
+
+async def test_a_worker_of_the_synchronous_client_does_not_run_inside_of_trio() -> None:
+    """Guards a wrong turn: the error names the client that works there."""
+    await trio.lowlevel.checkpoint()
+    client = awa.Client("postgresql://nowhere/db")
+    for run in (client.tick, client.run_until_drained, lambda: client.run_worker([("q", 1)])):
+        with pytest.raises(ConfigurationError, match="blocks, and here runs trio: use AsyncClient"):
+            run()

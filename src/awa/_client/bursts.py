@@ -10,6 +10,7 @@ import psycopg
 import trio
 
 from awa._client.administering import AsyncAdministering
+from awa._client.blocking import run_here
 from awa._client.holding import SHUTDOWN_TIMEOUT_MS, HoldsWorker
 from awa._client.queues import QueueConfig
 from awa._client.worker_options import TIMEOUT_MS_MAX
@@ -197,7 +198,7 @@ class Bursts:
                     **options,
                 )
 
-        return trio.run(run)
+        return run_here(run, "run_until_drained")
 
     def tick(
         self,
@@ -215,7 +216,7 @@ class Bursts:
                     queues, budget_s=budget_s, timeout_ms=timeout_ms, **options
                 )
 
-        return trio.run(run)
+        return run_here(run, "tick")
 
 
 def burst_of(*, timeout_s: float | None, due_within_s: float, max_jobs: int | None) -> Burst:

@@ -69,10 +69,16 @@ class _Naming(Periodic):
         )
 
     def _next(
-        self, name: str, count: int, after: datetime | None, found: tuple[Schedule, ...]
+        self,
+        name: str,
+        count: int,
+        after: datetime | None,
+        namespace: str | None,
+        found: tuple[Schedule, ...],
     ) -> tuple[datetime, ...]:
         if not found:
-            raise InvalidInput("name", f"there is no schedule {name!r}")
+            place = self._of(namespace)
+            raise InvalidInput("name", f"there is no schedule {name!r} in the namespace {place!r}")
         since = datetime.now(UTC) if after is None else after
         if since.utcoffset() is None:
             raise InvalidInput("after", f"must be a datetime with a time zone, not {after!r}")
@@ -144,7 +150,9 @@ class AsyncSchedules(_Naming, AsyncAdministering):
         namespace: str | None = None,
     ) -> tuple[datetime, ...]:
         """The next instants at which it is due, in UTC, as if it were not paused."""
-        return self._next(name, count, after, await self._run(self._found(name, namespace)))
+        return self._next(
+            name, count, after, namespace, await self._run(self._found(name, namespace))
+        )
 
 
 class Schedules(_Naming, Administering):
@@ -204,7 +212,7 @@ class Schedules(_Naming, Administering):
         namespace: str | None = None,
     ) -> tuple[datetime, ...]:
         """As `AsyncClient.next_fires`."""
-        return self._next(name, count, after, self._run(self._found(name, namespace)))
+        return self._next(name, count, after, namespace, self._run(self._found(name, namespace)))
 
 
 def _insist(call: Call[Triggered]) -> Steps[Triggered]:

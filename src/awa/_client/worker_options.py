@@ -11,7 +11,6 @@ from awa._core.options import checked_duration_s, checked_flag, checked_int, che
 from awa._runtime.limits import DEADLINE_GRACE_S, POLL_DEAF_S, TRANSACTION_CONNECTIONS
 from awa._runtime.settings import DEFAULT_RETENTION, HEALTH_HOST, Retention, WorkerSettings
 from awa._version import VERSION
-from awa.errors import InvalidInput
 
 POLL_INTERVAL_MS = int(POLL_DEAF_S * 1000)
 TIMEOUT_MS_MAX = 86_400_000
@@ -78,14 +77,8 @@ def settings_of(
         poll_s=poll_ms / 1000,
         grace_s=problems.check(partial(checked_duration_s, "grace_s", grace_s), 0.0),
         lead=options.get("lead", True),
-        retention=problems.check(
-            partial(_checked_retention, options.get("retention", DEFAULT_RETENTION)),
-            DEFAULT_RETENTION,
-        ),
-        health_host=problems.check(
-            partial(checked_text, "health_host", options.get("health_host", HEALTH_HOST)),
-            HEALTH_HOST,
-        ),
+        retention=_retention(options, problems),
+        health_host=_health_host(options, problems),
         transaction_connections=problems.check(
             partial(checked_int, "transaction_connections", connections, low=1, high=1000),
             TRANSACTION_CONNECTIONS,
@@ -97,10 +90,17 @@ def settings_of(
     return settings
 
 
-def _checked_retention(retention: Retention) -> Retention:
-    if not isinstance(retention, Retention):
-        raise InvalidInput("retention", f"must be an awa.Retention, not {retention!r}")
-    return retention
+def _retention(options: WorkerOptions, problems: Problems) -> Retention:
+    retention: object = options.get("retention", DEFAULT_RETENTION)
+    if isinstance(retention, Retention):
+        return retention
+    problems.add("retention", f"must be an awa.Retention, not {retention!r}")
+    return DEFAULT_RETENTION
+
+
+def _health_host(options: WorkerOptions, problems: Problems) -> str:
+    host = options.get("health_host", HEALTH_HOST)
+    return problems.check(partial(checked_text, "health_host", host), HEALTH_HOST)
 
 
 def _find_unknown(options: WorkerOptions, problems: Problems) -> None:
