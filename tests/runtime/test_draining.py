@@ -70,6 +70,18 @@ async def test_what_is_not_due_yet_is_left(database: str) -> None:
         assert "retryable" == await state_of(client, job.id)
 
 
+async def test_a_burst_that_led_says_so_also_when_it_ends_early(database: str) -> None:
+    """Guards the summary of a burst that did its number of jobs, and did not look for more."""
+    async with awa.AsyncClient(database) as client:
+
+        @client.task(Number)
+        async def handle(job: awa.Job[Number]) -> None:
+            await until(lambda: health_of(client).leading)
+
+        await client.insert(Number(1))
+        assert (await client.run_until_drained(max_jobs=1)).led
+
+
 async def test_a_burst_ends_when_its_time_is_up(database: str) -> None:
     """Guards the limit: what still runs is given back, and the summary says that it is not done."""
     async with awa.AsyncClient(database) as client:

@@ -1,5 +1,6 @@
 """What clients are told: database, queues, handlers."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -131,3 +132,14 @@ async def test_a_worker_of_the_synchronous_client_does_not_run_inside_of_trio() 
     for run in (client.tick, client.run_until_drained, lambda: client.run_worker([("q", 1)])):
         with pytest.raises(ConfigurationError, match="blocks, and here runs trio: use AsyncClient"):
             run()
+
+
+def test_bursts_need_trio_and_say_so() -> None:
+    """Guards programs under asyncio: a worker that ends by itself is a worker as well."""
+
+    async def tick() -> None:
+        async with awa.AsyncClient("postgresql://nowhere/db") as client:
+            await client.tick([("q", 1)])
+
+    with pytest.raises(ConfigurationError, match="a worker runs on trio"):
+        asyncio.run(tick())

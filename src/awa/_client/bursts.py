@@ -124,6 +124,7 @@ class AsyncBursts(HoldsWorker, AsyncAdministering):
         timeout_ms: int,
         started: Callable[[], Awaitable[None]] | None = None,
     ) -> WorkDone:
+        self._require_trio()
         checked_int("timeout_ms", timeout_ms, low=0, high=TIMEOUT_MS_MAX)
         if options.get("maintenance_only"):
             raise InvalidInput("maintenance_only", "never drains: such a worker has no queue")
@@ -131,13 +132,15 @@ class AsyncBursts(HoldsWorker, AsyncAdministering):
         settings = self._settings(chosen, options)
         settings = replace(settings, hurries=True, jobs_max=burst.jobs_max)
         began_s = trio.current_time()
-        drained = led = False
+        drain: Drain | None = None
+        drained = False
         try:
             with trio.move_on_after(burst.timeout_s):
                 await self._start(settings)
                 if started is not None and self.is_working():
                     await started()
-                drained, led = await self._until_drained(burst, settings)
+                drain = self._drain(burst, settings)
+                drained = await drain.run()
         finally:
             # Also when somebody else cancelled it: a burst leaves no worker.
             self.stop(timeout_ms=timeout_ms)
@@ -146,19 +149,18 @@ class AsyncBursts(HoldsWorker, AsyncAdministering):
         await self.stopped()
         left = await self._backlog(settings)
         took_s = trio.current_time() - began_s
+        led = drain is not None and drain.led
         return _done(self._worker.health(), left, drained=drained, led=led, took_s=took_s)
 
-    async def _until_drained(self, burst: Burst, settings: WorkerSettings) -> tuple[bool, bool]:
-        """Whether the worker is drained, and whether it has led; returns also when it ends."""
+    def _drain(self, burst: Burst, settings: WorkerSettings) -> Drain:
         assert self._worker is not None
         names = [name for name, _ in settings.queues]
-        drain = Drain(
+        return Drain(
             self._worker,
             burst,
             due_in_s=lambda within_s: self._run(due_in_s(names, within_s, schema=self.schema)),
             promote=lambda: self._run(self._storage.promote()),
         )
-        return await drain.run(), drain.led
 
     async def _backlog(self, settings: WorkerSettings) -> Backlog | None:
         names = [name for name, _ in settings.queues]

@@ -83,16 +83,20 @@ class HoldsWorker(Periodic, AsyncAdministering):
             schema=self.schema,
         )
 
-    async def _start(self, settings: WorkerSettings) -> None:
+    def _require_trio(self) -> trio.Nursery:
         self._require_open()
         if self._nursery is None:
             raise ConfigurationError("a worker runs on trio: start the program with trio.run")
+        return self._nursery
+
+    async def _start(self, settings: WorkerSettings) -> None:
+        nursery = self._require_trio()
         if self._worker is not None and not self._worker.ended.is_set():
             raise ConfigurationError("this client's worker runs already")
         declaring = self._declaring()
         self._worker = Worker(settings, self._handlers, transact=self._transact)
         try:
-            await self._nursery.start(self._worker.run)
+            await nursery.start(self._worker.run)
         except BaseException:
             self._worker = None
             raise

@@ -74,6 +74,8 @@ class Drain:
 
     async def _look(self) -> bool:
         life = self._worker.life
+        if life is not None and life.leader is not None:
+            self.led = self.led or life.leader.leads
         if life is None or not life.has_nothing():
             return False
         if self._worker.claimed >= (inf if self._burst.jobs_max is None else self._burst.jobs_max):
@@ -98,5 +100,4 @@ class Drain:
         leader = None if self._worker.life is None else self._worker.life.leader
         if leader is None:
             return True
-        self.led = self.led or leader.leads
         return leader.is_settled() and not (self._burst.rescues and leader.awaits_rescue())
