@@ -1,8 +1,9 @@
 """`awa.testing`: what programs that use Awa test with."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from typing import TypeVar
 
 import psycopg
@@ -215,11 +216,18 @@ def test_schedules_fire_when_their_time_is_passed(url: str) -> None:
         assert 2 == drain(client).completed
 
 
-async def test_time_passes_only_in_databases_for_tests(database: str) -> None:
-    """Guards production: nobody moves its due times by mistake."""
-    async with awa.AsyncClient(database) as client:
-        with pytest.raises(awa.ConfigurationError, match="for tests alone"):
-            await advance(client, hours=1)
+async def test_time_passes_and_jobs_run_only_in_databases_for_tests(database: str) -> None:
+    """Guards production: nobody moves its due times, or takes its jobs, by mistake."""
+    async with handled(awa.AsyncClient(database), []) as client:
+        job = await client.insert(Number(2))
+        acts: list[Callable[[awa.AsyncClient], Awaitable[object]]]
+        acts = [partial(advance, hours=1), drain, run_one]
+        for act in acts:
+            with pytest.raises(awa.ConfigurationError, match="for tests alone"):
+                await act(client)
+        found = await client.get_job(job.id)
+        assert found is not None
+        assert ("available", 1) == (found.state, found.attempt)
 
 
 def test_databases_are_gone_when_they_are_given_back(cluster: Cluster) -> None:

@@ -79,7 +79,7 @@ class Drain:
         if life is None or not life.has_nothing():
             return False
         if self._worker.claimed >= (inf if self._burst.jobs_max is None else self._burst.jobs_max):
-            return True
+            return not self._worker.is_stopping  # or it gave back what it did not finish
         if not self._is_kept_up():
             return False
         try:

@@ -181,6 +181,11 @@ class Worker:
         )
 
     @property
+    def is_stopping(self) -> bool:
+        """Whether it was told to stop."""
+        return self._stopping()
+
+    @property
     def claimed(self) -> int:
         """Jobs claimed since its start."""
         return self._statistics.claimed

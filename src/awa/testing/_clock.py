@@ -7,7 +7,7 @@ owner can make: so nobody moves the due times of production by mistake.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, LiteralString, overload
+from typing import TYPE_CHECKING, Any, Final, overload
 
 from awa._client.steps import Steps, ask
 from awa._core.cron import next_due
@@ -18,6 +18,7 @@ from awa._storage.calls import Call
 from awa._storage.names import quoted
 from awa._storage.schedules import list_schedules
 from awa.errors import ConfigurationError
+from awa.testing._marking import require_for_tests
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -26,15 +27,8 @@ if TYPE_CHECKING:
     from awa.client import AsyncClient
     from awa.sync import Client
 
-MARKING: Final[LiteralString] = (
-    "create schema awa_testing;"
-    " create table awa_testing.clock as select 0::double precision as passed_s"
-)
-"""What makes a database one for tests, whose owner runs it."""
-
 FIRES_MAX: Final = 1000
 
-_MARKED: Final = "select to_regclass('awa_testing.clock') is not null"
 # All that waits for a time, or is kept for one. What runs is left alone.
 _MOVED: Final = """
 with deferred_moved as (update {0}.deferred set run_at = run_at - make_interval(secs => %s)),
@@ -81,11 +75,7 @@ def advance(client: AsyncClient | Client, by: timedelta | None = None, /, **part
 
 
 def _advance(client: AsyncClient | Client, seconds: float) -> Steps[int]:
-    marked = Call(action="marked", sql=_MARKED, params=(), decode=codec.scalar(bool))
-    if not (yield from ask(marked)):
-        raise ConfigurationError(
-            f"time is passed in databases for tests alone; if this is one, run there: {MARKING}"
-        )
+    yield from require_for_tests("time is passed")
     if not client._declarations.is_empty():  # noqa: SLF001  # a friend
         yield from ask(client._declaring())  # noqa: SLF001  # a friend
     schedules = yield from ask(list_schedules(schema=client.schema))

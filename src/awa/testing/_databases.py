@@ -17,7 +17,7 @@ from awa._client.urls import target_of
 from awa._storage.install import migrate_sync
 from awa.embedded import Cluster, EmbeddedMissing
 from awa.errors import ConfigurationError
-from awa.testing._clock import MARKING
+from awa.testing._marking import MARKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,6 +16,7 @@ from awa._storage.calls import Call
 from awa._storage.names import quoted
 from awa.errors import ConfigurationError
 from awa.sync import Client
+from awa.testing._marking import require_for_tests
 from awa.testing._pointing import twin_of
 
 if TYPE_CHECKING:
@@ -76,6 +77,8 @@ def drain(
     `max_workers`: handlers of one queue at a time; one, so that tests repeat. `due_within_s`:
     really wait for jobs that are due so soon; `advance` has them due at once. After `timeout_s`
     what runs is cancelled. Failures are the jobs', as in production: the summary counts them.
+    Only in a database of `Databases`, or one that its owner made one for tests. Raises
+    ConfigurationError elsewhere.
     """
     return _in_a_worker(
         client,
@@ -126,6 +129,8 @@ async def _run_one(own: AsyncClient, *, timeout_s: float) -> Ran | None:
 
 
 async def _all_queues(own: AsyncClient, max_workers: int) -> list[QueueConfig]:
+    # Elsewhere it would run other people's jobs, and put off those it has no handler for.
+    await own._follow(require_for_tests("jobs are run so"))  # noqa: SLF001  # a friend
     names = {one.queue for one in await own.queue_stats()} | set(own.handled_queues())
     if not names:
         raise ConfigurationError("there is neither a job nor a handler to run it")
