@@ -14,6 +14,7 @@ from awa._version import VERSION
 
 POLL_INTERVAL_MS = int(POLL_DEAF_S * 1000)
 TIMEOUT_MS_MAX = 86_400_000
+CONNECTIONS_MAX = 1_000
 
 
 class WorkerOptions(TypedDict, total=False):
@@ -54,17 +55,13 @@ def settings_of(
 ) -> WorkerSettings:
     """What a worker is told, checked: one InvalidInput tells all that is wrong."""
     problems = Problems()
+    number = partial(_number, dict(options), problems)
     _find_unknown(options, problems)
     pool = options.get("global_max_workers")
     choose = partial(collected_queues, global_max_workers=pool)
     chosen = (no_queues if _only_leads(options, problems) else choose)(queues, problems=problems)
-    poll_ms = options.get("poll_interval_ms", POLL_INTERVAL_MS)
-    poll_ms = problems.check(
-        partial(checked_int, "poll_interval_ms", poll_ms, low=1, high=TIMEOUT_MS_MAX), 1
-    )
     grace_s = options.get("grace_s", DEADLINE_GRACE_S)
     patience_s = options.get("handler_stall_s")
-    connections = options.get("transaction_connections", TRANSACTION_CONNECTIONS)
     settings = WorkerSettings(
         conninfo=conninfo,
         direct_conninfo=direct_conninfo,
@@ -74,20 +71,27 @@ def settings_of(
         declared=chosen.declared,
         global_max_workers=pool,
         version=VERSION,
-        poll_s=poll_ms / 1000,
+        poll_s=number("poll_interval_ms", POLL_INTERVAL_MS, TIMEOUT_MS_MAX) / 1000,
         grace_s=problems.check(partial(checked_duration_s, "grace_s", grace_s), 0.0),
         lead=options.get("lead", True),
         retention=_retention(options, problems),
         health_host=_health_host(options, problems),
-        transaction_connections=problems.check(
-            partial(checked_int, "transaction_connections", connections, low=1, high=1000),
-            TRANSACTION_CONNECTIONS,
+        transaction_connections=number(
+            "transaction_connections", TRANSACTION_CONNECTIONS, CONNECTIONS_MAX
         ),
         health_port=problems.check(partial(checked_port, options.get("health_port")), None),
         handler_stall_s=problems.check(partial(checked_patience_s, patience_s), None),
     )
     problems.tell()
     return settings
+
+
+def _number(
+    options: dict[str, object], problems: Problems, name: str, usual: int, high: int
+) -> int:
+    return problems.check(
+        partial(checked_int, name, options.get(name, usual), low=1, high=high), usual
+    )
 
 
 def _retention(options: WorkerOptions, problems: Problems) -> Retention:
