@@ -143,8 +143,10 @@ CALLS: Final[dict[str, LiteralString]] = {
     "claim again": "select awa.claim(1, 2, 1, '{q}', '{4}')",
     "bodies": "select awa.bodies(1)",
     "complete": f"select awa.complete({_OPEN}) {_FROM}",
-    "complete and wait": f"""
-        select awa.complete(1, 77, slots, tokens, parts, seqs, waits => true) {_FROM}
+    "complete and wait": """
+        select awa.complete(1, 77, array[slot], array[token], array[part], array[seqs],
+                            waits => true)
+        from awa.claims where token = 1 limit 1
     """,
     "note_progress": """
         select awa.note_progress(1, '{1}', '{1}', array[min(lower(seqs))], '{1}',

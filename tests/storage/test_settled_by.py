@@ -6,7 +6,7 @@ import pytest
 
 from tests.facts import wait_until
 from tests.fix_database import NewSession, Session
-from tests.fix_sql import claim, enqueue
+from tests.fix_sql import claim, enqueue, refused
 
 COMPLETE = """
     select c.answer from awa.attempts a, lateral awa.complete(
@@ -90,3 +90,12 @@ def test_a_completion_waits_for_whoever_settles_the_claim(
             )
         waiting.join()
     assert ["stale"] == told
+
+
+def test_a_completion_that_waits_is_of_one_attempt(open_job: Session) -> None:
+    """Guards against deadlocks: nobody waits for the lock of a claim while it holds another's."""
+    with refused("AW001", "waits"):
+        open_job.execute(
+            "select awa.complete(1, 9, '{0,0}', '{7,8}', '{1,1}', '{\"{[1,2)}\",\"{[1,2)}\"}',"
+            " waits => true)"
+        )

@@ -57,13 +57,15 @@ begin
     return p_closings;
 end $$;
 
--- await_tokens: for a handler's own transaction. Batches only try, so nobody who holds one of these locks waits
+-- await_token: for a handler's own transaction, which ends one attempt: who waits for two may deadlock. Batches only try, so nobody who holds one of these locks waits
 -- for anything of Awa's but another handler's transaction that is about to commit.
-create function await_tokens(p_tokens bigint[]) returns void
+create function await_token(p_tokens bigint[]) returns void
 language plpgsql as $$
 begin
-    perform pg_advisory_xact_lock(lk_claim(), t.key)
-    from (select distinct hashint8(u) as key from unnest(p_tokens) u order by 1 offset 0) t;
+    if cardinality(p_tokens) > 1 then
+        perform refuse_input('waits', 'is for one attempt: wait for several one after the other, each in a transaction of its own');
+    end if;
+    perform pg_advisory_xact_lock(lk_claim(), hashint8(p_tokens[1]));
 end $$;
 
 -- close_moved: what its slot does not know of a claim may have been carried to another, or to several, where it
