@@ -60,9 +60,10 @@ class AsyncClient(AsyncBursts, AsyncJobs, AsyncQueues, AsyncDlq, AsyncSchedules)
 
     `url`: a PostgreSQL URL or connection string, or `embedded://NAME` for a server of your own;
     without it `DATABASE_URL` counts. `schema`: where Awa lives. `pool_size`: connections for
-    producing and administering; a worker has its own, three and two more to lead. `direct_url`:
-    the server itself where `url` is a pooler's; there a worker listens and leads. `namespace`:
-    whose schedules these are; what it does not declare any more is removed when a worker starts.
+    producing and administering; a worker has its own, three and two more to lead, and those of
+    its handlers' own transactions. `direct_url`: the server itself where `url` is a pooler's; there
+    a worker listens and leads. `namespace`: whose schedules these are; what it does not declare any
+    more is removed when a worker starts.
     Raises ConfigurationError when no database is named.
     """
 

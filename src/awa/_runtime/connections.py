@@ -17,7 +17,7 @@ LEADING: Final = ("lead", "upkeep")
 
 
 def connections_needed(*, lead: bool) -> int:
-    """At most so many connections a worker has at once."""
+    """So many it has whatever its handlers do; their progress and transactions take more."""
     return len(WORKING) + (len(LEADING) if lead else 0)
 
 
