@@ -66,6 +66,15 @@ async def ask(worker: Worker, path: str, method: str = "GET") -> tuple[int, Any]
     return status, json.loads(text) if text else None
 
 
+async def ready(worker: Worker) -> Any:
+    """Ask until the worker is ready, as whoever routes work to it does."""
+    with trio.fail_after(30):
+        while True:
+            status, report = await ask(worker, "/readyz")
+            if status == 200:
+                return report
+
+
 def told(caplog: pytest.LogCaptureFixture, event: str, what: str) -> list[Any]:
     """Return the records of this event."""
     return [
@@ -151,11 +160,13 @@ async def test_trouble_with_the_database_makes_a_worker_unready_and_not_dead(
     limited: Limited, one: Session, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Guards outcomes from a probe: nobody restarts a worker because its database is away."""
-    async with awa.AsyncClient(limited.conninfo) as client, working(client) as worker:
+    # Some beats may go by before one counts as missing: between two of them nothing is wrong.
+    patient = {"heartbeat_s": 1.0, "stall_s": 3.0}
+    async with awa.AsyncClient(limited.conninfo) as client, working(client, **patient) as worker:
         await until(lambda: worker.health().listening)
         await until(lambda: worker.health().claim_age_s is not None)
-        status, report = await ask(worker, "/readyz")
-        assert (200, True, []) == (status, report["ready"], report["problems"])
+        report = await ready(worker)
+        assert (True, []) == (report["ready"], report["problems"])
         limited.alter("connection limit 0")
         end_sessions(one)
         await until(lambda: bool(told(caplog, "stalled", "claim")))
