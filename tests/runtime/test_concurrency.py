@@ -68,7 +68,7 @@ def tuning_of(client: awa.AsyncClient, queue: str) -> Tuning:
     worker = client._worker
     assert worker is not None
     assert worker._incarnation is not None
-    return worker._incarnation._tuner._tunings[queue]
+    return worker._incarnation.hands.tuner._tunings[queue]
 
 
 def with_jobs(jobs: int) -> Stage:

@@ -148,7 +148,7 @@ async def test_a_queue_with_too_many_left_behind_claims_no_more(
         good = await client.insert(Blocking(2))
         assert client._worker is not None
         assert client._worker._incarnation is not None
-        assert 0 == client._worker._incarnation.queues["q"].limit()
+        assert 0 == client._worker._incarnation.hands.queues["q"].limit()
         go_on.set()
         await until_state(client, good.id, "completed")
 

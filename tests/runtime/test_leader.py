@@ -214,8 +214,8 @@ async def test_a_followers_first_look_counts(database: str) -> None:
             await until(lambda: once.refused)
             incarnation = follower._incarnation
             assert incarnation is not None
-            assert incarnation._leader is not None
-            seen = incarnation._leader._observer._watch.records.values()
+            assert incarnation.leader is not None
+            seen = incarnation.leader._observer._watch.records.values()
             assert any(record.was_here for record in seen)
 
 

@@ -17,7 +17,7 @@ def phase_of(client: awa.AsyncClient) -> Phase | None:
     worker = client._worker
     if worker is None or worker._incarnation is None:
         return None
-    return worker._incarnation._claimer._sleeping.queues["q"].phase
+    return worker._incarnation.hands.claimer._sleeping.queues["q"].phase
 
 
 async def start(client: awa.AsyncClient, ran: list[str], name: str, workers: int = 1) -> None:

@@ -15,9 +15,7 @@ SQL_FUNCTION: Final = re.compile(r'(?ms)^create function "?(\w+)"?.*?^(?:end )?\
 # path: why it is longer
 LONG_MODULES: Final[dict[str, str]] = {}
 # path::function: why its body is longer
-LONG_FUNCTIONS: Final[dict[str, str]] = {
-    "src/awa/_runtime/incarnation.py::__init__": "the parts and their wiring; nothing is decided",
-}
+LONG_FUNCTIONS: Final[dict[str, str]] = {}
 # file::function: why the SQL function is longer
 LONG_SQL: Final[dict[str, str]] = {
     "src/awa/sql/reads/check.sql::check": "one query per property, each to be read by itself",

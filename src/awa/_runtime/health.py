@@ -89,15 +89,15 @@ class WorkerHealth:
             listening=life is not None and life.listener.is_up and not life.poll_only,
             poll_only=life is not None and life.poll_only,
             beat_age_s=0.0 if life is None else trio.current_time() - life.heart.beat_s,
-            claim_age_s=None if life is None else _age_s(life.claims.answered_s),
-            settle_age_s=None if life is None else _age_s(life.settles.answered_s),
+            claim_age_s=None if life is None else _age_s(life.hands.claims.answered_s),
+            settle_age_s=None if life is None else _age_s(life.hands.settles.answered_s),
             listener_age_s=_listener_age_s(life),
             loop_lag_s=0.0 if life is None else life.watchdog.loop_lag_s,
             troubles={} if life is None else _troubles(life),
             stalls=() if life is None else life.watchdog.stalls,
             leading=life is not None and life.leads,
             queues={} if life is None else _queues(life),
-            unsettled=0 if life is None else life.settler.unsettled(),
+            unsettled=0 if life is None else life.hands.settler.unsettled(),
             unknown_kinds=counts.unknown.kinds(),
             claimed=counts.claimed,
             completed=counts.completed,
@@ -140,8 +140,8 @@ def _listener_age_s(life: "Incarnation | None") -> float | None:
 
 def _troubles(life: "Incarnation") -> dict[str, str]:
     found = {
-        "claim": life.claims.trouble,
-        "settle": life.settles.trouble,
+        "claim": life.hands.claims.trouble,
+        "settle": life.hands.settles.trouble,
         "listen": life.listener.trouble,
         "beat": life.heart.trouble,
     }
@@ -156,5 +156,5 @@ def _queues(life: "Incarnation") -> dict[str, QueueHealth]:
             waiting=queue.jobs_waiting(),
             left_behind=queue.all_left_behind(),
         )
-        for name, queue in life.queues.items()
+        for name, queue in life.hands.queues.items()
     }

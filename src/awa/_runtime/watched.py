@@ -6,7 +6,7 @@ worker that nobody watches is made of the plain parts, so it pays nothing.
 
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from awa._core.entries import Ask, Beat, Body, ClaimAnswer, EndedElsewhere, Settlement
 from awa._core.ranges import Ranges
@@ -14,10 +14,11 @@ from awa._runtime import events
 from awa._runtime.claiming import Claimer
 from awa._runtime.events import Answered, Receipt, TakenJob, Tell
 from awa._runtime.heartbeat import Heart
-from awa._runtime.incarnation import LAST_BEAT, Incarnation, Parts
+from awa._runtime.incarnation import LAST_BEAT, Incarnation
 from awa._runtime.ledger import Held
 from awa._runtime.outbox import Action, Batch, Detail, Parcel
 from awa._runtime.own_transactions import OwnTransactions, receipt_of
+from awa._runtime.parts import Given, Parts
 from awa._runtime.reconnecting import ANSWERS
 from awa._runtime.reporting import Reporter
 from awa._runtime.running import QueueRun
@@ -30,27 +31,27 @@ from awa.handler import Job
 class WatchedIncarnation(Incarnation):
     """Tells of its beginning, of its end, and of what it hears."""
 
-    def __init__(self, tell: Tell, **given: Any) -> None:
+    def __init__(self, tell: Tell, given: Given) -> None:
         self._tell = tell
         self._told_drained = False
         self._has_left = False
-        worker = given["worker"]
+        self._worker: Final = given.worker
         super().__init__(
-            **given,
-            parts=Parts(
+            given,
+            Parts(
                 settler=partial(WatchedSettler, tell),
-                reporter=partial(WatchedReporter, tell, worker),
+                reporter=partial(WatchedReporter, tell, given.worker),
                 claimer=partial(WatchedClaimer, tell),
                 heart=partial(WatchedHeart, tell),
-                queue_run=partial(WatchedRun, self._tell_of_handlers, worker),
+                queue_run=partial(WatchedRun, self._tell_of_handlers, given.worker),
                 desk=partial(WatchedOwnTransactions, self._tell_of_handlers),
             ),
         )
 
     async def run(self) -> None:
         """Live until stopped or gone."""
-        permits = tuple((name, queue.workers) for name, queue in self._permits.items())
-        total = self._settings.global_max_workers
+        permits = tuple((name, queue.workers) for name, queue in self.hands.permits.items())
+        total = self._given.settings.global_max_workers
         self._tell(events.Began(worker=self._worker, permits=permits, total=total))
         try:
             await super().run()
@@ -76,10 +77,10 @@ class WatchedIncarnation(Incarnation):
 
     async def _leave(self) -> None:
         self._has_left = True
-        self._tell(events.Left(worker=self._worker, dropped=self._ledger.jobs()))
+        self._tell(events.Left(worker=self._worker, dropped=self.hands.ledger.jobs()))
         self._tell(
             events.BeatSent(
-                worker=self._worker, beat=LAST_BEAT, upto=self._ledger.last_call, named=()
+                worker=self._worker, beat=LAST_BEAT, upto=self.hands.ledger.last_call, named=()
             )
         )
         await super()._leave()

@@ -32,6 +32,7 @@ from awa._runtime.health import WorkerHealth
 from awa._runtime.incarnation import Incarnation
 from awa._runtime.limits import LAST_FLUSH_S, LAST_WORDS_S
 from awa._runtime.own_transactions import Transact
+from awa._runtime.parts import Given
 from awa._runtime.reconnecting import ANSWERS, Session
 from awa._runtime.routes import Route, Routes, warn_of_poolers
 from awa._runtime.settings import WorkerSettings
@@ -263,13 +264,15 @@ class Worker:
         if equipment.hooks is not None:
             equipment.hooks.forget()
         incarnation = self._incarnate(
-            worker=worker,
-            routes=routes,
-            settings=self._settings,
-            storage=self._storage,
-            equipment=equipment,
-            statistics=self._statistics,
-            transact=self._transact,
+            Given(
+                worker=worker,
+                routes=routes,
+                settings=self._settings,
+                storage=self._storage,
+                equipment=equipment,
+                statistics=self._statistics,
+                transact=self._transact,
+            )
         )
         self._incarnation = incarnation
         try:
