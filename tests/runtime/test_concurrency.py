@@ -67,8 +67,7 @@ def tuning_of(client: awa.AsyncClient, queue: str) -> Tuning:
     """Return what the client's worker holds to in a queue now."""
     worker = client._worker
     assert worker is not None
-    assert worker._incarnation is not None
-    return worker._incarnation.hands.tuner._tunings[queue]
+    return worker._tuner._tunings[queue]
 
 
 def with_jobs(jobs: int) -> Stage:

@@ -172,7 +172,10 @@ async def test_a_worker_outlives_a_restart_of_the_server(
 async def test_a_worker_whose_row_is_gone_starts_anew(
     database: str, session: NewSession, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Guards against zombies: presumed dead, it cancels what it runs and takes a new number."""
+    """Guards against zombies: presumed dead, it cancels what it runs and takes a new number.
+
+    And rate_limit: a new life does not have a burst of its own.
+    """
     cancelled = trio.Event()
     async with awa.AsyncClient(database) as client:
         seen = counting(client)
@@ -184,14 +187,18 @@ async def test_a_worker_whose_row_is_gone_starts_anew(
             finally:
                 cancelled.set()
 
-        await client.start([("q", 2)])
+        await client.start([{"name": "q", "max_workers": 2, "rate_limit": (1e-6, 9)}])
         await client.insert({}, kind="long", queue="q")
-        await until(lambda: client._worker.health().claimed == 1)  # type: ignore[union-attr]
+        worker = client._worker
+        assert worker is not None
+        await until(lambda: worker.health().claimed == 1)
         with session() as conn:
             conn.execute("delete from awa.workers")
         await client.insert(Number(1))
         await until(lambda: seen[1] == 1)
         await cancelled.wait()
+        left = worker._tuner._buckets["q"].available(trio.current_time())
+        assert 9 - worker.claimed == left
         with session() as conn:
             assert [(1,)] == conn.execute("select count(*) from awa.workers").fetchall()
         await client.shutdown(timeout_ms=0)

@@ -15,7 +15,6 @@ from awa._runtime.sessions import Sessions
 from awa._runtime.settling import Settler
 from awa._runtime.signals import Signal
 from awa._runtime.sleeping import Sleeping
-from awa._runtime.tuning import Tuner
 from awa.errors import UnknownWorker
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ class Hands:
         self.ledger: Final = Ledger()
         self.clock: Final = ServerClock()
         self.permits: Final = {name: Permits(workers=0) for name, _ in given.settings.queues}
-        self.tuner: Final = Tuner(given.settings, self.permits)
+        given.tuner.begin(self.permits)
         self.queues: Final[dict[str, QueueRun]] = {}
         # Nothing in a claim is a user's: whatever else is said of it, it is asked again.
         self.claims: Final = sessions.of("claim", final=(UnknownWorker,))
@@ -99,7 +98,7 @@ class Hands:
             settler=self.settler,
             clock=self.clock,
             sleeping=Sleeping.of(self.permits, poll_s=settings.poll_s),
-            tuner=self.tuner,
+            tuner=self._given.tuner,
             statistics=self._given.statistics,
             changed=self._changed,
             jobs_max=settings.jobs_max,

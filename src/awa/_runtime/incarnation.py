@@ -36,7 +36,7 @@ LAST_BEAT: Final = WHOLE_LOOK_BEATS * 2**40
 
 
 class Incarnation:
-    """See the module. Everything a worker knows dies with it, but its statistics."""
+    """See the module. What a worker knows dies with it, but its statistics and its rates."""
 
     def __init__(self, given: Given, parts: Parts = PLAIN) -> None:
         self._given: Final = given

@@ -15,6 +15,7 @@ from awa._runtime.sessions import Sessions
 from awa._runtime.settings import WorkerSettings
 from awa._runtime.settling import Settler
 from awa._runtime.statistics import Statistics
+from awa._runtime.tuning import Tuner
 from awa._storage.functions import Storage
 
 
@@ -28,6 +29,7 @@ class Given:
     storage: Storage
     equipment: Equipment
     statistics: Statistics
+    tuner: Tuner
     transact: Transact | None = None
 
     def sessions(self) -> Sessions:

@@ -31,21 +31,27 @@ class Room(NamedTuple):
 
 
 class Tuner:
-    """What one worker holds to in its queues."""
+    """What one worker holds to in its queues, as long as it lives, however often it starts anew."""
 
-    def __init__(self, settings: WorkerSettings, permits: Mapping[str, Permits]) -> None:
-        self._said: Final = {name: settings.tuning_of(name) for name in permits}
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._said: Final = {name: settings.tuning_of(name) for name, _ in settings.queues}
         self._total: Final = settings.global_max_workers
         self._poll_s: Final = settings.poll_s
-        self._permits: Final = permits
+        self._permits: Mapping[str, Permits] = {}
         self._overrides: Mapping[str, QueueOverrides] = {}
-        self._tunings: Final[dict[str, Tuning]] = {}
+        self._tunings: Final = dict(self._said)
         self._buckets: Final[dict[str, Bucket]] = {}
-        self._behind: Final = dict.fromkeys(permits, 0.0)
-        self._lag: Final = dict.fromkeys(permits, 0.0)
+        self._behind: Final = dict.fromkeys(self._said, 0.0)
+        self._lag: Final = dict.fromkeys(self._said, 0.0)
         """By how many permits each queue had less than its exact share since they were shared."""
+        self._shared_s = 0.0
+
+    def begin(self, permits: Mapping[str, Permits]) -> None:
+        """Nobody runs now. What was taken of a rate before stays taken."""
+        self._permits = permits
+        self._lag.update(dict.fromkeys(self._lag, 0.0))
         self._shared_s = trio.current_time()
-        for name, tuning in self._said.items():
+        for name, tuning in self._tunings.items():
             self._tune(name, tuning)
             if self._total is None:
                 permits[name].workers = tuning.max_workers

@@ -37,6 +37,7 @@ from awa._runtime.reconnecting import ANSWERS, Session
 from awa._runtime.routes import Route, Routes, warn_of_poolers
 from awa._runtime.settings import WorkerSettings
 from awa._runtime.statistics import Statistics
+from awa._runtime.tuning import Tuner
 from awa._runtime.watched import WatchedIncarnation
 from awa._storage.condition import allowances
 from awa._storage.functions import Storage
@@ -87,6 +88,7 @@ class Worker:
         self._transact = transact
         self._storage = Storage(settings.schema)
         self._statistics = Statistics()
+        self._tuner = Tuner(settings)
         self._incarnation: Incarnation | None = None
         self._deadline_s: float | None = None
         self._flush_s = LAST_FLUSH_S
@@ -271,6 +273,7 @@ class Worker:
                 storage=self._storage,
                 equipment=equipment,
                 statistics=self._statistics,
+                tuner=self._tuner,
                 transact=self._transact,
             )
         )
