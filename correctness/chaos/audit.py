@@ -1,8 +1,10 @@
 """The one audit that ends every scenario.
 
 Every committed job ended exactly once, as its kind should, and had its effect; what was refused or
-rolled back left nothing; what is in doubt is there whole or not at all; `awa.check()` finds
-nothing; rows updated and deleted, and sessions, stayed within what the jobs call for.
+rolled back left nothing; what is in doubt is there whole or not at all; what a handler wrote in its
+own transaction is there exactly once, with the job's end; an attempt found the progress that those
+before it knew to be kept; each instant of a schedule was fired once; `awa.check()` finds nothing;
+rows updated and deleted, and sessions, stayed within what the jobs call for.
 """
 
 import time
@@ -15,15 +17,19 @@ import trio
 
 from awa._storage.executors import run_sync
 from awa._storage.functions import Storage
-from correctness.chaos.jobs import end_of
+from correctness.chaos.jobs import OWNING, end_of
 from correctness.chaos.preparing import open_session
 from correctness.chaos.report import Report
 from correctness.chaos.stage import Stage, TookTooLong
+from correctness.chaos.ticking import stop_ticking, wrong_fires
 
 STOP_S_MAX: Final = 90.0
 DRAIN_LOOK_S: Final = 0.5
-SESSIONS_MAX: Final = 5
-"""Of a worker: three, and two more to lead. One that starts anew may have old ones for a moment."""
+SESSIONS_MAX: Final = 8
+"""Of a worker: three, two more to lead, one for progress and two for handlers' own transactions.
+One that starts anew may have old ones for a moment."""
+NOTES_EACH_MAX: Final = 3
+"""A note may be written again when its answer was lost, and counts when it was rolled back."""
 CRASH_LOOP: Final = "crash_loop"
 SHOWN: Final = 5
 
@@ -34,7 +40,8 @@ select c.relname, coalesce(s.n_tup_ins, 0), coalesce(s.n_tup_upd, 0), coalesce(s
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 left join pg_stat_user_tables s on s.relid = c.oid
 where n.nspname = 'awa' and c.relkind = 'r'"""
-RING: Final = ("ready_", "claims_", "closures_", "results_", "leases_")
+RING: Final = ("ready_", "claims_", "closures_", "results_")
+LEASES: Final = "leases_"
 
 
 async def audit(stage: Stage, name: str, *, drain_s: float, counts_hold: bool = True) -> Report:
@@ -42,6 +49,7 @@ async def audit(stage: Stage, name: str, *, drain_s: float, counts_hold: bool = 
     stage.stop_producers()
     problems = stage.problems
     try:
+        await stop_ticking(stage)
         await stage.until(
             lambda: has_drained(stage),
             "the end of every job",
@@ -105,6 +113,9 @@ def judge(stage: Stage, *, counts_hold: bool) -> None:
     for found in (
         wrong_ends(stage),
         wrong_effects(stage),
+        wrong_own_effects(stage),
+        wrong_progress(stage),
+        wrong_fires(stage),
         broken(stage),
         unbounded(stage, counts_hold=counts_hold),
     ):
@@ -147,13 +158,58 @@ def wrong_effects(stage: Stage) -> Iterator[str]:
     """Say which jobs have no effect, or one that they should not have."""
     books, effects = stage.books, stage.effects
     owed = books.committed.keys() - given_up(stage)
-    yield from some("committed and without an effect", owed - effects.done.keys())
+    done = effects.done.keys() | own_effects(stage).keys()
+    yield from some("committed and without an effect", owed - done)
     yield from some("refused or rolled back, and run", books.refused & effects.begins.keys())
     ends = dict(stage.query("select n, state from chaos.ends"))
     yield from some(
         "completed without an effect",
-        {n for n, state in ends.items() if state == "completed"} - effects.done.keys(),
+        {n for n, state in ends.items() if state == "completed"} - done,
     )
+
+
+def own_effects(stage: Stage) -> dict[int, list[int]]:
+    """Return the run leases of the attempts whose own transactions were committed, by job."""
+    found: dict[int, list[int]] = {}
+    for n, lease in stage.query("select n, lease from chaos.own order by n, lease"):
+        found.setdefault(n, []).append(lease)
+    return found
+
+
+def wrong_own_effects(stage: Stage) -> Iterator[str]:
+    """Say where an own transaction and the end of its job did not happen together, or not once."""
+    wishes = stage.books.wishes
+    ends = stage.query("select n, lease from chaos.ends where state = 'completed'")
+    completed = {n: [lease] for n, lease in ends if n in wishes and wishes[n].kind == OWNING}
+    own = own_effects(stage)
+    stage.figures["own transactions"] = len(own)
+    yield from some(
+        "with an effect of their own that is there twice",
+        {n for n, leases in own.items() if len(leases) > 1},
+    )
+    yield from some(
+        "completed by another attempt than had the effect, or without it, or not at all",
+        {
+            n
+            for n in own.keys() | completed.keys()
+            if set(own.get(n, ())) != set(completed.get(n, ()))
+        },
+    )
+
+
+def wrong_progress(stage: Stage) -> Iterator[str]:
+    """Say which jobs found less than was kept of their progress, or more than was ever set."""
+    less, more = set[int](), set[int]()
+    stage.figures["jobs with progress"] = len(stage.effects.notes)
+    for n, notes in stage.effects.notes.items():
+        for found in (note for note in notes if note.what == "found"):
+            before = [note for note in notes if note.lease < found.lease]
+            if found.place < max((note.place for note in before if note.what != "set"), default=0):
+                less.add(n)
+            if found.place > max((note.place for note in before), default=0):
+                more.add(n)
+    yield from some("that found less progress than was kept", less)
+    yield from some("that found progress which nobody had set", more)
 
 
 def broken(stage: Stage) -> Iterator[str]:
@@ -171,6 +227,7 @@ def unbounded(stage: Stage, *, counts_hold: bool) -> Iterator[str]:
     for name, (_, updated, deleted) in sorted(changes.items()):
         if name.startswith(RING) and (updated or deleted):
             yield f"{name}: {updated} rows updated and {deleted} deleted, in a log"
+    yield from unbounded_notes(stage, changes)
     inserted, updated, deleted = changes["deferred"]
     if updated or (counts_hold and deleted > inserted):
         yield f"deferred: {updated} rows updated, {deleted} of {inserted} deleted"
@@ -184,6 +241,17 @@ def unbounded(stage: Stage, *, counts_hold: bool) -> Iterator[str]:
     for name, count in most.items():
         if count > 2 * SESSIONS_MAX:
             yield f"{name}: {count} sessions at a time"
+
+
+def unbounded_notes(stage: Stage, changes: dict[str, list[int]]) -> Iterator[str]:
+    """Say when more notes of progress were written than handlers have set."""
+    leases = [counts for name, counts in changes.items() if name.startswith(LEASES)]
+    written = sum(inserted + updated for inserted, updated, _ in leases)
+    notes = [note for found in stage.effects.notes.values() for note in found if note.what == "set"]
+    if written > NOTES_EACH_MAX * len(notes):
+        yield f"leases: {written} rows written, of {len(notes)} notes"
+    if deleted := sum(deleted for *_, deleted in leases):
+        yield f"leases: {deleted} rows deleted, in a log"
 
 
 def beats_at_most(stage: Stage, heartbeat_s: float) -> float:

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, get_args
 
-What = Literal["begun", "done"]
+What = Literal["begun", "done", "found", "set", "kept"]
+"""The last three are of progress: what an attempt found, set, and knows to be in the database."""
 WHATS: Final[tuple[str, ...]] = get_args(What)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """A line: worker `worker` has begun, or done, this attempt at job `n`."""
+    """A line: what worker `worker` did in this attempt at job `n`."""
 
     worker: str
     what: str
@@ -22,6 +23,8 @@ class Effect:
     n: int
     lease: int
     """The run lease: tells the attempts at a job apart."""
+    place: int = 0
+    """How far its progress is."""
 
 
 @dataclass(slots=True)
@@ -35,6 +38,8 @@ class Effects:
     """By job."""
     begins: dict[int, list[Effect]] = field(default_factory=dict)
     """By job."""
+    notes: dict[int, list[Effect]] = field(default_factory=dict)
+    """By job: what was found, set and kept."""
     _read_to: dict[Path, int] = field(default_factory=dict)
 
     def look(self) -> None:
@@ -49,11 +54,14 @@ class Effects:
                 self._take(path.stem, line)
 
     def _take(self, worker: str, line: str) -> None:
-        what, at_s, n, lease = line.split(" ")
+        what, at_s, *numbers = line.split(" ")
         assert what in WHATS, line
-        effect = Effect(worker=worker, what=what, at_s=float(at_s), n=int(n), lease=int(lease))
+        n, lease, place = map(int, numbers)
+        effect = Effect(worker=worker, what=what, at_s=float(at_s), n=n, lease=lease, place=place)
         if what == "done":
             self.done.setdefault(effect.n, []).append(effect)
+        elif what != "begun":
+            self.notes.setdefault(effect.n, []).append(effect)
         else:
             self.begins.setdefault(effect.n, []).append(effect)
             self.begun.setdefault((effect.n, effect.lease), []).append(effect)

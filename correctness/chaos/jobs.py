@@ -13,6 +13,7 @@ class Errand:
     """Arguments of every job. `n` is its producer's number for it, known before it is stored."""
 
     n: int
+    """0 for a schedule's, which are told apart by the ids they get: see `number_of`."""
     last_s: float = 0.0
     """How long its handler takes."""
 
@@ -26,7 +27,18 @@ SNOOZING: Final = "snoozing"
 """Snoozes when it runs for the first time."""
 DOOMED: Final = "doomed"
 """Fails at every attempt."""
-KINDS: Final = (QUICK, THREADED, FLAKY, SNOOZING, DOOMED)
+OWNING: Final = "owning"
+"""Writes its effect in a transaction of its own, which completes the job."""
+NOTING: Final = "noting"
+"""Notes its progress step by step, and fails at its first attempt."""
+TICKING: Final = "ticking"
+"""Made by the stage's schedule."""
+KINDS: Final = (QUICK, THREADED, FLAKY, SNOOZING, DOOMED, OWNING, NOTING, TICKING)
+
+
+def number_of(n: int, job_id: int) -> int:
+    """Return the number of a job: its producer's, or one below 0 where nobody gave any."""
+    return n or -job_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +49,14 @@ class Wish:
     errand: Errand
     delay_s: float | None = None
     priority: int | None = None
+
+
+NAMES: Final = (
+    *("quick", "threaded", "flaky", "snoozing", "doomed", "slow", "delayed", "owning", "noting"),
+)
+"""What a mix has shares of."""
+LASTING: Final = {"slow": QUICK, "owning": OWNING, "noting": NOTING}
+"""Those that take a while, and their kinds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +70,10 @@ class Mix:
     doomed: float = 4.0
     slow: float = 8.0
     delayed: float = 5.0
+    owning: float = 0.0
+    noting: float = 0.0
     slow_s: tuple[float, float] = (0.3, 1.5)
-    """How long a slow one takes, from and to."""
+    """How long a slow one takes, or one that owns or notes, from and to."""
     together_max: int = 20
     """Jobs of one transaction."""
     rolled_back: float = 0.04
@@ -59,10 +81,9 @@ class Mix:
 
     def draw(self, dice: random.Random, n: int) -> Wish:
         """Return a job by chance."""
-        names = ("quick", "threaded", "flaky", "snoozing", "doomed", "slow", "delayed")
-        name = dice.choices(names, [getattr(self, each) for each in names])[0]
-        if name == "slow":
-            return Wish(kind=QUICK, errand=Errand(n=n, last_s=dice.uniform(*self.slow_s)))
+        name = dice.choices(NAMES, [getattr(self, each) for each in NAMES])[0]
+        if name in LASTING:
+            return Wish(kind=LASTING[name], errand=Errand(n=n, last_s=dice.uniform(*self.slow_s)))
         if name == "delayed":
             return Wish(kind=QUICK, errand=Errand(n=n), delay_s=dice.uniform(0.1, 2.0))
         return Wish(kind=name, errand=Errand(n=n))

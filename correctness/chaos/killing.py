@@ -15,7 +15,7 @@ from correctness.chaos.stage import Stage
 WORKERS: Final = 3
 SETTLED_S: Final = 16.0
 """A new leader has to have looked on for so long before it judges by a lock alone."""
-MIX: Final = Mix(slow=20.0, delayed=10.0)
+MIX: Final = Mix(slow=20.0, delayed=10.0, owning=10.0, noting=5.0)
 
 STEPS: Final = ("promote", "rescue", "rotate", "prune")
 """What the leader is killed in, in this order; the lock it is held by has the step's place here."""

@@ -1,7 +1,8 @@
-"""The database of a stage: Awa's schema, and a table of ends that triggers write.
+"""The database of a stage: Awa's schema, and tables of ends and fires that triggers write.
 
 What has ended is forgotten in time, so each end is written down in the transaction that makes it:
-a completed job by its closure, a failed or cancelled one by its row.
+a completed job by its closure, a failed or cancelled one by its row. So is the instant of each job
+that a schedule stores. Handlers write effects of their own transactions to a table.
 """
 
 from typing import Any, Final
@@ -22,11 +23,16 @@ create table chaos.ends (
     at timestamptz not null default clock_timestamp()
 );
 create index on chaos.ends (n);
+create table chaos.own (n bigint not null, lease int not null);
+create table chaos.fires (job_id bigint primary key, due timestamptz not null);
+-- as jobs.number_of
+create function chaos.number_of(args jsonb, job_id bigint) returns bigint language sql immutable as
+$$ select coalesce(nullif((args->>'n')::bigint, 0), -job_id) $$;
 create function chaos.note_completed() returns trigger language plpgsql security definer as $$
 begin
     execute format(
         'insert into chaos.ends (n, job_id, lease, state)'
-        ' select (r.args->>''n'')::bigint, r.job_id, r.run_lease, ''completed'''
+        ' select chaos.number_of(r.args, r.job_id), r.job_id, r.run_lease, ''completed'''
         ' from unnest($2) u, awa.ready_%s r'
         ' where r.lane = $1 and r.seq >= lower(u) and r.seq < upper(u)', new.slot)
     using new.lane, new.seqs;
@@ -35,9 +41,19 @@ end $$;
 create function chaos.note_final() returns trigger language plpgsql security definer as $$
 begin
     insert into chaos.ends (n, job_id, lease, state, reason)
-    values ((new.args->>'n')::bigint, new.job_id, new.run_lease, new.state, new.reason);
+    values (chaos.number_of(new.args, new.job_id), new.job_id, new.run_lease, new.state,
+            new.reason);
     return null;
 end $$;
+create function chaos.note_fired() returns trigger language plpgsql security definer as $$
+begin
+    insert into chaos.fires (job_id, due)
+    values (new.job_id, (new.extra->'metadata'->>'cron_fire_time')::timestamptz)
+    on conflict do nothing;  -- it was stored before: this is another attempt's entry
+    return null;
+end $$;
+create trigger note_fired after insert on awa.ready for each row
+    when (new.extra->'metadata' ? 'cron_fire_time') execute function chaos.note_fired();
 create trigger note after insert on awa.closures for each row
     when (new.outcome = 'completed') execute function chaos.note_completed();
 create trigger note after insert on awa.finals for each row execute function chaos.note_final();
@@ -69,6 +85,8 @@ def prepare(cluster: Cluster, database: str = DATABASE) -> None:
         run_sync(session, install_roles("awa", RoleNames()))
         role = f"create role {HAND} login password '{PASSWORD}' in role awa_producer, awa_worker"
         session.execute(role.encode())
+        session.execute(f"grant usage on schema chaos to {HAND}".encode())
+        session.execute(f"grant insert on chaos.own to {HAND}".encode())
 
 
 def of_hand(conninfo: str) -> str:

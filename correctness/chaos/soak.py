@@ -18,6 +18,7 @@ from correctness.chaos.processes import WorkerProcess
 from correctness.chaos.scenario import Scenario
 from correctness.chaos.stage import Stage
 from correctness.chaos.storms import ANY, TERMINATE
+from correctness.chaos.ticking import begin_ticking
 
 WORKERS: Final = 3
 RETENTION: Final = {"completed_s": 5.0, "slot_s": 3.0, "finals_s": 5.0, "dead_letters_s": 5.0}
@@ -56,7 +57,8 @@ async def soak(stage: Stage) -> None:
     """Make mixed work, and inject one fault after the other, the leader's death every third."""
     stage.worker_options.update(retention=RETENTION, heartbeat_s=HEARTBEAT_S)
     await stage.start_workers(WORKERS)
-    stage.start_producers(2, mix=Mix(slow_s=(0.2, 1.0)))
+    await begin_ticking(stage)
+    stage.start_producers(2, mix=Mix(slow_s=(0.2, 1.0), owning=8.0, noting=6.0))
     first = await stage.make_one()
     sizes: list[Size] = []
     over_s = trio.current_time() + stage.minutes * 60

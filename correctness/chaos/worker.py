@@ -20,11 +20,28 @@ import awa
 from awa._runtime.settings import Retention, WorkerSettings
 from awa._runtime.worker import Worker
 from correctness.chaos.effects import What
-from correctness.chaos.jobs import DOOMED, FLAKY, QUEUE, QUICK, SNOOZING, THREADED, Errand
+from correctness.chaos.jobs import (
+    DOOMED,
+    FLAKY,
+    NOTING,
+    OWNING,
+    QUEUE,
+    QUICK,
+    SNOOZING,
+    THREADED,
+    TICKING,
+    Errand,
+    number_of,
+)
 
 BACKOFF_S = (0.2,)
 SNOOZE_S = 0.3
 STOP_S = 20.0
+TRANSACTIONS = 2
+"""Handlers that are in one of their own at once."""
+STEPS = 4
+"""Of a job that notes its progress; every other one is waited for."""
+OWN_EFFECT = "insert into chaos.own (n, lease) values ($1, $2)"
 
 
 class Refusal(Exception):
@@ -37,9 +54,10 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
 
-    def write(self, what: What, job: awa.Job[Errand]) -> None:
+    def write(self, what: What, job: awa.Job[Errand], place: int = 0) -> None:
         """Write one line, at once."""
-        line = f"{what} {time.monotonic():.4f} {job.args.n} {job.run_lease}\n"
+        n = number_of(job.args.n, job.id)
+        line = f"{what} {time.monotonic():.4f} {n} {job.run_lease} {place}\n"
         os.write(self._file, line.encode())
 
 
@@ -60,7 +78,14 @@ def handlers(journal: Journal) -> awa.AsyncClient:
         time.sleep(job.args.last_s)
         journal.write("done", job)
 
+    @client.task(Errand, kind=TICKING, queue=QUEUE)
+    async def ticking(job: awa.Job[Errand]) -> None:
+        journal.write("begun", job)
+        await trio.lowlevel.checkpoint()
+        journal.write("done", job)
+
     add_unsteady(client, journal)
+    add_lasting(client, journal)
     return client
 
 
@@ -93,9 +118,37 @@ def add_unsteady(client: awa.AsyncClient, journal: Journal) -> None:
         raise Refusal("every attempt fails")
 
 
+def add_lasting(client: awa.AsyncClient, journal: Journal) -> None:
+    """Add the handlers that leave something in the database before they have ended."""
+
+    @client.task(Errand, kind=OWNING, queue=QUEUE)
+    async def owning(job: awa.Job[Errand]) -> None:
+        journal.write("begun", job)
+        async with job.transaction() as tx:
+            await tx.execute(OWN_EFFECT, job.args.n, job.run_lease)
+            await trio.sleep(job.args.last_s)
+
+    @client.task(Errand, kind=NOTING, queue=QUEUE, backoff=BACKOFF_S)
+    async def noting(job: awa.Job[Errand]) -> None:
+        journal.write("begun", job)
+        found = (job.progress or {}).get("metadata", {}).get("place", 0)
+        journal.write("found", job, found)
+        for place in range(found + 1, found + 1 + STEPS):
+            journal.write("set", job, place)
+            job.update_metadata({"place": place})
+            if place % 2:
+                await job.flush_progress()
+                journal.write("kept", job, place)
+            await trio.sleep(job.args.last_s / STEPS)
+        if job.attempt == 1:
+            raise Refusal("the first attempt always fails")
+        journal.write("done", job)
+
+
 async def main(settings: WorkerSettings, journal: Journal) -> None:
     """Work until told to stop."""
-    worker = Worker(settings, handlers(journal)._handlers)  # noqa: SLF001  # as a client does
+    client = handlers(journal)
+    worker = Worker(settings, client._handlers, transact=client._transact)  # noqa: SLF001  # as it does
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with trio.open_nursery() as nursery:
             await nursery.start(worker.run)
@@ -142,6 +195,7 @@ if __name__ == "__main__":
             heartbeat_s=given.heartbeat_s,
             lead=given.lead,
             retention=Retention(**given.retention),
+            transaction_connections=TRANSACTIONS,
         ),
         Journal(given.folder / f"{given.name}.effects"),
     )

@@ -8,11 +8,13 @@ from typing import Final
 import trio
 
 from correctness.chaos.audit import has_drained, judge, stop_workers
-from correctness.chaos.jobs import QUICK
+from correctness.chaos.effects import Effect
+from correctness.chaos.jobs import QUICK, Mix
 from correctness.chaos.playing import play
 from correctness.chaos.registry import SCENARIOS, named
 from correctness.chaos.soak import FAULTS_MIN
 from correctness.chaos.stage import Stage, open_stage
+from correctness.chaos.ticking import begin_ticking, stop_ticking
 from tests.fix_cluster import chosen_bindir
 
 
@@ -23,6 +25,9 @@ async def test_a_minute_of_faults_loses_nothing_and_nothing_grows() -> None:
     assert (0, 0) == (report.lost, report.ended_twice)
     assert report.faults_injected >= FAULTS_MIN
     assert report.jobs > 50
+    figures = report.figures
+    assert figures["own transactions"] > 0 < figures["jobs with progress"]
+    assert figures["instants fired"] > 60
 
 
 def test_every_scenario_has_a_name_of_its_own() -> None:
@@ -35,9 +40,11 @@ async def played() -> AsyncIterator[Stage]:
     """Open a stage on which a few jobs of each outcome were run, and nothing went wrong."""
     async with open_stage(bindir=chosen_bindir()) as stage:
         await stage.start_worker()
-        stage.start_producers(1)
+        await begin_ticking(stage)
+        stage.start_producers(1, mix=Mix(owning=30.0, noting=30.0, slow_s=(0.0, 0.05)))
         await stage.until(lambda: len(stage.books.committed) > 100, "a hundred jobs")
         stage.stop_producers()
+        await stop_ticking(stage)
         await stage.until(lambda: has_drained(stage), "the end of every job")
         await stop_workers(stage)
         yield stage
@@ -83,6 +90,48 @@ def undo(stage: Stage) -> None:
     del stage.effects.done[max(stage.effects.done)]
 
 
+def write_twice(stage: Stage) -> None:
+    """Have own transactions be there twice."""
+    stage.query("insert into chaos.own select * from chaos.own")
+
+
+def write_late(stage: Stage) -> None:
+    """Have other attempts be those whose own transactions were committed."""
+    stage.query("update chaos.own set lease = lease + 1")
+
+
+def note_nothing(stage: Stage) -> None:
+    """Have the last attempt at a job that failed once know nothing of the first one's progress."""
+    find(stage, 0)
+
+
+def note_much(stage: Stage) -> None:
+    """Have it know of more than was set."""
+    find(stage, 1000)
+
+
+def find(stage: Stage, place: int) -> None:
+    """Have one more attempt find so much progress."""
+    n, notes = next((n, notes) for n, notes in stage.effects.notes.items() if len(notes) > 1)
+    lease = max(note.lease for note in notes) + 1
+    notes.append(Effect(worker="w1", what="found", at_s=0.0, n=n, lease=lease, place=place))
+
+
+def fire_twice(stage: Stage) -> None:
+    """Have an instant have two jobs."""
+    stage.query("insert into chaos.fires select -job_id, due from chaos.fires limit 1")
+
+
+def fire_less(stage: Stage) -> None:
+    """Have an instant have none."""
+    stage.query("delete from chaos.fires where due = (select max(due) from chaos.fires)")
+
+
+def fire_more(stage: Stage) -> None:
+    """Have the schedule count more than there are."""
+    stage.query("update awa.cron_schedules set fires = fires + 1")
+
+
 def close_twice(stage: Stage) -> None:
     """Have attempts end once more."""
     stage.query("insert into awa.closures select * from awa.closures")
@@ -101,6 +150,13 @@ LIES: Final[dict[str, Callable[[Stage], None]]] = {
     "jobs ended otherwise than they should": fail,
     "jobs ended by an attempt that was not their last": end_too_early,
     "jobs committed and without an effect": undo,
+    "jobs with an effect of their own that is there twice": write_twice,
+    "jobs completed by another attempt than had the effect": write_late,
+    "jobs that found less progress than was kept": note_nothing,
+    "jobs that found progress which nobody had set": note_much,
+    "instants fired more than once": fire_twice,
+    "instants never fired": fire_less,
+    "the schedule counts": fire_more,
     "check: ": close_twice,
     "in a log": rewrite,
 }
