@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol, TypeAlias, TypeVar, overload
 from awa._core.kinds import kind_of
 from awa._core.options import checked_name
 from awa._core.resources import Resource
+from awa._core.signatures import require_takes
 from awa._runtime.handlers import Handlers, Middleware, is_async
 from awa._runtime.resources import resource_of
 from awa.errors import InvalidInput
@@ -84,6 +85,7 @@ class AroundTasks:
         chosen = None if kinds is None else _kinds(kinds)
 
         def register(around: Around) -> Around:
+            require_takes("middleware", around, "job", "call_next")
             if not is_async(around):
                 raise InvalidInput("middleware", f"must be an async function, not {around!r}")
             self._handlers.require_not_working("middleware")
@@ -107,8 +109,7 @@ class AroundTasks:
         name = _kind(kind)
 
         def register(function: Callable[[EventT], Any]) -> Callable[[EventT], Any]:
-            if not callable(function):
-                raise InvalidInput("hook", f"must be a function, not {function!r}")
+            require_takes("hook", function, "event")
             self._handlers.require_not_working("a hook")
             self._handlers.hooks.setdefault(name, []).append(function)
             return function

@@ -10,6 +10,7 @@ from awa._core.kinds import kind_of
 from awa._core.limits import QUEUE_DEFAULT
 from awa._core.options import checked_int, checked_name, checked_options
 from awa._core.retrying import Backoff, ErrorTypes, RetryPolicy, checked_policy
+from awa._core.signatures import require_takes
 from awa._runtime.executors import checked_executor
 from awa._runtime.handlers import BatchSize, Handler
 from awa._runtime.limits import (
@@ -73,6 +74,7 @@ class Tasks(AroundTasks):
         )
 
         def register(function: Callable[[Job[ArgsT]], Any]) -> Callable[[Job[ArgsT]], Any]:
+            require_takes("handler", function, "job")
             add(function, executor=checked_executor(executor, function, args_type))
             return function
 
@@ -122,6 +124,7 @@ class Tasks(AroundTasks):
         def register(
             function: Callable[[JobBatch[ArgsT]], Any],
         ) -> Callable[[JobBatch[ArgsT]], Any]:
+            require_takes("handler", function, "jobs")
             chosen = checked_executor(executor, function, args_type)
             add(function, executor=chosen, batch=size)
             return function

@@ -16,6 +16,7 @@ from awa._core.failures import leaves_of
 from awa._core.limits import ATTEMPTS_MAX
 from awa._core.options import checked_duration_s
 from awa._core.outcomes import TerminalError
+from awa._core.signatures import require_takes
 from awa.errors import InvalidInput
 
 Delay: TypeAlias = timedelta | float
@@ -78,6 +79,7 @@ def checked_policy(
     if callable(backoff):
         if inspect.iscoroutinefunction(backoff):
             raise InvalidInput("backoff", "must be a plain function: it decides and does not wait")
+        require_takes("backoff", backoff, "attempt", "error")
         return RetryPolicy(backoff=backoff, retry_on=types_retried, fail_on=types_failed)
     delays_s = _checked_delays("backoff", backoff)
     return RetryPolicy(delays_s=delays_s, retry_on=types_retried, fail_on=types_failed)

@@ -27,8 +27,6 @@ def checked_executor(
     What can never work is refused here and not when the first job runs. Raises InvalidInput, and
     ConfigurationError where the extra is not installed.
     """
-    if not callable(function):
-        raise InvalidInput("handler", f"must be a function, not {function!r}")
     if value is None:
         return None
     try:

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
 from awa._core.resources import Resource, State
+from awa._core.signatures import require_takes
 from awa._runtime.executors import Run, require_installed
 from awa._runtime.handlers import Executor
 from awa.errors import InvalidInput
@@ -19,13 +20,12 @@ def resource_of(function: Callable[[], Any], runs_in: object) -> Resource[Any]:
     if runs_in not in {Executor.TRIO.value, Executor.ASYNCIO.value}:
         raise InvalidInput("executor", f"is {runs_in!r}; there are 'trio' and 'asyncio'")
     require_installed(Executor(str(runs_in)))
-    if not callable(function):
-        raise InvalidInput("state", f"must be a function, not {function!r}")
     opens: Callable[[], Any] = function
     if inspect.isasyncgenfunction(function):
         opens = asynccontextmanager(function)
     elif inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
         raise InvalidInput("state", f"must be an async generator function, not {function!r}")
+    require_takes("state", opens)
     name = str(getattr(function, "__qualname__", function)).rpartition(".")[2]
     return Resource(name, opens, str(runs_in))
 
