@@ -145,11 +145,11 @@ def test_the_storage_shows_its_parts_by_command(run: Run, one: Session) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("queue", "pause", "none"), "there is no queue"),
+        (("queue", "pause", "none"), "configure_queue makes one"),
         (("queue", "override", "none"), "there is no queue"),
         (("queue", "override", "none", "--weight", "1"), "there is no queue"),
         (("queue", "override", "default", "--burst", "1"), "needs --rate"),
-        (("queue", "drain", "none"), "there is no queue"),
+        (("queue", "drain", "none"), "configure_queue makes one"),
         (("queue", "set", "default"), "are empty"),
         (("queue", "set", "default", "--enqueue-shards", "65"), "must be from 1 to 64"),
         (("dlq", "retry"), "--all"),

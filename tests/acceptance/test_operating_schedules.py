@@ -31,6 +31,7 @@ def test_a_schedule_is_made_changed_and_removed_at_run_time(do: Do) -> None:
         *(found.namespace, found.cron, found.timezone, found.kind, found.args),
     )
     assert {"queue": "q", "tags": ["t"]} == found.opts
+    assert found.next_at == do("next_fires", "s", count=1, after=found.upto)[0]
     assert "changed" == do("put_schedule", "s", None, Number(1), every=timedelta(minutes=5))
     assert "created" == do("put_schedule", "s", "@daily", Number(1), namespace="other")
     assert ["default", "other"] == [one.namespace for one in do("list_schedules")]
@@ -101,7 +102,7 @@ def parsed(result: Result) -> Any:
 
 
 def test_schedules_are_looked_after_by_command(database: str, run: Run) -> None:
-    """Guards both readers, and exit codes: 0 when it was done, 1 when it was not."""
+    """Guards both readers, and exit codes: 0 when it was done, 1 when not, 2 for unknown names."""
     assert "nothing to show" in run("cron", "list").stdout
     with awa.Client(database) as client:
         client.put_schedule("s", "0 9 * * *", Number(1), timezone="Europe/Paris", overlap="skip")
@@ -122,8 +123,7 @@ def test_schedules_are_looked_after_by_command(database: str, run: Run) -> None:
     assert (1, "") == (refused.exit_code, refused.stdout)
     assert "is not finished" in refused.stderr
     assert "schedule s is deleted\n" == run("cron", "delete", "s").stdout
-    for words in (("show", "s"), ("delete", "s")):
-        missing = run("cron", *words)
-        assert 1 == missing.exit_code
-        assert "there is no schedule s" in missing.stderr
-    assert 2 == run("cron", "pause", "s").exit_code
+    for word in ("show", "delete", "pause", "resume", "trigger", "next"):
+        missing = run("cron", word, "s", "--json")
+        assert (2, "name") == (missing.exit_code, parsed(missing)["error"]["field"])
+        assert "awa: name: there is no schedule 's' in the namespace 'default'\n" == missing.stderr

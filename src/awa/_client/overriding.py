@@ -137,6 +137,12 @@ def checked_aging_s(field: str, value: object) -> float:
     return aging_s
 
 
+def no_such_queue(queue: str) -> InvalidInput:
+    """As the database says it; for acts that find it out by a look."""
+    how = "configure_queue makes one, and so does its first job or worker"
+    return InvalidInput("queue", f"there is no queue {queue!r}; {how}")
+
+
 def checked_author(field: str, by: str | None) -> str | None:
     """Who does something to a queue; None for nobody in particular. Raises InvalidInput."""
     if by is not None and len(checked_text(field, by)) > QUEUE_LENGTH_MAX:

@@ -6,7 +6,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from awa._client.acts import BulkAct, act, act_on_pages, checked_reason, sum_of
-from awa._client.overriding import AsyncOverriding, Overriding, checked_aging_s, checked_author
+from awa._client.overriding import (
+    AsyncOverriding,
+    Overriding,
+    checked_aging_s,
+    checked_author,
+    no_such_queue,
+)
 from awa._client.steps import ask
 from awa._client.vitals import vitals_steps
 from awa._core.entries import JobState
@@ -132,7 +138,7 @@ def drain_steps(storage: Storage, queue: str, reason: str | None) -> Steps[BulkA
 def _drain(storage: Storage, queue: str, reason: str | None) -> Steps[BulkAct]:
     known = yield from ask(views.queue_exists(queue, schema=storage.schema))
     if not known:
-        raise InvalidInput("queue", f"there is no queue {queue!r}")
+        raise no_such_queue(queue)
     cancelling = partial(storage.cancel_pending, reason=reason)
     parts: list[BulkAct] = []
     for state in (JobState.SCHEDULED, JobState.RETRYABLE, JobState.AVAILABLE):

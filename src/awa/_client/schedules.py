@@ -77,8 +77,7 @@ class _Naming(Periodic):
         found: tuple[Schedule, ...],
     ) -> tuple[datetime, ...]:
         if not found:
-            place = self._of(namespace)
-            raise InvalidInput("name", f"there is no schedule {name!r} in the namespace {place!r}")
+            raise no_such_schedule(name, self._of(namespace))
         since = datetime.now(UTC) if after is None else after
         if since.utcoffset() is None:
             raise InvalidInput("after", f"must be a datetime with a time zone, not {after!r}")
@@ -223,6 +222,11 @@ def _insist(call: Call[Triggered]) -> Steps[Triggered]:
             return done
         yield Pause(seconds=pause_s)
     return (yield from ask(call))
+
+
+def no_such_schedule(name: str, namespace: str) -> InvalidInput:
+    """As the database says it; for acts that find it out by a look."""
+    return InvalidInput("name", f"there is no schedule {name!r} in the namespace {namespace!r}")
 
 
 def _checked_by(field: str, by: str | None) -> str | None:

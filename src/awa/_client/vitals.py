@@ -98,7 +98,7 @@ def vitals_problems(found: Vitals, *, waiting_max_s: float | None = None) -> lis
     if found.promote_lag_s > PROMOTE_LAG_MAX_S:
         problems.append(f"a job has been due for {found.promote_lag_s:.0f} s and is not promoted")
     problems += [
-        f"no capable worker: kind {one.kind!r} in queue {one.queue!r} was put off {one.times} times"
+        f"no capable worker: kind {one.kind!r} in queue {one.queue!r}, put off {_times(one.times)}"
         for one in found.unknown_kinds
     ]
     waits_s = found.oldest_available_s
@@ -107,6 +107,10 @@ def vitals_problems(found: Vitals, *, waiting_max_s: float | None = None) -> lis
     if waiting_max_s is not None and waits_s is not None and waits_s > waiting_max_s:
         problems.append(f"a job has waited for {waits_s:.0f} s to be claimed")
     return problems
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"
 
 
 def _why(workers: tuple[WorkerVitals, ...]) -> str:

@@ -123,7 +123,8 @@ class Schedule:
     upto: datetime
     """Instants up to this one were dealt with."""
     next_at: datetime | None
-    """When it fires next, its jitter included; None: never, or it is paused."""
+    """When it fires next, its jitter included; None: never, or it is paused. The view knows it once
+    a leader has looked."""
     paused_at: datetime | None
     paused_by: str | None
     last_due: datetime | None

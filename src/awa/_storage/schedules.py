@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from awa._core.firing import MissedFires, Overlap
+from awa._core.firing import MissedFires, Overlap, fire_at_after
 from awa._core.limits import SCHEDULES_MAX
 from awa._core.schedules import (
     Declared,
@@ -175,4 +176,15 @@ def _schedule(row: Sequence[Any]) -> Schedule:
     said["opts"] = codec.json_value(said["opts"])
     said["missed_fire_policy"] = MissedFires(said["missed_fire_policy"])
     said["overlap"] = Overlap(said["overlap"])
-    return Schedule(**said)
+    found = Schedule(**said)
+    if found.next_at is not None or found.paused_at is not None:
+        return found
+    return replace(found, next_at=_first_at(found))
+
+
+def _first_at(found: Schedule) -> datetime | None:
+    """When it fires, as far as that is known before a leader has looked."""
+    try:
+        return fire_at_after(found.timing, found.upto)
+    except Exception:  # noqa: BLE001  # a rule that this program cannot read is shown all the same
+        return None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from awa._client.schedules import no_such_schedule
 from awa._core.limits import NAMESPACE_DEFAULT
 from awa._core.schedules import Schedule, TriggerAnswer
 from awa.cli.place import Place, json_option, with_place
@@ -60,8 +61,8 @@ def show(place: Place, name: str, *, namespace: str, as_json: bool) -> None:
     with place.client() as client:
         found = client.get_schedule(name, namespace=namespace)
     if found is None:
-        fail_with(f"there is no schedule {name} in the namespace {namespace}")
-    elif as_json:
+        raise no_such_schedule(name, namespace)
+    if as_json:
         show_json(found)
     else:
         show_fields(found)
@@ -133,12 +134,12 @@ def delete(place: Place, name: str, *, namespace: str, as_json: bool) -> None:
     """Remove a schedule; its jobs go on. A program that declares it brings it back."""
     with place.client() as client:
         there = client.delete_schedule(name, namespace=namespace)
-    if as_json:
-        show_json({"schedule": name, "deleted": there})
-    elif there:
-        click.echo(f"schedule {name} is deleted")
     if not there:
-        fail_with(f"there is no schedule {name} in the namespace {namespace}")
+        raise no_such_schedule(name, namespace)
+    if as_json:
+        show_json({"schedule": name, "deleted": True})
+    else:
+        click.echo(f"schedule {name} is deleted")
 
 
 def _cell(one: Schedule, column: str) -> object:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from awa._client.overriding import no_such_queue
 from awa._storage.views import QueueStats
 from awa.cli.place import Place, json_option, with_place
 from awa.cli.showing import reason_option, show_bulk, show_json, show_table
@@ -152,7 +153,7 @@ def override(
             client.override_queue(name, **said, by=by or user())
         found = [one for one in client.queue_stats() if one.queue == name]
     if not found:
-        raise InvalidInput("queue", f"there is no queue {name!r}")
+        raise no_such_queue(name)
     _show_overrides(found[0], as_json=as_json)
 
 

@@ -53,7 +53,7 @@ NOT_DRAINED = 1
 @click.option(
     "--global-max-workers",
     type=click.IntRange(1),
-    help="The queues share so many handlers, by their min_workers and weight.",
+    help="The queues share so many handlers, by their min_workers, weight and max_workers.",
 )
 @click.option(
     "--timeout-ms",
@@ -237,7 +237,7 @@ async def _banner(client: AsyncClient, queues: Sequence[tuple[str, int]]) -> Non
         os.getpid(),
         client.schema,
         SCHEMA_VERSION,
-        named,
+        named or "none",
         ", ".join(client.handled_kinds()) or "none",
         server,
         database,

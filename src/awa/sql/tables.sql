@@ -290,7 +290,7 @@ create table cron_schedules (
     declared boolean not null,
     created_at timestamptz not null default clock_timestamp(),
     upto timestamptz not null default clock_timestamp(),
-    next_at timestamptz not null default clock_timestamp(),
+    next_at timestamptz not null default '-infinity',
     paused_at timestamptz,
     paused_by text,
     last_due timestamptz,
@@ -304,7 +304,7 @@ create index cron_schedules_next_at on cron_schedules (next_at) where paused_at 
 comment on column cron_schedules.definition is 'when, what and how: the parts of a declaration, all of them';
 comment on column cron_schedules.declared is 'declared by a program of its namespace, which may take it back by declaring it no more';
 comment on column cron_schedules.upto is 'instants up to this one were dealt with';
-comment on column cron_schedules.next_at is 'when a leader looks at it next; infinity: it is never due again';
+comment on column cron_schedules.next_at is 'when a leader looks at it next; -infinity: as soon as there is one; infinity: it is never due again';
 comment on column cron_schedules.overlapped is 'instants at which a job of an earlier one was not finished, so that nothing was stored';
 
 insert into meta (schema_version) values (1);

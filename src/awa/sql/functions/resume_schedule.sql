@@ -11,7 +11,7 @@ declare
 begin
     update cron_schedules c
     set paused_at = null, paused_by = null, version = nextval('schedule_version_seq'),
-        upto = greatest(c.upto, clock_timestamp()), next_at = clock_timestamp()
+        upto = greatest(c.upto, clock_timestamp()), next_at = '-infinity'
     where c.namespace = resume_schedule.namespace and c.name = resume_schedule.name and c.paused_at is not null;
     v_was := found;
     if v_was then

@@ -108,7 +108,7 @@ begin
         return 'kept';
     end if;
     update cron_schedules c
-    set definition = p_definition, declared = c.declared or p_declared, version = nextval('schedule_version_seq'), next_at = clock_timestamp(),
+    set definition = p_definition, declared = c.declared or p_declared, version = nextval('schedule_version_seq'), next_at = '-infinity',
         upto = case when schedule_rule(c.definition) = schedule_rule(p_definition) then c.upto else greatest(c.upto, clock_timestamp()) end
     where c.namespace = p_namespace and c.name = p_name;
     return case when v_was.definition = p_definition then 'kept' else 'changed' end;

@@ -3,7 +3,7 @@
 create function refuse_queue(p_queue text) returns void
 language plpgsql as $$
 begin
-    perform refuse_input('queue', format('there is no queue %L', p_queue));
+    perform refuse_input('queue', format('there is no queue %L; configure_queue makes one, and so does its first job or worker', p_queue));
 end $$;
 
 -- pause_queue: no more claims of this queue begin; what runs goes on. True when it was not paused before.

@@ -22,6 +22,6 @@ select c.namespace, c.name, c.definition ->> 'cron' as cron, c.definition ->> 't
        c.definition ->> 'missed_fire_policy' as missed_fire_policy, (c.definition ->> 'max_lateness_s')::double precision as max_lateness_s,
        (c.definition ->> 'catch_up_max')::int as catch_up_max, c.definition ->> 'overlap' as overlap,
        (c.definition ->> 'jitter_s')::double precision as jitter_s, c.declared, c.created_at, c.upto,
-       case when c.paused_at is null and c.next_at <> 'infinity' then c.next_at end as next_at,
+       case when c.paused_at is null and isfinite(c.next_at) then c.next_at end as next_at,
        c.paused_at, c.paused_by, c.last_due, c.last_fired_at, c.last_job, c.fires, c.overlapped
 from cron_schedules c;
