@@ -107,16 +107,19 @@ async def test_what_one_queue_leaves_idle_another_one_has(database: str) -> None
     assert 4 == stage.most["all"]
 
 
-async def test_what_is_guaranteed_is_there_at_once(database: str) -> None:
-    """Guards min_workers: however busy the others are, nobody has to end for it."""
+async def test_what_is_guaranteed_is_there_at_once_and_a_bound_holds(database: str) -> None:
+    """Guards min_workers, for which nobody has to end, and max_workers, whatever is idle."""
     stage = with_jobs(0)
-    queues = [{"name": "a", "min_workers": 1}, {"name": "b", "weight": 9}]
-    async with staged(database, stage, queues, global_max_workers=3) as client:
+    queues = [{"name": "a", "min_workers": 1}, {"name": "b", "weight": 9, "max_workers": 2}]
+    async with staged(database, stage, queues, global_max_workers=4) as client:
         await client.insert_many([Number(n) for n in range(9)], queue="b")
-        await until(lambda: stage.shows(b=2), "the pool for b")
+        await until(lambda: stage.shows(b=2), "what b may have of the pool")
         await client.insert_many([Number(n) for n in range(9)], queue="a")
         with trio.fail_after(RUNS_S_MAX):
-            await until(lambda: stage.shows(a=1, b=2), "a's own")
+            await until(lambda: stage.shows(a=2, b=2), "a's own, and what b may not have")
+        stage.leave["b"] = 3
+        await until(lambda: not stage.leave["b"] and stage.shows(a=2, b=2), "others of b")
+    assert 2 == stage.most["b"]
 
 
 async def test_queues_that_share_one_handler_take_turns(database: str) -> None:

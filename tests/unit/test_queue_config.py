@@ -40,6 +40,14 @@ def test_queues_that_share_have_what_is_guaranteed_and_the_pool() -> None:
     assert Tuning(max_workers=6) == chosen.tunings["b"]
 
 
+def test_a_queue_that_shares_may_have_a_bound_of_its_own() -> None:
+    """Guards max_workers in weighted mode: a part of what is shared, also given as a pair."""
+    queues: list[Any] = [("a", 3), {"name": "b", "min_workers": 1, "max_workers": 90}]
+    chosen = checked_queues(queues, global_max_workers=8)
+    assert Tuning(max_workers=3) == chosen.tunings["a"]
+    assert Tuning(max_workers=8, guaranteed=1) == chosen.tunings["b"]
+
+
 def test_a_rate_has_a_burst_of_a_second_unless_it_is_given() -> None:
     """Guards rate_limit in both forms, and slow rates: a burst is one job at least."""
     assert Rate(per_s=2.5, burst=3) == tuning(rate_limit=2.5).rate
@@ -120,10 +128,10 @@ def test_one_error_tells_everything_that_is_wrong() -> None:
         assert field in told
 
 
-def test_a_pool_and_queues_of_their_own_contradict_each_other() -> None:
-    """Guards weighted mode: who says both is asked which one is meant."""
-    told = problems_of([("a", 1), {"name": "b", "max_workers": 1}], global_max_workers=4)
-    assert 2 == told.count("contradicts global_max_workers")
+def test_a_pool_has_to_be_large_enough_for_what_is_guaranteed() -> None:
+    """Guards weighted mode: nothing is guaranteed that cannot be had."""
+    told = problems_of([{"name": "b", "max_workers": 1, "min_workers": 2}], global_max_workers=4)
+    assert "max_workers: (queue 'b') is 1, and min_workers 2" in told
     assert "min_workers of all queues together 5" in problems_of(
         [{"name": "a", "min_workers": 3}, {"name": "b", "min_workers": 2}], global_max_workers=4
     )

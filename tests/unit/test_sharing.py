@@ -11,9 +11,16 @@ from awa._core.sharing import Demand, allotments
 ENDLESS = 10_000
 
 
-def demand(weight: int = 1, *, guaranteed: int = 0, busy: int = 0, wanted: int = ENDLESS) -> Demand:
+def demand(
+    weight: int = 1,
+    *,
+    most: int = ENDLESS,
+    guaranteed: int = 0,
+    busy: int = 0,
+    wanted: int = ENDLESS,
+) -> Demand:
     """Return a queue's demand; without more it has work for ever."""
-    return Demand(guaranteed=guaranteed, weight=weight, busy=busy, wanted=wanted)
+    return Demand(most=most, guaranteed=guaranteed, weight=weight, busy=busy, wanted=wanted)
 
 
 def permits(total: int, *demands: Demand) -> list[int]:
@@ -28,6 +35,7 @@ def situations(draw: st.DrawFn) -> tuple[int, list[Demand]]:
         st.lists(
             st.builds(
                 Demand,
+                most=st.one_of(st.integers(1, 12), st.just(ENDLESS)),
                 guaranteed=st.integers(0, 5),
                 weight=st.integers(1, 100),
                 busy=st.just(0),
@@ -51,7 +59,7 @@ def situations(draw: st.DrawFn) -> tuple[int, list[Demand]]:
 def used(demands: Sequence[Demand], given_out: Sequence[int]) -> int:
     """Return how many permits are spoken for: guaranteed, busy, or allotted."""
     pairs = zip(demands, given_out, strict=True)
-    return sum(max(one.busy, one.guaranteed, permits) for one, permits in pairs)
+    return sum(max(one.busy, one.own, permits) for one, permits in pairs)
 
 
 def test_what_is_not_guaranteed_is_shared_by_weight() -> None:
@@ -65,6 +73,13 @@ def test_what_one_queue_does_not_want_the_others_have() -> None:
     assert [8, 0] == permits(8, demand(1), demand(1, wanted=0))
     assert [6, 2] == permits(8, demand(1), demand(9, wanted=2))
     assert [7, 1] == permits(8, demand(1), demand(1, guaranteed=1, wanted=0))
+
+
+def test_what_one_queue_may_not_have_the_others_share_by_weight() -> None:
+    """Guards max_workers among shares: one stands at its bound, the others go on by weight."""
+    assert [2, 4, 2] == permits(8, demand(9, most=2), demand(2), demand(1))
+    assert [7, 1] == permits(8, demand(1), demand(1, guaranteed=3, most=1))
+    assert [1, 5] == permits(8, demand(1, most=1, busy=3), demand(1))
 
 
 def test_who_is_over_its_share_starts_nothing_until_it_is_not() -> None:
@@ -94,19 +109,21 @@ def test_two_queues_with_one_permit_take_turns() -> None:
 
 @given(situations())
 def test_no_more_permits_are_spoken_for_than_there_are(situation: tuple[int, list[Demand]]) -> None:
-    """Guards global_max_workers, and that what is guaranteed is always free for its queue."""
+    """Guards global_max_workers, what is guaranteed to a queue, and what it may have at most."""
     total, demands = situation
     given_out = permits(total, *demands)
     assert used(demands, given_out) <= total
-    assert all(one.guaranteed <= got for one, got in zip(demands, given_out, strict=True))
+    assert all(one.own <= got <= one.most for one, got in zip(demands, given_out, strict=True))
 
 
 @given(situations())
 def test_nothing_stays_idle_that_somebody_wants(situation: tuple[int, list[Demand]]) -> None:
-    """Guards work conservation: all is given out, or everybody has what he wants."""
+    """Guards work conservation: all is given out, or everybody has what he wants and may have."""
     total, demands = situation
     given_out = permits(total, *demands)
-    served = all(got >= one.wanted for one, got in zip(demands, given_out, strict=True))
+    served = all(
+        got >= min(one.wanted, one.most) for one, got in zip(demands, given_out, strict=True)
+    )
     assert served or used(demands, given_out) == total
 
 

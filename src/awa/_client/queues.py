@@ -22,8 +22,8 @@ POLL_MS_MAX: Final = 86_400_000
 class QueueConfig:
     """One queue of a worker, for `start`; docs/configuration.md tells what each field does.
 
-    `max_workers` where the queue has handlers of its own; `min_workers` and `weight` where the
-    worker's queues share `global_max_workers`. None is as the worker, or the database, has it.
+    `max_workers`, and where the worker's queues share `global_max_workers` also `min_workers` and
+    `weight`. None is as the worker, or the database, has it.
     """
 
     name: str
@@ -141,14 +141,18 @@ def _tuning(config: QueueConfig, pool: int | None, problems: Problems) -> Tuning
         check = partial(checked_int, field, given, low=low, high=high)
         return problems.check(check, otherwise, queue=config.name)
 
-    most = number("max_workers", 1, 1, WORKERS_MAX)
+    most = number("max_workers", 1 if pool is None else WORKERS_MAX, 1, WORKERS_MAX)
     own, weight = number("min_workers", 0, 0, WORKERS_MAX), number("weight", 1, 1, WEIGHT_MAX)
     if config.claimers not in {None, 1}:
         problems.add("claimers", CLAIMERS, queue=config.name)
-    _check_mode(config, problems, shares=pool is not None)
+    if pool is None:
+        _check_alone(config, problems)
+    elif own > most:
+        problem = f"is {most}, and min_workers {own}"
+        problems.add("max_workers", problem, queue=config.name)
     poll_ms = number("poll_interval_ms", 0, 1, POLL_MS_MAX)
     return Tuning(
-        max_workers=most if pool is None else own + pool,
+        max_workers=most if pool is None else min(most, own + pool),
         guaranteed=own,
         weight=weight,
         claim_batch=number("claim_batch_size", CLAIM_ENTRIES_MAX, 1, CLAIM_ENTRIES_MAX),
@@ -163,13 +167,8 @@ CLAIMERS: Final = (
 )
 
 
-def _check_mode(config: QueueConfig, problems: Problems, *, shares: bool) -> None:
+def _check_alone(config: QueueConfig, problems: Problems) -> None:
     name = config.name
-    if shares:
-        if config.max_workers is not None:
-            problem = "contradicts global_max_workers: give min_workers and weight"
-            problems.add("max_workers", problem, queue=name)
-        return
     if config.max_workers is None:
         problems.add("max_workers", "is needed: how many handlers may run at once", queue=name)
     for field in ("min_workers", "weight"):

@@ -21,8 +21,8 @@ class WorkerOptions(TypedDict, total=False):
     """The keywords of `start`, `run_worker` and `awa worker`; each has a default."""
 
     global_max_workers: int | None
-    """The queues share so many handlers, by their min_workers and weight; default: each queue has
-    max_workers of its own."""
+    """The queues share so many handlers, by their min_workers, weight and max_workers; default:
+    each queue has max_workers of its own."""
     poll_interval_ms: int
     """How often an empty queue is asked for while the worker cannot be woken; default 200."""
     grace_s: float

@@ -18,16 +18,27 @@ if TYPE_CHECKING:
 class Demand:
     """One queue's part in sharing.
 
-    `guaranteed`: permits that nobody else gets. `weight`: of its share of the rest. `busy`:
-    handlers that run. `wanted`: how many could run, those included; what it may run at the most.
-    `behind`: permits times seconds that it had less than its exact share, so far.
+    `most`: permits that it never has more of, whoever leaves them. `guaranteed`: what nobody
+    else gets, as far as it may have it. `weight`: of its share of the rest. `busy`: handlers that
+    run. `wanted`: how many could run, those included. `behind`: permits times seconds that it had
+    less than its exact share, so far.
     """
 
+    most: int
     guaranteed: int
     weight: int
     busy: int
     wanted: int
     behind: float = 0.0
+
+    @property
+    def own(self) -> int:
+        """Permits that are its own, whether or not it wants them."""
+        return min(self.guaranteed, self.most)
+
+    def over(self, permits: int) -> int:
+        """How many of so many permits are of those that are shared."""
+        return max(0, min(permits, self.most) - self.own)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,21 +60,22 @@ class _Share(NamedTuple):
 def allotments(total: int, demands: Sequence[Demand]) -> list[Allotment]:
     """Share `total` permits; the guaranteed ones together are no more than that.
 
-    What others keep busy beyond their shares is missing to the rest until it is free.
+    What others keep busy beyond their shares is missing to the rest until it is free. What a queue
+    may not have, guaranteed or not, the others have.
     """
-    pool = total - sum(demand.guaranteed for demand in demands)
+    pool = total - sum(demand.own for demand in demands)
     assert pool >= 0, "more is guaranteed than there is"
-    most = [max(0, demand.wanted - demand.guaranteed) for demand in demands]
+    most = [demand.over(demand.wanted) for demand in demands]
     exact = _shares(pool, most, demands)
     targets = _in_whole(pool, exact, most, demands)
-    busy = [max(0, demand.busy - demand.guaranteed) for demand in demands]
+    busy = [max(0, demand.busy - demand.own) for demand in demands]
     # Who is over its target goes down to it; the others go up to theirs as far as there is room.
     kept = [min(pair) for pair in zip(busy, targets, strict=True)]
     lacking = [max(0, target - used) for target, used in zip(targets, busy, strict=True)]
     free = max(0, pool - sum(busy))
     given = _in_whole(free, _shares(free, lacking, demands), lacking, demands)
     return [
-        Allotment(permits=demand.guaranteed + keeps + more, exact=demand.guaranteed + sum(share))
+        Allotment(permits=demand.own + keeps + more, exact=demand.own + sum(share))
         for demand, keeps, more, share in zip(demands, kept, given, exact, strict=True)
     ]
 

@@ -103,9 +103,8 @@ class Tuner:
             for name, queue in queues.items()
         ]
         for queue, shared in zip(queues.values(), allotments(self._total, demands), strict=True):
-            permits = min(shared.permits, self._tunings[queue.name].max_workers)
-            self._lag[queue.name] = shared.exact - max(permits, queue.busy_runners)
-            queue.permit(permits)
+            self._lag[queue.name] = shared.exact - max(shared.permits, queue.busy_runners)
+            queue.permit(shared.permits)
 
     def _demand(self, queue: QueueRun, elapsed_s: float, *, contends: bool) -> Demand:
         name, busy = queue.name, queue.busy_runners
@@ -116,10 +115,11 @@ class Tuner:
         self._behind[name] = behind
         wanted = tuning.max_workers if contends else busy + queue.jobs_waiting()
         return Demand(
+            most=tuning.max_workers,
             guaranteed=tuning.guaranteed,
             weight=tuning.weight,
             busy=busy,
-            wanted=min(wanted, tuning.max_workers),
+            wanted=wanted,
             behind=behind,
         )
 
