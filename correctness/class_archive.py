@@ -6,9 +6,9 @@ made, or Java finds that it does not fit, runs are only slower.
 """
 
 import hashlib
-import os
 import subprocess
 import tempfile
+import threading
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -19,6 +19,9 @@ from correctness.configurations import SPEC
 FOLDER: Final = SPEC.parent / ".pytest_cache" / "tlc"
 TIMEOUT_S: Final = 60.0
 
+_MAKING: Final = threading.Lock()
+"""Runs start in threads; the first makes it, and the others would only make the same."""
+
 Command = Callable[[Path, list[str]], list[str]]
 """The command of a run that uses most classes, from a scratch folder and options of Java."""
 
@@ -27,8 +30,9 @@ Command = Callable[[Path, list[str]], list[str]]
 def archive_options(java: Path, jar: Path, command: Command) -> tuple[str, ...]:
     """Answer the options of Java that make it use the archive; none where there is no archive."""
     archive = FOLDER / f"{_key(java, jar)}.jsa"
-    if not archive.is_file():
-        _make(archive, command)
+    with _MAKING:
+        if not archive.is_file():
+            _make(archive, command)
     # Java's own warnings would stand in TLC's output.
     return (f"-XX:SharedArchiveFile={archive}", "-Xlog:disable") if archive.is_file() else ()
 
@@ -56,7 +60,8 @@ def _make(archive: Path, command: Command) -> None:
         except subprocess.TimeoutExpired:
             return
         if made.is_file():
-            # Several processes may make it at the same time: each file that appears is whole.
-            beside = archive.with_suffix(f".{os.getpid()}")
-            beside.write_bytes(made.read_bytes())
-            beside.replace(archive)
+            # Several processes may make it at once: each file that appears is whole.
+            with tempfile.TemporaryDirectory(dir=archive.parent) as own:
+                beside = Path(own) / archive.name
+                beside.write_bytes(made.read_bytes())
+                beside.replace(archive)

@@ -1,6 +1,8 @@
 """The archive of TLC's classes only makes runs shorter: nothing depends on it."""
 
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,25 @@ def test_an_archive_is_made_once_and_used_from_then_on(java: Path) -> None:
     (archive,) = class_archive.FOLDER.iterdir()
     assert (f"-XX:SharedArchiveFile={archive}", "-Xlog:disable") == used
     assert used == archive_options(java, java, fail)
+
+
+def test_threads_that_start_together_make_one_archive(java: Path, tmp_path: Path) -> None:
+    """Guards a first run: its many runs begin at once, and none fails for what another makes."""
+    made: list[Path] = []
+    together = threading.Barrier(8)
+
+    def counted(scratch: Path, options: list[str]) -> list[str]:
+        made.append(scratch)
+        return write_where_told(scratch, options)
+
+    def start(_: int) -> tuple[str, ...]:
+        together.wait()
+        return archive_options(java, java, counted)
+
+    with ThreadPoolExecutor(8) as threads:
+        assert 1 == len(set(threads.map(start, range(8))))
+    assert [tmp_path / "archives"] == [path.parent for path in class_archive.FOLDER.iterdir()]
+    assert 1 == len(made)
 
 
 def test_a_java_that_makes_no_archive_is_used_without(java: Path) -> None:
