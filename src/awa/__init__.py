@@ -1,7 +1,7 @@
 """Awa: a job queue that lives in PostgreSQL and runs on trio."""
 
 from awa._client.acts import BulkAct, JobAct
-from awa._client.around_tasks import CallNext
+from awa._client.around_tasks import CallNext, CallNextBatch
 from awa._client.bursts import WorkDone
 from awa._client.health import Health
 from awa._client.job_steps import JobDump, RunDump
@@ -74,6 +74,7 @@ __all__ = [
     "AwaError",
     "BulkAct",
     "CallNext",
+    "CallNextBatch",
     "CallerError",
     "Cancel",
     "Client",

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import trio
@@ -224,19 +224,70 @@ async def test_middleware_runs_around_handlers_of_every_executor(database: str) 
         assert [*here, "deed", "deed ends"] == said
 
 
-@pytest.mark.parametrize("kind", ["numbers", "no_such_kind"])
+async def test_middleware_of_batches_runs_once_around_each(database: str) -> None:
+    """Guards what runs around batches: with all of their jobs, and nothing of single jobs does."""
+    said: list[str] = []
+    async with awa.AsyncClient(database) as client:
+
+        @client.middleware
+        async def of_jobs(job: awa.Job[Any], call_next: awa.CallNext) -> Any:
+            said.append(f"job {job.id}")
+            return await call_next(job)
+
+        @client.batch_middleware
+        async def outer(jobs: awa.JobBatch[Any], call_next: awa.CallNextBatch) -> Any:
+            said.append(f"outer {len(jobs)}")
+            try:
+                return await call_next(jobs)
+            finally:
+                said.append("outer ends")
+
+        @client.batch_middleware(kinds=[Number])
+        async def inner(jobs: awa.JobBatch[Any], call_next: awa.CallNextBatch) -> Any:
+            said.append(f"inner {sum(one.n for one in jobs.args)}")
+            if 5 in [one.n for one in jobs.args]:
+                return await call_next(cast("Any", jobs[:1]))
+            return {**await call_next(jobs), jobs[0].id: awa.Cancel("changed")}
+
+        @client.batch_task(Number, queue="q", max_size=2, max_wait_ms=60_000, max_attempts=1)
+        def handle(jobs: awa.JobBatch[Number]) -> dict[int, str]:
+            said.append("handle")
+            return {job.id: "as it is" for job in jobs}
+
+        await client.start([("q", 2)])
+        changed, plain = await client.insert_many([Number(1), Number(2)])
+        assert "as it is" == (await until_state(client, plain.id, "completed")).result
+        assert "changed" == (await until_state(client, changed.id, "cancelled")).reason
+        assert ["outer 2", "inner 3", "handle", "outer ends"] == said
+        for part in await client.insert_many([Number(5), Number(6)]):
+            error = (await until_state(client, part.id, "failed")).errors[-1]
+            assert error["error"].startswith("jobs: must be the JobBatch that the middleware")
+
+
+@pytest.mark.parametrize(
+    ("kind", "takes", "problem"),
+    [
+        ("numbers", "job", "is run in batches: register it with batch_middleware"),
+        ("number", "jobs", "is run job by job: register it with middleware"),
+        ("no_such_kind", "job", "has no handler"),
+    ],
+)
 async def test_middleware_of_a_kind_that_cannot_have_it_is_refused(
-    database: str, kind: str
+    database: str, kind: str, takes: str, problem: str
 ) -> None:
     """Guards a typing error, and batches: the worker does not start without what was wanted."""
     async with awa.AsyncClient(database) as client:
         client.batch_task(Number, kind="numbers", queue="q")(lambda _jobs: None)
+        client.task(Number, queue="q")(lambda _job: None)
+        register = client.middleware if takes == "job" else client.batch_middleware
 
-        @client.middleware(kinds=[kind])
-        async def inner(job: awa.Job[Any], call_next: Any) -> Any:
+        async def inner(job: Any, call_next: Any) -> Any:
             return await call_next(job)
 
-        with pytest.raises(awa.ConfigurationError, match=f"is for the kind '{kind}', which"):
+        register(kinds=[kind])(inner)
+        with pytest.raises(
+            awa.ConfigurationError, match=f"is for the kind '{kind}', which {problem}"
+        ):
             await client.start([("q", 1)])
 
 

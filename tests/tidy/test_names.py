@@ -26,6 +26,7 @@ PUBLIC_NAMES: Final = [
     "AwaError",
     "BulkAct",
     "CallNext",
+    "CallNextBatch",
     "CallerError",
     "Cancel",
     "Client",

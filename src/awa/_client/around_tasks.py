@@ -10,6 +10,7 @@ from awa._core.resources import Resource
 from awa._core.signatures import require_takes
 from awa._runtime.handlers import Handlers, Middleware, is_async
 from awa._runtime.resources import resource_of
+from awa.batch import JobBatch
 from awa.errors import InvalidInput
 from awa.handler import Job
 from awa.hooks import JobEvent
@@ -28,7 +29,15 @@ class CallNext(Protocol):
         """Run what is inside, for this job."""
 
 
+class CallNextBatch(Protocol):
+    """The same for a middleware of batches."""
+
+    def __call__(self, jobs: JobBatch[Any], /) -> Awaitable[Any]:
+        """Run what is inside, for this batch."""
+
+
 Around: TypeAlias = Callable[[Job[Any], CallNext], Awaitable[Any]]
+AroundBatch: TypeAlias = Callable[[JobBatch[Any], CallNextBatch], Awaitable[Any]]
 
 
 class AroundTasks:
@@ -79,20 +88,50 @@ class AroundTasks:
         It takes the job and `call_next`, and answers what becomes of the attempt: what
         `await call_next(job)` answered, or something else that a handler may answer. It may raise,
         before and after. The first one registered is the outermost. All run on trio, whatever their
-        handler runs in, and none runs around batches.
+        handler runs in. Batches have middleware of their own, see `batch_middleware`.
         Raises InvalidInput, and ConfigurationError while the client's worker runs.
         """
         chosen = None if kinds is None else _kinds(kinds)
 
         def register(around: Around) -> Around:
-            require_takes("middleware", around, "job", "call_next")
-            if not is_async(around):
-                raise InvalidInput("middleware", f"must be an async function, not {around!r}")
-            self._handlers.require_not_working("middleware")
-            self._handlers.middleware.append(Middleware(function=around, kinds=chosen))
+            self._add_middleware(around, "job", chosen)
             return around
 
         return register if function is None else register(function)
+
+    @overload
+    def batch_middleware(self, function: AroundBatch) -> AroundBatch: ...
+
+    @overload
+    def batch_middleware(
+        self, *, kinds: Iterable[type | str]
+    ) -> Callable[[AroundBatch], AroundBatch]: ...
+
+    def batch_middleware(
+        self, function: AroundBatch | None = None, *, kinds: Iterable[type | str] | None = None
+    ) -> AroundBatch | Callable[[AroundBatch], AroundBatch]:
+        """Run the decorated async function around batches: of all kinds run so, or of these.
+
+        It is called once for a batch, with the `JobBatch` and `call_next`, and answers what a batch
+        handler may answer. The rest is as with `middleware`.
+        """
+        chosen = None if kinds is None else _kinds(kinds)
+
+        def register(around: AroundBatch) -> AroundBatch:
+            self._add_middleware(around, "jobs", chosen)
+            return around
+
+        return register if function is None else register(function)
+
+    def _add_middleware(
+        self, around: Callable[..., Awaitable[Any]], taken: str, kinds: frozenset[str] | None
+    ) -> None:
+        require_takes("middleware", around, taken, "call_next")
+        if not is_async(around):
+            raise InvalidInput("middleware", f"must be an async function, not {around!r}")
+        self._handlers.require_not_working("middleware")
+        one = Middleware(function=around, kinds=kinds, of_batches=taken == "jobs")
+        self._handlers.middleware.append(one)
 
     def on_event(
         self, kind: type | str

@@ -56,11 +56,13 @@ class Handler:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Middleware:
-    """A function that runs around handlers: of a job, and of the way to call what is inside."""
+    """A function that runs around handlers: of what they take, and of the way to call them."""
 
     function: Callable[[Any, Callable[[Any], Awaitable[Any]]], Awaitable[Any]]
     kinds: frozenset[str] | None
     """None for all."""
+    of_batches: bool = False
+    """Whether it takes batches, and not single jobs."""
 
     @property
     def name(self) -> str:
@@ -101,9 +103,11 @@ class Handlers:
         for one in self.middleware:
             for kind in sorted(one.kinds or ()):
                 self._require_handler(kind, f"middleware {one.name}")
-                if kind in self.batched:
+                if one.of_batches != (kind in self.batched):
                     raise ConfigurationError(
-                        f"middleware {one.name} is for the kind {kind!r}, which is run in batches"
+                        f"middleware {one.name} is for the kind {kind!r}, which is run"
+                        f" {'job by job' if one.of_batches else 'in batches'}: register it with"
+                        f" {'middleware' if one.of_batches else 'batch_middleware'}"
                     )
         for kind in sorted(self.hooks):
             self._require_handler(kind, "a hook")
@@ -113,10 +117,13 @@ class Handlers:
             raise ConfigurationError(f"{what} is for the kind {kind!r}, which has no handler")
 
     def around(self, handler: Handler) -> list[Middleware]:
-        """The middleware of a kind, the outermost first. Batches have none."""
-        if handler.batch is not None:
-            return []
-        return [one for one in self.middleware if one.kinds is None or handler.kind in one.kinds]
+        """The middleware of a kind, the outermost first: that of batches, or of single jobs."""
+        return [
+            one
+            for one in self.middleware
+            if one.of_batches == (handler.batch is not None)
+            and (one.kinds is None or handler.kind in one.kinds)
+        ]
 
     def of_job(self, kind: object, args_type: type) -> Handler | None:
         """The handler of a job to insert: of its kind when that is given, else of its arguments."""

@@ -13,6 +13,8 @@ from awa._runtime.executors import Run
 from awa._runtime.handlers import Executor, Handler, Handlers, Middleware
 from awa._runtime.hooks import Hooks
 from awa._runtime.ledger import Held
+from awa.batch import JobBatch
+from awa.errors import InvalidInput
 
 
 class _Extra(msgspec.Struct):
@@ -86,6 +88,8 @@ def way_of(
     run = handler.function
     if handler.executor is not Executor.TRIO:
         run = partial(executors[handler.executor], handler.function)
+    if around and handler.batch is not None:
+        run = _of_a_batch(run)
     for one in reversed(around):
         run = _inside(one, run)
     return Way(
@@ -94,6 +98,18 @@ def way_of(
         run=run,
         has_scope=handler.executor is not Executor.THREAD,
     )
+
+
+def _of_a_batch(run: Callable[[Any], Awaitable[Any]]) -> Callable[[Any], Awaitable[Any]]:
+    """Refuse what middleware may take for a batch: a slice of one is a list of its jobs."""
+
+    def checked(jobs: Any) -> Awaitable[Any]:
+        if not isinstance(jobs, JobBatch):
+            problem = f"must be the JobBatch that the middleware was given, not {jobs!r:.100}"
+            raise InvalidInput("jobs", problem)
+        return run(jobs)
+
+    return checked
 
 
 def _inside(
