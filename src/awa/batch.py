@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import trio
 
     from awa._core.entries import Body
+    from awa._core.transacting import Desk
 
 ArgsT = TypeVar("ArgsT")
 
@@ -19,7 +20,7 @@ class JobBatch(Sequence[Job[ArgsT]], Generic[ArgsT]):
     A sequence of jobs, each of which is made when it is first looked at; `args` alone costs less.
     """
 
-    __slots__ = ("_bodies", "_cancelled", "_jobs", "_places", "_scope", "args")
+    __slots__ = ("_bodies", "_cancelled", "_desk", "_jobs", "_places", "_scope", "args")
 
     args: Sequence[ArgsT]
     """The arguments of each job, in the same order."""
@@ -30,11 +31,13 @@ class JobBatch(Sequence[Job[ArgsT]], Generic[ArgsT]):
         bodies: "Sequence[Body]",
         args: Sequence[ArgsT],
         scope: "trio.CancelScope | None" = None,
+        desk: "Desk | None" = None,
     ) -> None:
         self._places = places
         self._bodies = bodies
         self._jobs: dict[int, Job[ArgsT]] = {}
         self._scope = scope
+        self._desk = desk
         self._cancelled = False
         self.args = args
 
@@ -59,10 +62,16 @@ class JobBatch(Sequence[Job[ArgsT]], Generic[ArgsT]):
     def _job(self, place: int) -> Job[ArgsT]:
         job = self._jobs.get(place)
         if job is None:
-            job = Job(self._bodies[place], self.args[place], self._places[place], self._scope)
+            job = Job(
+                self._bodies[place], self.args[place], self._places[place], self._scope, self._desk
+            )
             self._jobs[place] = job
             job._cancelled = self._cancelled  # noqa: SLF001  # two sides of one thing
         return job
+
+    def _own(self) -> list[tuple[int, Job[ArgsT]]]:
+        """The jobs that had transactions of their own, and their places."""
+        return [made for made in self._jobs.items() if made[1]._own is not None]  # noqa: SLF001  # two sides of one thing
 
     def _mark(self, place: int) -> None:
         """Raise the flag of one job."""

@@ -229,7 +229,8 @@ class Job(Generic[ArgsT]):
     def update_metadata(self, updates: dict[str, Any]) -> None:
         """Change these keys of the progress's `metadata`: a place to go on from, for instance.
 
-        All of the progress may take 16 KiB as JSON. Raises InvalidInput.
+        Keys are strings, and values read as JSON has them. All of the progress may take 16 KiB as
+        JSON. Raises InvalidInput.
         """
         self._note(with_metadata(self.progress, updates))
 
@@ -244,7 +245,8 @@ class Job(Generic[ArgsT]):
     def _note(self, progress: Mapping[str, Any]) -> None:
         desk = self._reached()
         text = encode_progress(progress)
-        self._progress = progress
+        # What this attempt reads is what the next one will: a tuple is a list from now on.
+        self._progress = msgspec.json.decode(text)
         self._notes += 1
         desk.note(self, self._notes, text)
 
@@ -274,7 +276,7 @@ class Job(Generic[ArgsT]):
     def _reached(self) -> "Desk":
         if self._desk is None:
             raise ConfigurationError(
-                "a job in a child process or a batch cannot reach its worker, which would do it"
+                "a job in a child process cannot reach its worker, which would do it"
             )
         return self._desk
 

@@ -221,6 +221,63 @@ async def test_a_job_is_completed_in_a_transaction_of_the_handlers_own_connectio
     assert "returned something after it had completed its job" in caplog.text
 
 
+async def in_its_own_way(job: awa.Job[Number], conn: TrioConnection[Any], stale: Any) -> None:
+    """End one job of a batch, or do not, in the way that its number says."""
+    n = job.args.n
+    if n == 0:
+        async with job.transaction() as tx:
+            await tx.execute(ENTER, n, "block")
+            tx.complete("its own")
+    elif n in {1, 2, 3}:
+        await conn.execute("insert into ledger values (%s, 'elsewhere')", [n])
+        await job.complete_in(conn)
+        if n != 1:
+            await (conn.rollback() if n == 3 else conn.commit())
+    elif n == 4:
+        job.set_progress(40)
+    elif job.run_lease == 1:
+        stale(job.id)
+        with pytest.raises(StaleAttempt):
+            async with job.transaction() as tx:
+                await tx.execute(ENTER, n, "too late")
+
+
+async def test_jobs_of_a_batch_end_in_transactions_of_their_own(
+    ledger: str, session: NewSession
+) -> None:
+    """Guards EffectsWithEnd in batches: one job, or two at once, and the others as is said.
+
+    Their progress as well: it is each job's.
+    """
+
+    def give_away(job_id: int) -> None:
+        with session() as operator:
+            operator.execute(f"{RELEASE} where job_id = {job_id}")
+
+    async with awa.AsyncClient(ledger) as client:
+
+        @client.batch_task(Number, queue="q", max_wait_ms=300, max_attempts=1)
+        async def handle(jobs: awa.JobBatch[Number]) -> dict[int, Any]:
+            conn: TrioConnection[Any] = await TrioConnection.connect(ledger)
+            async with conn:
+                for job in jobs:
+                    await in_its_own_way(job, conn, give_away)
+            return {job.id: awa.Cancel() for job in jobs if job.args.n == 4}
+
+        stored = await client.insert_many([Number(n) for n in range(7)], queue="q")
+        await client.start([("q", 10)])
+        states = ["completed"] * 3 + ["failed", "cancelled"] + ["completed"] * 2
+        ended = [
+            await until_state(client, job.id, state)
+            for job, state in zip(stored, states, strict=True)
+        ]
+        await until(lambda: health_of(client).completed == 5)
+    assert "its own" == ended[0].result
+    assert "TransactionLost" == ended[3].errors[-1]["type"]
+    assert {"percent": 40} == ended[4].progress
+    assert [(0, "block"), (1, "elsewhere"), (2, "elsewhere")] == entered(ledger)
+
+
 async def wrongly(job: awa.Job[Number]) -> None:
     """Open a transaction in a way that cannot work, which the number says."""
     if job.args.n == 1:

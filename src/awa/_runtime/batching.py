@@ -6,7 +6,7 @@ permit, so there are never more of them in batches than handlers may run at once
 """
 
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain, groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
@@ -15,17 +15,18 @@ import trio
 
 from awa._core.entries import Body, EndedElsewhere
 from awa._core.outcomes import OUTCOMES
+from awa._runtime.answers import by_job
 from awa._runtime.handlers import BatchSize, encode_result
 from awa._runtime.ledger import Held
 from awa._runtime.limits import PREFETCH_WAIT_MAX_S
+from awa._runtime.own_transactions import OwnTransactions
 from awa._runtime.reporting import Reporter
 from awa._runtime.settling import Settler
 from awa._runtime.signals import Signal
-from awa._runtime.turns import BatchTurn, Fate, Item, Part, is_one_of
+from awa._runtime.turns import BatchTurn, Fate, Item, Part, is_one_of, jobs_of, taken_of
 from awa._runtime.ways import Way
 from awa.batch import JobBatch
-from awa.errors import InvalidInput
-from awa.handler import Job
+from awa.errors import TransactionLost
 
 if TYPE_CHECKING:
     from awa._runtime.running import QueueRun
@@ -41,6 +42,7 @@ class Batches:
         run: "QueueRun",
         *,
         batched: Collection[str],
+        desk: OwnTransactions,
         settler: Settler,
         reporter: Reporter,
         nursery: trio.Nursery,
@@ -50,6 +52,7 @@ class Batches:
         self._run_of_queue = run
         self._permits = run.permits
         self._batched = batched
+        self._desk = desk
         self._settler = settler
         self._reporter = reporter
         self._nursery = nursery
@@ -87,7 +90,7 @@ class Batches:
 
     def waiting(self) -> int:
         """How many jobs wait for company, or for room."""
-        return sum(map(_jobs_of, self._waiting.values()))
+        return sum(map(jobs_of, self._waiting.values()))
 
     def is_idle(self) -> bool:
         """Whether none waits and none runs."""
@@ -175,7 +178,7 @@ class Batches:
         if not waiting or room <= 0:
             return _NEVER
         full = min(self._size(kind).max_size, self._permits.workers)
-        if room >= full and _jobs_of(waiting) >= full:
+        if room >= full and jobs_of(waiting) >= full:
             return waiting[0][0].taken_s
         return self._due_s(kind, waiting[0])
 
@@ -197,7 +200,7 @@ class Batches:
 
     def _start(self, kind: str) -> None:
         waiting, way = self._waiting[kind], self._way(kind)
-        parts = _taken(waiting, min(self._size(kind).max_size, self._room()))
+        parts = taken_of(waiting, min(self._size(kind).max_size, self._room()))
         turn = BatchTurn(parts, min(self._deadlines(way, parts)))
         self.jobs += turn.size
         self._run_of_queue.busy_runners += turn.size
@@ -251,13 +254,16 @@ class Batches:
         if misfits:
             turn.drop(misfits)
         if args:
-            turn.made(args, has_scope=way.has_scope)
+            turn.made(args, self._desk, has_scope=way.has_scope)
 
     async def _handle(self, way: Way, turn: BatchTurn, jobs: JobBatch[Any]) -> None:
         try:
             answer = await way.run(jobs)
+            values = None if answer is None else by_job(jobs, answer)
+            if jobs._own():  # noqa: SLF001  # the runner's side of it
+                values = await self._found_out(jobs, values)
             if turn.fate is None:
-                self._conclude(way, turn, None if answer is None else _by_job(jobs, answer))
+                self._conclude(way, turn, values)
         except (trio.Cancelled, KeyboardInterrupt):
             raise
         except BaseExceptionGroup as group:
@@ -272,14 +278,35 @@ class Batches:
             self._fail(way, turn, error)
         self._came_late(turn)
 
+    async def _found_out(
+        self, jobs: JobBatch[Any], values: Sequence[object] | None
+    ) -> Sequence[object]:
+        """Know how transactions of the handler's own ended; one that is lost fails its job."""
+        said: list[object] = [None] * len(jobs) if values is None else list(values)
+        for place, job in jobs._own():  # noqa: SLF001  # the runner's side of it
+            try:
+                await self._desk.conclude(job, said[place])
+            except TransactionLost as error:
+                said[place] = error
+        return said
+
     def _conclude(self, way: Way, turn: BatchTurn, values: Sequence[object] | None) -> None:
         turn.is_settled = True
         if values is None:
             self._complete(turn)
             return
+        self._own_ends(turn, values)
         for place, (item, value) in enumerate(zip(turn.items, values, strict=True)):
-            if place not in turn.ended:
+            if place not in turn.ended and place not in turn.own_ends:
                 self._say(way, *item, value)
+
+    def _own_ends(self, turn: BatchTurn, values: Sequence[object] | None = None) -> None:
+        """Let go of the jobs that ended in transactions of the handler's own."""
+        for place, job in () if turn.jobs is None else turn.jobs._own():  # noqa: SLF001  # the runner's side of it
+            said = None if values is None else values[place]
+            if self._reporter.own_end(*turn.items[place], job._own, said):  # noqa: SLF001  # the same
+                turn.own_ends.add(place)
+                turn.ended.pop(place, None)
 
     def _complete(self, turn: BatchTurn) -> None:
         """Every job is done: a word for each claims row."""
@@ -306,6 +333,7 @@ class Batches:
     def _fail(self, way: Way, turn: BatchTurn, error: BaseException) -> None:
         if not turn.is_over():
             turn.is_settled = True
+            self._own_ends(turn, [error] * len(turn.items))
             for item in turn.open():
                 self._reporter.failed(*item, error, way.handler.policy)
 
@@ -327,6 +355,7 @@ class Batches:
             return
         if not turn.is_settled:
             turn.is_settled = True
+            self._own_ends(turn)
             for item in turn.open():
                 if by_worker:
                     self._reporter.interrupted(*item)
@@ -352,42 +381,3 @@ class Batches:
 
 
 _kind_of: Final = attrgetter("kind")
-
-
-def _jobs_of(parts: Iterable[Part]) -> int:
-    return sum(len(bodies) for _, bodies in parts)
-
-
-def _taken(waiting: deque[Part], most: int) -> list[Part]:
-    """Take so many jobs at the most, the first ones."""
-    taken: list[Part] = []
-    while waiting and most > 0:
-        held, bodies = waiting.popleft()
-        if len(bodies) > most:
-            waiting.appendleft((held, bodies[most:]))
-            bodies = bodies[:most]
-        taken.append((held, bodies))
-        most -= len(bodies)
-    return taken
-
-
-def _by_job(jobs: Sequence[Job[Any]], answer: object) -> Sequence[object]:
-    """The outcome of each job, in their order. Raises InvalidInput for another form of answer."""
-    if isinstance(answer, Mapping):
-        by_id = {key.id if isinstance(key, Job) else key: value for key, value in answer.items()}
-        values = [by_id.pop(job.id, None) for job in jobs]
-        if by_id:
-            raise InvalidInput(
-                "result", f"names {next(iter(by_id))!r}, which is no job of the batch"
-            )
-        return values
-    if isinstance(answer, Sequence) and not isinstance(answer, str | bytes):
-        if len(answer) != len(jobs):
-            problem = f"has {len(answer)} outcomes for {len(jobs)} jobs"
-            raise InvalidInput("result", problem)
-        return answer
-    raise InvalidInput(
-        "result",
-        "of a batch must be None, a list of an outcome for each job, or a mapping from job ids"
-        f" to outcomes, not {answer!r:.100}",
-    )

@@ -74,6 +74,7 @@ class QueueRun:
         self.batches: Final = Batches(
             self,
             batched=equipment.handlers.batched,
+            desk=desk,
             settler=settler,
             reporter=reporter,
             nursery=nursery,

@@ -1,6 +1,7 @@
 """Which attempt a runner runs just now, and what others did to it meanwhile."""
 
-from collections.abc import Collection, Iterator
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator
 from enum import Enum
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -12,7 +13,7 @@ from awa._runtime.ledger import Held
 from awa.batch import JobBatch
 
 if TYPE_CHECKING:
-    from awa._core.transacting import OwnCompletion
+    from awa._core.transacting import Desk, OwnCompletion
     from awa.handler import Job
 
 
@@ -112,6 +113,7 @@ class BatchTurn:
         "fate",
         "is_settled",
         "jobs",
+        "own_ends",
         "parts",
         "scope",
         "size",
@@ -128,6 +130,8 @@ class BatchTurn:
         self.scope = trio.CancelScope(deadline=deadline_s)
         self.ended: dict[int, str] = {}
         """Items, by their place, that somebody else ended, and as what."""
+        self.own_ends: set[int] = set()
+        """Items, by their place, that ended in a transaction of the handler's own."""
         self.is_settled = False
         """Whether everything was said of the items that nobody else ended."""
         self.fate: Fate | None = None
@@ -152,8 +156,9 @@ class BatchTurn:
         return self.jobs
 
     def open(self) -> Iterator[Item]:
-        """The items that nobody else ended."""
-        return (item for place, item in enumerate(self.items) if place not in self.ended)
+        """The items that neither somebody else ended nor a transaction of the handler's own."""
+        gone = self.ended.keys() | self.own_ends
+        return (item for place, item in enumerate(self.items) if place not in gone)
 
     def drop(self, places: Collection[int]) -> None:
         """Forget these items: all is said of them. Only before the handler's call."""
@@ -164,11 +169,11 @@ class BatchTurn:
             for held, company in groupby(kept, key=lambda item: item[0])
         ]
 
-    def made(self, args: list[Any], *, has_scope: bool) -> None:
+    def made(self, args: list[Any], desk: "Desk", *, has_scope: bool) -> None:
         """The handler may be called with these arguments."""
         bodies = [body for _, company in self.parts for body in company]
         helds = [held for held, company in self.parts for _ in company]
-        self.jobs = JobBatch(helds, bodies, args, self.scope if has_scope else None)
+        self.jobs = JobBatch(helds, bodies, args, self.scope if has_scope else None, desk)
 
     def take_ended(self) -> list[tuple[Item, str]]:
         """The items that somebody else ended, each answered once."""
@@ -209,3 +214,21 @@ class BatchTurn:
         if self.is_settled or self.fate is Fate.LEFT:
             return float("inf")
         return min(self.scope.deadline, self.told_s)
+
+
+def jobs_of(parts: Iterable[Part]) -> int:
+    """How many jobs these are."""
+    return sum(len(bodies) for _, bodies in parts)
+
+
+def taken_of(waiting: deque[Part], most: int) -> list[Part]:
+    """Take so many jobs at the most, the first ones."""
+    taken: list[Part] = []
+    while waiting and most > 0:
+        held, bodies = waiting.popleft()
+        if len(bodies) > most:
+            waiting.appendleft((held, bodies[most:]))
+            bodies = bodies[:most]
+        taken.append((held, bodies))
+        most -= len(bodies)
+    return taken
