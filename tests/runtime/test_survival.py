@@ -1,5 +1,6 @@
 """What a worker survives: real faults of a real server; each outcome is settled once after them."""
 
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -185,15 +186,21 @@ async def test_a_role_without_connections_left_is_waited_for(
 
 @pytest.mark.parametrize(("lead", "needed"), [(True, 5), (False, 3)])
 async def test_a_limit_too_small_for_one_worker_is_refused_with_the_number_needed(
-    limited: Limited, lead: bool, needed: int
+    limited: Limited, lead: bool, needed: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Guards the first start: half a worker would claim what it cannot settle."""
+    """Guards the first start: half a worker would claim what it cannot settle.
+
+    What its handlers may open beside that is told, with the number that would do.
+    """
     async with awa.AsyncClient(limited.conninfo) as client:
+        client.task(Number, queue="q")(lambda _job: None)
         limited.alter(f"connection limit {needed - 1}")
         with pytest.raises(awa.ConfigurationError, match=f"needs {needed} connections .*role"):
             await client.start([("q", 1)], lead=lead)
         limited.alter(f"connection limit {needed}")
-        await client.start([("q", 1)], lead=lead)
+        await client.start([("q", 1)], lead=lead, transaction_connections=2)
+        told = f"may open 3 more, .* up to 2 for .*allow {needed + 3} for each worker"
+        assert re.search(told, caplog.text)
         await until(lambda: health_of(client).listening)
         await until(lambda: health_of(client).leading is lead)
 

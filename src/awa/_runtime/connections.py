@@ -3,13 +3,22 @@
 A worker that gets some of them and not all is worse than none: it claims and cannot settle, or it
 leads and cannot work. So a limit that is too small for one worker is refused at the start. That
 others have used up a limit that is large enough is no error: it is waited for.
+
+What only some handlers use is not known before they run, so a limit that may be too small for it is
+no more than told.
 """
 
+import logging
 from collections.abc import Sequence
 from typing import Final
 
 from awa._storage.condition import Allowance
 from awa.errors import ConfigurationError
+
+_log: Final = logging.getLogger("awa.worker")
+
+NOTING: Final = 1
+"""For the progress of all handlers together."""
 
 WORKING: Final = ("claim", "settle", "listen")
 LEADING: Final = ("lead", "upkeep")
@@ -17,20 +26,44 @@ LEADING: Final = ("lead", "upkeep")
 
 
 def connections_needed(*, lead: bool) -> int:
-    """So many it has whatever its handlers do; their progress and transactions take more."""
+    """So many it has whatever its handlers do."""
     return len(WORKING) + (len(LEADING) if lead else 0)
 
 
 def require_connections(found: Sequence[Allowance], *, lead: bool) -> None:
     """Refuse a limit that is too small for one worker. Raises ConfigurationError."""
     needed = connections_needed(lead=lead)
-    small = [one for one in found if one.limit is not None and one.limit < needed]
-    if not small:
+    least = _least_below(needed, found)
+    if least is None:
         return
-    least = min(small, key=lambda one: one.limit or 0)
     names = ", ".join(WORKING + (LEADING if lead else ()))
     message = f"a worker needs {needed} connections ({names}), but {least.what} is {least.limit}"
     advice = f"allow at least {needed} for each worker, and those of its client's own calls"
     if lead:
         advice += f"; one that may not lead (lead=False, --no-lead) needs {len(WORKING)}"
     raise ConfigurationError(f"{message}: {advice}")
+
+
+def warn_of_connections(found: Sequence[Allowance], *, lead: bool, transactions: int) -> None:
+    """Tell of a limit that is too small for one worker once its handlers use all they may."""
+    needed = connections_needed(lead=lead)
+    wanted = needed + NOTING + transactions
+    least = _least_below(wanted, found)
+    if least is not None:
+        _log.warning(
+            "%s is %d: this worker has %d connections, and its handlers may open %d more, %d for"
+            " their progress and up to %d for job.transaction() (transaction_connections); if they"
+            " do, allow %d for each worker, and those of its client's own calls",
+            least.what,
+            least.limit,
+            needed,
+            NOTING + transactions,
+            NOTING,
+            transactions,
+            wanted,
+        )
+
+
+def _least_below(needed: int, found: Sequence[Allowance]) -> Allowance | None:
+    small = [one for one in found if one.limit is not None and one.limit < needed]
+    return min(small, key=lambda one: one.limit or 0, default=None)

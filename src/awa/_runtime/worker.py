@@ -16,7 +16,7 @@ new number. What it was running has been given to others.
 """
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from types import ModuleType
@@ -24,7 +24,7 @@ from typing import Final
 
 import trio
 
-from awa._runtime.connections import require_connections
+from awa._runtime.connections import require_connections, warn_of_connections
 from awa._runtime.equipment import Equipment, equip
 from awa._runtime.events import Tell
 from awa._runtime.handlers import Handlers
@@ -39,7 +39,7 @@ from awa._runtime.settings import WorkerSettings
 from awa._runtime.statistics import Statistics
 from awa._runtime.tuning import Tuner
 from awa._runtime.watched import WatchedIncarnation
-from awa._storage.condition import allowances
+from awa._storage.condition import Allowance, allowances
 from awa._storage.functions import Storage
 from awa._storage.install import require_version
 from awa._storage.tokens import draw_token
@@ -230,7 +230,7 @@ class Worker:
         if first:
             warn_of_poolers(routes, self._settings)
             allowed = await session.ask(allowances())
-            require_connections(allowed, lead=routes.leads(self._settings))
+            self._look_at(allowed, leads=routes.leads(self._settings))
             routes.require_a_use(self._settings)
         for queue, _ in self._settings.queues:
             await session.ask(self._storage.ensure_lane(queue))
@@ -243,6 +243,13 @@ class Worker:
         await session.ask(self._storage.worker_start(worker, info))
         await session.ask(self._storage.tell_leader())
         return routes
+
+    def _look_at(self, allowed: Sequence[Allowance], *, leads: bool) -> None:
+        """Raises ConfigurationError for a limit that no worker can live with."""
+        require_connections(allowed, lead=leads)
+        if self._handlers.by_kind and not self._settings.maintenance_only:
+            most = self._settings.transaction_connections
+            warn_of_connections(allowed, lead=leads, transactions=most)
 
     async def _routes(self, session: Session) -> Routes:
         """Find out where sessions last."""
