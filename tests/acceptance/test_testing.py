@@ -112,12 +112,20 @@ async def test_jobs_run_in_the_test_and_time_is_passed(url: str) -> None:
         assert 1 == await advance(client, hours=2)
         (again,) = await all_enqueued(client, Number(1))
         assert ("available", 2) == (again.state, again.attempt)
-        last = await run_one(client)
+        await client.insert(Number(14), queue="other")
+        await client.insert(Number(16))
+        assert await run_one(client, "mail") is None
+        other = await run_one(client, queue="other")
+        chosen = await run_one(client, Number, args={"n": 16})
+        assert [14, 16] == [one.job.args["n"] for one in (other, chosen) if one and one.job]
+        with pytest.raises(awa.InvalidInput, match="there is no queue 'none'"):
+            await run_one(client, queue="none")
+        last = await run_one(client, queue="q")
         assert last is not None
         assert ("completed", None) == (last.outcome, last.error)
         assert 1 == await advance(client, timedelta(days=1))
         assert 1 == (await drain(client)).completed
-        assert [1, 10, 12, 1, 4] == ran
+        assert [1, 10, 12, 14, 16, 1, 4] == ran
         with pytest.raises(ValueError, match="one direction"):
             await advance(client, hours=-1)
 

@@ -82,14 +82,15 @@ def _advance(client: AsyncClient | Client, seconds: float) -> Steps[int]:
     now = yield from ask(
         _call(client, _MOVED, (seconds,) * _MOVED.count("%s"), codec.scalar(datetime))
     )
-    available = yield from _promoted(client)
+    available = yield from promote_due(client)
     for schedule in schedules:
         if schedule.paused_at is None:
             available += yield from _fired(client, schedule, now)
     return available
 
 
-def _promoted(client: AsyncClient | Client) -> Steps[int]:
+def promote_due(client: AsyncClient | Client) -> Steps[int]:
+    """Make available what is due, as a leader would; answers how many jobs."""
     available = 0
     while True:
         last = yield from ask(client._storage.promote())  # noqa: SLF001  # a friend

@@ -27,7 +27,7 @@ _SHOWN_MAX: Final = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Wanted:
+class Wanted:
     """What a job has to be; None is anything."""
 
     kind: str | None
@@ -36,7 +36,12 @@ class _Wanted:
     """Whether there may be no more arguments than these."""
     queue: str | None
 
+    def is_any(self) -> bool:
+        """Whether every job of its queue is meant."""
+        return self.kind is None and self.args is None
+
     def fits(self, job: JobRecord) -> bool:
+        """Whether it is one of those that are meant."""
         return (
             self.kind in {None, job.kind}
             and self.queue in {None, job.queue}
@@ -50,6 +55,7 @@ class _Wanted:
         return all(name in found and found[name] == value for name, value in self.args.items())
 
     def text(self) -> str:
+        """In words, for a failure."""
         words = ["job" if self.kind is None else f"job of kind {self.kind!r}"]
         if self.queue is not None:
             words.append(f"in queue {self.queue!r}")
@@ -82,7 +88,7 @@ def all_enqueued(
     `what`: a kind, a class of arguments, or an instance of one. `args`: a mapping of some of the
     arguments, or an instance, which stands for all of them.
     """
-    return client._follow(_all(client.schema, _wanted(what, args, queue)))  # noqa: SLF001  # a friend
+    return client._follow(_all(client.schema, wanted_by(what, args, queue)))  # noqa: SLF001  # a friend
 
 
 @overload
@@ -116,7 +122,7 @@ def assert_enqueued(
     count: int | None = None,
 ) -> Any:
     """Fail unless such a job waits, or just so many; answers them. Arguments as `all_enqueued`."""
-    wanted = _wanted(what, args, queue)
+    wanted = wanted_by(what, args, queue)
     return client._follow(_asserted(client.schema, wanted, count))  # noqa: SLF001  # a friend
 
 
@@ -140,21 +146,21 @@ def refute_enqueued(
     queue: str | None = None,
 ) -> Any:
     """Fail if such a job waits. Arguments as `all_enqueued`."""
-    wanted = _wanted(what, args, queue)
+    wanted = wanted_by(what, args, queue)
     return client._follow(_refuted(client.schema, wanted))  # noqa: SLF001  # a friend
 
 
-def _all(schema: str, wanted: _Wanted) -> Steps[tuple[JobRecord, ...]]:
-    found = yield from _waiting(schema)
+def _all(schema: str, wanted: Wanted) -> Steps[tuple[JobRecord, ...]]:
+    found = yield from waiting_jobs(schema)
     return tuple(job for job in found if wanted.fits(job))
 
 
-def _refuted(schema: str, wanted: _Wanted) -> Steps[None]:
+def _refuted(schema: str, wanted: Wanted) -> Steps[None]:
     yield from _asserted(schema, wanted, 0)
 
 
-def _asserted(schema: str, wanted: _Wanted, count: int | None) -> Steps[tuple[JobRecord, ...]]:
-    waiting = yield from _waiting(schema)
+def _asserted(schema: str, wanted: Wanted, count: int | None) -> Steps[tuple[JobRecord, ...]]:
+    waiting = yield from waiting_jobs(schema)
     found = tuple(job for job in waiting if wanted.fits(job))
     if len(found) == count or (found and count is None):
         return found
@@ -164,7 +170,8 @@ def _asserted(schema: str, wanted: _Wanted, count: int | None) -> Steps[tuple[Jo
     )
 
 
-def _waiting(schema: str) -> Steps[list[JobRecord]]:
+def waiting_jobs(schema: str) -> Steps[list[JobRecord]]:
+    """All jobs that wait, oldest first."""
     found: list[JobRecord] = []
     for state in _WAITING:
         before: int | None = None
@@ -196,7 +203,8 @@ def _shown(jobs: list[JobRecord]) -> str:
     return "\n".join([" these jobs wait:", *lines])
 
 
-def _wanted(what: What, args: object, queue: str | None) -> _Wanted:
+def wanted_by(what: What, args: object, queue: str | None) -> Wanted:
+    """Read what a caller says of the jobs that are meant. Raises InvalidInput."""
     kind: str | None
     if what is None or isinstance(what, str):
         kind = what
@@ -207,6 +215,6 @@ def _wanted(what: What, args: object, queue: str | None) -> _Wanted:
             raise InvalidInput("args", "are said twice: by the instance, and by args")
         kind, args = kind_of_args(what), what
     if args is None or isinstance(args, Mapping):
-        return _Wanted(kind=kind, args=args, exactly=False, queue=queue)
+        return Wanted(kind=kind, args=args, exactly=False, queue=queue)
     stored = codec.json_value(encode_args(args).decode())
-    return _Wanted(kind=kind, args=stored, exactly=True, queue=queue)
+    return Wanted(kind=kind, args=stored, exactly=True, queue=queue)

@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING, Any, Final, overload
 import sniffio
 import trio
 
+from awa._client.overriding import no_such_queue
 from awa._client.queues import QueueConfig
 from awa._storage import codec
 from awa._storage.calls import Call
 from awa._storage.names import quoted
 from awa.errors import ConfigurationError
 from awa.sync import Client
+from awa.testing._clock import promote_due
+from awa.testing._enqueued import Wanted, What, waiting_jobs, wanted_by
 from awa.testing._marking import require_for_tests
+from awa.testing._parking import only
 from awa.testing._pointing import twin_of
 
 if TYPE_CHECKING:
@@ -87,16 +91,43 @@ def drain(
 
 
 @overload
-def run_one(client: Client, *, timeout_s: float = TIMEOUT_S) -> Ran | None: ...
+def run_one(
+    client: Client,
+    what: What = None,
+    *,
+    args: object = None,
+    queue: str | None = None,
+    timeout_s: float = TIMEOUT_S,
+) -> Ran | None: ...
 
 
 @overload
-def run_one(client: AsyncClient, *, timeout_s: float = TIMEOUT_S) -> Awaitable[Ran | None]: ...
+def run_one(
+    client: AsyncClient,
+    what: What = None,
+    *,
+    args: object = None,
+    queue: str | None = None,
+    timeout_s: float = TIMEOUT_S,
+) -> Awaitable[Ran | None]: ...
 
 
-def run_one(client: AsyncClient | Client, *, timeout_s: float = TIMEOUT_S) -> Any:
-    """Run one job that is due, and say what became of it; None when none was."""
-    return _in_a_worker(client, partial(_run_one, timeout_s=timeout_s))
+def run_one(
+    client: AsyncClient | Client,
+    what: What = None,
+    *,
+    args: object = None,
+    queue: str | None = None,
+    timeout_s: float = TIMEOUT_S,
+) -> Any:
+    """Run one job that is due, and say what became of it; None when none was.
+
+    Which one is said as for `all_enqueued`; of several the one that is first in its queue. Others
+    that come before it are claimed meanwhile and given back afterwards, in their order.
+    """
+    return _in_a_worker(
+        client, partial(_run_one, wanted=wanted_by(what, args, queue), timeout_s=timeout_s)
+    )
 
 
 async def _drain(
@@ -108,11 +139,27 @@ async def _drain(
     )
 
 
-async def _run_one(own: AsyncClient, *, timeout_s: float) -> Ran | None:
+async def _run_one(own: AsyncClient, *, wanted: Wanted, timeout_s: float) -> Ran | None:
     queues = await _all_queues(own, 1)
-    done = await own.run_until_drained(queues, max_jobs=1, timeout_s=timeout_s, timeout_ms=0)
-    if not done.claimed:
-        return None
+    run = partial(own.run_until_drained, max_jobs=1, timeout_s=timeout_s, timeout_ms=0)
+    if wanted.queue is not None:
+        queues = [one for one in queues if one.name == wanted.queue]
+        if not queues:
+            raise no_such_queue(wanted.queue)
+    if wanted.is_any():
+        done = await run(queues)
+    else:
+        await own._follow(promote_due(own))  # noqa: SLF001  # a friend
+        waiting = await own._follow(waiting_jobs(own.schema))  # noqa: SLF001  # a friend
+        fitting = [one.id for one in waiting if one.state == "available" and wanted.fits(one)]
+        if not fitting:
+            return None
+        async with only(own, fitting, [one.name for one in queues]):
+            done = await run(queues)
+    return await _what_ran(own, done) if done.claimed else None
+
+
+async def _what_ran(own: AsyncClient, done: WorkDone) -> Ran:
     assert own._worker is not None  # noqa: SLF001  # a friend
     attempt = _job_of(own._worker.number, own.schema)  # noqa: SLF001  # a friend
     job_id = await own._run(attempt)  # noqa: SLF001  # a friend
