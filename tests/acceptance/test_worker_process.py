@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -44,7 +45,8 @@ def handle_in_thread(job: awa.Job[InThread]) -> int:
 @client.task(Slow, queue="q")
 async def handle_slow(job: awa.Job[Slow]) -> None:
     job.log.info("begun")
-    await trio.sleep_forever()
+    with trio.CancelScope(shield=job.args.n == 2):
+        await trio.sleep_forever()
 """
 
 
@@ -156,6 +158,26 @@ def test_a_worker_leads_unless_it_is_told_not_to(tmp_path: Path, database: str) 
         for worker in (follower, leader):
             worker.process.kill()
             worker.process.wait()
+
+
+def test_a_handler_that_shields_itself_does_not_keep_the_process(
+    tmp_path: Path, database: str, client: awa.Client
+) -> None:
+    """Guards deployments against DrainEnds: the others are settled, and it is left to a rescue.
+
+    The last line names the job and where it stands.
+    """
+    worker = Process(tmp_path, database, "--timeout-ms", "100", "--grace-s", "0")
+    jobs = [client.insert({"n": n}, kind="slow", queue="q") for n in (1, 2)]
+    for job in jobs:
+        worker.until(message="begun", job_id=job.id)
+    worker.signal(signal.SIGTERM)
+    assert 1 == worker.exit_code()
+    last = worker.records()[-1]
+    said = f"ends without 1 handlers that do not end .* job {jobs[1].id} attempt 1 \\(slow\\)"
+    assert re.search(f"{said}.*app.py:[0-9]+ in handle_slow", last["message"])
+    states = [found.state for job in jobs if (found := client.get_job(job.id)) is not None]
+    assert ["available", "running"] == states
 
 
 def test_a_second_signal_is_a_fast_exit(tmp_path: Path, database: str, client: awa.Client) -> None:

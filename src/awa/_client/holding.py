@@ -18,7 +18,7 @@ from awa._runtime.backoff import pause_s
 from awa._runtime.chance import jitter
 from awa._runtime.limits import RECONNECT_MAX_S, RECONNECT_MIN_S, SHUTDOWN_TIMEOUT_S
 from awa._runtime.settings import WorkerSettings
-from awa._runtime.worker import Worker
+from awa._runtime.worker import Exit, Worker
 from awa._storage.calls import Call
 from awa._storage.connecting import Connection
 from awa.errors import (
@@ -44,6 +44,7 @@ class HoldsWorker(Periodic, AsyncAdministering):
         self._conninfo = ""
         self._worker: Worker | None = None
         self._nursery: trio.Nursery | None = None
+        self._exit_now: Exit | None = None
         self._nursery_manager: Any = None
 
     @property
@@ -94,7 +95,9 @@ class HoldsWorker(Periodic, AsyncAdministering):
         if self._worker is not None and not self._worker.ended.is_set():
             raise ConfigurationError("this client's worker runs already")
         declaring = self._declaring()
-        self._worker = Worker(settings, self._handlers, transact=self._transact)
+        self._worker = Worker(
+            settings, self._handlers, transact=self._transact, exit_now=self._exit_now
+        )
         try:
             await nursery.start(self._worker.run)
         except BaseException:

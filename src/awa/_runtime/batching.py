@@ -104,6 +104,10 @@ class Batches:
         """What runs a batch just now."""
         return list(self._busy())
 
+    def left(self) -> list[BatchTurn]:
+        """What was left behind and runs on."""
+        return [turn for turn in self._turns if turn.fate is Fate.LEFT]
+
     def _busy(self) -> Iterator[BatchTurn]:
         return (turn for turn in self._turns if turn.fate is not Fate.LEFT)
 

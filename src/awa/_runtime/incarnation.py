@@ -6,7 +6,7 @@ from typing import Final
 import trio
 
 from awa._core.ranges import EMPTY
-from awa._runtime import stalls
+from awa._runtime import overstaying, stalls
 from awa._runtime.ending import Endings
 from awa._runtime.hands import Hands
 from awa._runtime.heartbeat import WHOLE_LOOK_BEATS, Heart
@@ -222,6 +222,13 @@ class Incarnation:
             self._claiming.shield = True
         if self._running is not None:
             self._running.cancel()
+        await overstaying.watch(
+            self.hands.queues.values(),
+            self.hands.ledger,
+            grace_s=self._given.settings.grace_s,
+            flush_s=self._flush_s,
+            on_stay=self._given.on_stay,
+        )
 
     async def _patrol(self) -> None:
         """Tell attempts that are over; give back jobs that turned out to wait behind long ones."""

@@ -270,6 +270,13 @@ LAST_WORDS_S: Final = 5.0
 THREAD_GRACE_S: Final = 1.0
 """After a cancelled shutdown, how long threads may still notice `is_cancelled()`."""
 
+OVERSTAY_MIN_S: Final = 2.0
+"""Handlers that were cancelled for their worker's end have so long at least, whatever the grace is;
+then it may end without them."""
+
+OVERSTAY_LOOK_S: Final = 0.05
+"""How often is looked whether they are gone, and the others are settled."""
+
 BATCH_SIZE_DEFAULT: Final = 100
 BATCH_SIZE_MAX: Final = CLAIM_ENTRIES_MAX
 """Jobs that a batch handler takes at once, unless it says otherwise, and at the most."""
@@ -292,6 +299,8 @@ CHILD_GRACE_S: Final = 3.0
 
 # The patrol tells late handlers apart, and should not be what decides how long they get.
 assert PATROL_INTERVAL_S < DEADLINE_GRACE_S
+# Threads that are waited for hold nobody up.
+assert THREAD_GRACE_S < OVERSTAY_MIN_S
 # One queue alone may ask for a full batch.
 assert CLAIM_BATCH_MAX <= CLAIM_ENTRIES_MAX
 # What is claimed ahead should long have started when the patrol calls it late.

@@ -7,6 +7,7 @@ from typing import Final
 from awa._runtime.claiming import Claimer
 from awa._runtime.equipment import Equipment
 from awa._runtime.heartbeat import Heart
+from awa._runtime.overstaying import OnStay
 from awa._runtime.own_transactions import OwnTransactions, Transact
 from awa._runtime.reporting import Reporter
 from awa._runtime.routes import Routes
@@ -30,6 +31,7 @@ class Given:
     equipment: Equipment
     statistics: Statistics
     tuner: Tuner
+    on_stay: OnStay
     transact: Transact | None = None
 
     def sessions(self) -> Sessions:

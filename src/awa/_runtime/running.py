@@ -175,6 +175,11 @@ class QueueRun:
         """What runs an attempt, or a batch of them, just now."""
         return [*(turn for turn in self._turns if turn.body is not None), *self.batches.busy()]
 
+    def staying(self) -> list[Turn | BatchTurn]:
+        """What holds up the end: whatever runs, or was left behind."""
+        left = [turn for turn in self._turns if turn.fate is Fate.LEFT]
+        return [*self.busy(), *left, *self.batches.left()]
+
     def began_s(self) -> list[float]:
         """When each job that runs began, by trio's clock."""
         batched = [began_s for began_s, jobs in self.batches.running() for _ in range(jobs)]

@@ -120,6 +120,11 @@ def _where(queue: "QueueRun", turn: "Turn | BatchTurn") -> tuple[str, ...]:
     return () if turn.task is None else stacks.of_task(turn.task)
 
 
+def standing(queue: "QueueRun", turn: "Turn | BatchTurn") -> str:
+    """What a handler runs and where it stands, in a line."""
+    return f"{_name(turn)}, which stands at {' > '.join(_where(queue, turn)) or 'no known place'}"
+
+
 def of_beats(*, age_s: float, stall_s: float, trouble: str) -> Stall | None:
     """Beats that were not answered: soon others presume the worker dead."""
     if age_s < stall_s:

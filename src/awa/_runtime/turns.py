@@ -59,6 +59,11 @@ class Turn:
         return self.job
 
     @property
+    def size(self) -> int:
+        """How many jobs it runs, as a batch has more than one."""
+        return 1
+
+    @property
     def own(self) -> "OwnCompletion | None":
         """What became of the handler's own transaction, if there was one."""
         return None if self.job is None else self.job._own  # noqa: SLF001  # the runner's side of it

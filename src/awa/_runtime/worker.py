@@ -16,11 +16,11 @@ new number. What it was running has been given to others.
 """
 
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from types import ModuleType
-from typing import Final
+from typing import Final, TypeAlias
 
 import trio
 
@@ -31,6 +31,7 @@ from awa._runtime.handlers import Handlers
 from awa._runtime.health import WorkerHealth
 from awa._runtime.incarnation import Incarnation
 from awa._runtime.limits import LAST_FLUSH_S, LAST_WORDS_S
+from awa._runtime.overstaying import Overstayers
 from awa._runtime.own_transactions import Transact
 from awa._runtime.parts import Given
 from awa._runtime.reconnecting import ANSWERS, Session
@@ -53,6 +54,9 @@ from awa.errors import (
 )
 
 _log: Final = logging.getLogger("awa.worker")
+
+Exit: TypeAlias = Callable[[], None]
+"""End the process at once, whatever runs in it; given by whoever owns it."""
 
 _FATAL_AT_START: Final = (
     *ANSWERS,
@@ -80,8 +84,14 @@ class Worker:
         *,
         transact: Transact | None = None,
         tell: Tell | None = None,
+        exit_now: Exit | None = None,
     ) -> None:
-        """`transact` makes handlers' own transactions; `tell` hears what the worker does."""
+        """`transact` makes handlers' own transactions; `tell` hears what the worker does.
+
+        `exit_now`: what to do in the end about handlers that do not end; None waits for them.
+        """
+        self._exit_now = exit_now
+        self._told_of_stay = False
         self._incarnate = Incarnation if tell is None else partial(WatchedIncarnation, tell)
         self._settings = settings
         self._handlers = handlers
@@ -281,6 +291,7 @@ class Worker:
                 equipment=equipment,
                 statistics=self._statistics,
                 tuner=self._tuner,
+                on_stay=partial(self._on_stay, equipment),
                 transact=self._transact,
             )
         )
@@ -291,6 +302,25 @@ class Worker:
             self._incarnation = None
         if incarnation.gone and not self._stopping():
             _log.error("this worker was presumed dead and removed; it starts anew")
+
+    async def _on_stay(self, equipment: Equipment, staying: Overstayers) -> None:
+        """Handlers were cancelled, had their grace, and do not end; all else is settled."""
+        if self._exit_now is not None and self._stopping():
+            if equipment.hooks is not None:
+                await equipment.hooks.drain(self._last_words_s())
+            _log.error(
+                "ends without %d handlers that do not end though they were cancelled; %d jobs of"
+                " theirs are left to be rescued: %s",
+                staying.handlers,
+                staying.open_jobs,
+                staying.text,
+                extra={"event": "left_behind", "handlers": staying.handlers},
+            )
+            self._exit_now()
+        elif not self._told_of_stay:
+            self._told_of_stay = True
+            what = "waits for %d handlers that do not end though they were cancelled: %s"
+            _log.error(what, staying.handlers, staying.text)
 
 
 def _port_modules() -> tuple[ModuleType, ModuleType]:

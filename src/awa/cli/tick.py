@@ -8,7 +8,7 @@ from awa._client.bursts import TICK_BUDGET_S, TICK_TIMEOUT_MS, burst_of_tick
 from awa.cli.logs import configure_logs
 from awa.cli.place import Place, json_option
 from awa.cli.target import chosen_client, chosen_queues
-from awa.cli.worker import run_burst, worker
+from awa.cli.worker import exit_now, run_burst, worker
 
 _AS_A_WORKER: Final = {"target", "queues", "max_workers", "lead", "log_format", "log_level"}
 
@@ -50,6 +50,7 @@ def tick(
     configure_logs(log_format=log_format, level=log_level)
     client = chosen_client(place, target, maintenance_only=False)
     chosen = chosen_queues(client, queues, max_workers, options)
+    client._exit_now = exit_now  # noqa: SLF001  # the process is this command's
     run_burst(client, chosen, burst_of_tick(budget_s), **options)
 
 

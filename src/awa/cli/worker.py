@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 import trio
@@ -30,6 +30,7 @@ from awa.errors import ConfigurationError
 _log = logging.getLogger("awa.worker")
 HURRIED = 1
 NOT_DRAINED = 1
+OVERSTAYED = 1
 
 
 @click.command()
@@ -192,6 +193,7 @@ def worker(
         )
     client = chosen_client(place, target, maintenance_only=options["maintenance_only"])
     chosen = chosen_queues(client, queues, max_workers, options)
+    client._exit_now = exit_now  # noqa: SLF001  # the process is this command's
     # The other options are those of `work`, by their names.
     if drain:
         burst = burst_of(
@@ -200,6 +202,13 @@ def worker(
         run_burst(client, chosen, burst, as_json=as_json, **options)
     elif trio.run(partial(_work, client, chosen, **options)):
         sys.exit(HURRIED)
+
+
+def exit_now() -> NoReturn:
+    """End without handlers that do not: nothing of them, nor of the interpreter, is waited for."""
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(OVERSTAYED)
 
 
 async def _work(client: AsyncClient, chosen: ChosenQueues, **options: Any) -> bool:
