@@ -1,7 +1,9 @@
-"""`python -m correctness.processes [FILE ...] [--minutes N] [--seed N] [--mutant NAME]`.
+"""`python -m correctness.processes [FILE ...] [--minutes N] [--mutant NAME] [--directed]`.
 
-With files: plays programs that were kept, again and again if told so. Without: plays other programs
-for so many minutes. The exit code is 0 when nothing broke; with a mutant, when it was found.
+With files: plays programs that were kept, again and again if told so. Directed: plays those that
+were written for a mutant, on its SQL, where it must break, and on sound SQL. Without: plays other
+programs for so many minutes. The exit code is 0 when nothing broke; with a mutant, when it was
+found.
 """
 
 import argparse
@@ -11,7 +13,8 @@ from pathlib import Path
 
 from correctness.mutants.every import MUTANTS
 from correctness.mutants.mutant import Mutant
-from correctness.processes.ground import ground
+from correctness.processes.directed import DIRECTED
+from correctness.processes.ground import ground, with_mutant
 from correctness.processes.hunting import hunt, keep, place_for, read_program, told
 from correctness.processes.judging import judged
 
@@ -28,6 +31,22 @@ def again(files: Sequence[Path], times: int, mutant: Mutant | None) -> int:
                     broken += 1
                     print(f"kept in {keep(verdict, place_for(mutant))}")
     return broken
+
+
+def directed() -> list[str]:
+    """Play the directed programs; answer what went otherwise than it should."""
+    wrong: list[str] = []
+    with ground() as where:
+        for name, program in DIRECTED.items():
+            mutated = chosen(name)
+            assert mutated is not None
+            for mutant, place in ((mutated, with_mutant(where, mutated)), (None, where)):
+                verdict = judged(program, place)
+                how = f"on {name}" if mutant else "on sound SQL"
+                print(f"{name}, {how}: {told(verdict).splitlines()[0]}", flush=True)
+                if bool(verdict.problems) != (mutant is not None):
+                    wrong.append(f"{name} {how}: kept in {keep(verdict, place_for(mutant))}")
+    return wrong
 
 
 def chosen(name: str | None) -> Mutant | None:
@@ -48,7 +67,11 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--minutes", type=float, default=2.0)
     parser.add_argument("--seed", type=int, help="of the first round")
     parser.add_argument("--mutant", help="play it on SQL with this thing wrong")
+    parser.add_argument("--directed", action="store_true", help="play what shows single mutants")
     options = parser.parse_args(arguments)
+    if options.directed:
+        print("\n".join(wrong := directed()) or "each broke on its mutant, and held on sound SQL")
+        return int(bool(wrong))
     mutant = chosen(options.mutant)
     if options.files:
         broken = again(options.files, options.times, mutant)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from correctness.processes.steps import TICKED
 from correctness.processes.world import Stored, WorkerRun
 from correctness.traces import Recorded
 
@@ -76,16 +77,28 @@ def _settled(event: Any) -> Iterator[tuple[int, int]]:
             yield from ((item["lane"], seq) for seq in range(int(low), int(high)))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """What the database holds when everything has ended."""
+
+    states: dict[int, str]
+    """Of all jobs that are still there."""
+    own: list[Run]
+    """What handlers wrote in transactions of their own."""
+
+
 def problems_of(
-    workers: Sequence[WorkerRun], stored: Stored, states: dict[int, str], told: History
+    workers: Sequence[WorkerRun], stored: Stored, ended: Ended, told: History
 ) -> list[str]:
     """What is wrong; nothing, if all is well."""
     said = [line for run in workers for line in run.said()]
     return [
-        *_unended(states, told),
+        *_unended(ended.states, told),
         *_strangers(said, stored),
         *_starts(said, told),
-        *_effects(said, told),
+        *_effects(said, ended.own, told),
+        *_own_effects(ended.own, told),
+        *_progress(said),
         *_exits(workers),
     ]
 
@@ -107,7 +120,7 @@ def _unended(states: dict[int, str], told: History) -> Iterator[str]:
 
 def _strangers(said: Iterable[dict[str, Any]], stored: Stored) -> Iterator[str]:
     """Nothing runs of what was rolled back."""
-    known = stored.committed | stored.unknown
+    known = stored.committed | stored.unknown | {TICKED}
     for number in sorted({line["n"] for line in said} - known):
         yield f"job number {number} ran, and its transaction was not committed"
 
@@ -123,17 +136,44 @@ def _starts(said: Sequence[dict[str, Any]], told: History) -> Iterator[str]:
             yield f"run {run} of job {job} ended {len(endings)} times: {', '.join(endings)}"
 
 
-def _effects(said: Sequence[dict[str, Any]], told: History) -> Iterator[str]:
+def _effects(said: Sequence[dict[str, Any]], own: Iterable[Run], told: History) -> Iterator[str]:
     """What is completed had its effect; an effect is repeated only after a loss."""
     effects = {(line["job"], line["run"]) for line in said if line["e"] == "effect"}
     completed = {run for run, how in told.endings.items() if "complete" in how}
-    for job, run in sorted(completed - effects):
+    for job, run in sorted(completed - effects - set(own)):
         yield f"run {run} of job {job} was completed without its effect"
     for job, run in sorted(effects - completed):
         endings = told.endings.get((job, run), ["nothing"])
         if not set(endings) <= _BY_OTHERS:
             how = ", ".join(endings)
             yield f"run {run} of job {job} succeeded, and ended by {how}"
+
+
+def _own_effects(own: Iterable[Run], told: History) -> Iterator[str]:
+    """What a handler wrote in its own transaction is there with the completion, and once."""
+    for (job, run), times in sorted(Counter(own).items()):
+        if times > 1:
+            yield f"run {run} of job {job} wrote {times} times in its own transaction"
+        endings = told.endings.get((job, run), ["nothing"])
+        if endings != ["complete"]:
+            how = ", ".join(endings)
+            yield f"run {run} of job {job} wrote in its own transaction, and ended by {how}"
+
+
+def _progress(said: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """An attempt finds what those before it know to be kept, and nothing that nobody set."""
+    notes: dict[int, list[dict[str, Any]]] = {}
+    for line in said:
+        if "place" in line:
+            notes.setdefault(line["job"], []).append(line)
+    for job, lines in sorted(notes.items()):
+        for found in (line for line in lines if line["e"] == "found"):
+            before = [line for line in lines if line["run"] < found["run"]]
+            least = max((line["place"] for line in before if line["e"] != "set"), default=0)
+            most = max((line["place"] for line in before), default=0)
+            if not least <= found["place"] <= most:
+                told = f"progress {found['place']}, and {least} to {most} was there"
+                yield f"run {found['run']} of job {job} found {told}"
 
 
 def _exits(workers: Iterable[WorkerRun]) -> Iterator[str]:

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import Final
@@ -76,23 +76,19 @@ class Ground:
 @contextmanager
 def ground(mutant: Mutant | None = None) -> Iterator[Ground]:
     """Start a server, and install there; with a mutant, its SQL is installed."""
-    files = installed_files()
-    changed = files if mutant is None else edited(files, mutant.edits)
     folder = Path(tempfile.mkdtemp(prefix="awa-processes-"))
     try:
         with Cluster(bindir=chosen_bindir(), settings=SETTINGS, below=roomy_memory()) as cluster:
-            template = fresh_name("template")
             made = Ground(
-                cluster=cluster, template=template, folder=folder, faketime=find_faketime()
+                cluster=cluster,
+                template=fresh_name("template"),
+                folder=folder,
+                faketime=find_faketime(),
             )
             # It loads while the server installs.
             made.forge("wall")
             try:
-                with open_session(cluster.conninfo()) as session:
-                    create(session, template, None)
-                with installing(changed):
-                    migrate_sync(cluster.conninfo(template))
-                _declare_queues(cluster.conninfo(template))
+                _install(made, mutant)
                 yield made
             finally:
                 made.close()
@@ -100,10 +96,28 @@ def ground(mutant: Mutant | None = None) -> Iterator[Ground]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _declare_queues(conninfo: str) -> None:
+def with_mutant(where: Ground, mutant: Mutant) -> Ground:
+    """The same ground with a mutant's SQL, for as long as the other one is there."""
+    made = replace(where, template=fresh_name("template"))
+    _install(made, mutant)
+    return made
+
+
+def _install(where: Ground, mutant: Mutant | None) -> None:
+    files = installed_files()
+    with open_session(where.cluster.conninfo()) as session:
+        create(session, where.template, None)
+    conninfo = where.cluster.conninfo(where.template)
+    with installing(files if mutant is None else edited(files, mutant.edits)):
+        migrate_sync(conninfo)
+    _furnish(conninfo)
+
+
+def _furnish(conninfo: str) -> None:
     plain, letters = QUEUES
     with open_session(conninfo) as session:
         session.execute("select awa.ensure_lane(%s)", [plain])
+        session.execute("create table public.own_effects (job bigint not null, run int not null)")
         session.execute(
             "select awa.configure_queue(%s, %s)", [letters, json.dumps({"dead_letters": True})]
         )

@@ -4,10 +4,11 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from correctness.processes.audit import FINAL, Broken, History, history, problems_of
+from correctness.processes.audit import FINAL, Broken, Ended, History, history, problems_of
 from correctness.processes.ground import Ground
 from correctness.processes.playing import Player
 from correctness.processes.steps import Program
+from correctness.processes.ticking import fires, is_behind, pause_all, ticking_problems
 from correctness.processes.world import World, wait_for, world
 from correctness.replay import replay, too_long
 from correctness.traces import Recorded, cut
@@ -41,11 +42,12 @@ def judged(program: Program, ground: Ground) -> Verdict:
     began_s = time.monotonic()
     with world(ground) as played:
         problems: list[str] = []
-        states: dict[int, str] = {}
+        ended = Ended(states={}, own=[])
         try:
             Player(played).play(program)
             played.heal()
-            states = _until_all_ended(played)
+            _until_nothing_is_behind(played)
+            ended = _until_all_ended(played)
             _until_all_left(played)
             problems += _broken_at_the_end(played)
         except Broken as broken:
@@ -55,8 +57,9 @@ def judged(program: Program, ground: Ground) -> Verdict:
         verdict.logs = {run.place.name: run.log() for run in played.workers}
         happened = history(verdict.recorded)
         if not problems:
-            problems += problems_of(played.workers, played.stored, states, happened)
-        verdict.counts = _counts(happened, verdict)
+            problems += problems_of(played.workers, played.stored, ended, happened)
+            problems += ticking_problems(verdict.recorded)
+        verdict.counts = _counts(happened, verdict, ended)
     if not problems:
         problems += _refused(verdict)
     verdict.problems = tuple(problems)
@@ -64,8 +67,15 @@ def judged(program: Program, ground: Ground) -> Verdict:
     return verdict
 
 
-def _until_all_ended(played: World) -> dict[int, str]:
-    """The states of all jobs, once all have ended. Raise Broken when they do not."""
+def _until_nothing_is_behind(played: World) -> None:
+    """Have all schedules fire what was missed, and then no more. Raise Broken."""
+    if not wait_for(lambda: not is_behind(played), STANDSTILL_S_MAX):
+        raise Broken(["a schedule is behind, and nobody fires it"])
+    pause_all(played)
+
+
+def _until_all_ended(played: World) -> Ended:
+    """What is there once all jobs have ended. Raise Broken when they do not."""
     states: dict[int, str] = {}
     before: Any = None
     changed_s = time.monotonic()
@@ -90,7 +100,8 @@ def _until_all_ended(played: World) -> dict[int, str]:
     open_jobs = {job: state for job, state in states.items() if state not in FINAL}
     if open_jobs:
         raise Broken([f"job {job} does not end: {state}" for job, state in open_jobs.items()])
-    return states
+    own = [(job, run) for job, run in played.ask("select job, run from public.own_effects")]
+    return Ended(states=states, own=own)
 
 
 def _until_all_left(played: World) -> None:
@@ -134,11 +145,13 @@ def worker_trace(verdict: Verdict) -> Any:
     return join(verdict.recorded, verdict.told)
 
 
-def _counts(happened: History, verdict: Verdict) -> dict[str, int]:
+def _counts(happened: History, verdict: Verdict, ended: Ended) -> dict[str, int]:
     endings = [how for one in happened.endings.values() for how in one]
     return {
         "jobs": len(happened.stored),
         "runs": len(endings),
         "lost": sum(how in {"rescue_worker", "heartbeat"} for how in endings),
+        "own transactions": len(ended.own),
+        "fires": fires(verdict.recorded),
         "events": len(verdict.recorded),
     }

@@ -12,6 +12,7 @@ from awa.errors import AwaError
 from correctness.processes import steps
 from correctness.processes.audit import Broken
 from correctness.processes.proxy import Trap
+from correctness.processes.ticking import EVERY_S, PRIORITY, name_of
 from correctness.processes.world import KEY, World, wait_for
 from tests.fix_database import Session, open_session
 
@@ -75,13 +76,18 @@ class Player:
                 proxy.cut_all()
             case steps.Admit(worker=worker):
                 self._world.proxy(worker).refusing = False
-            case steps.CutAt():
-                self._set_trap(step)
+            case steps.CutAt() | steps.Hold():
+                self._world.proxy(step.worker).set_trap(trap_of(step))
             case steps.Await(worker=worker, most_s=most_s):
                 proxy = self._world.proxy(worker)
                 wait_for(lambda: not proxy.is_set(), most_s)
             case steps.Silence(worker=worker):
                 self._world.proxy(worker).silence()
+            case _:
+                self._happen(step)
+
+    def _happen(self, step: steps.Step) -> None:
+        match step:
             case steps.Backend():
                 self._end_backend(step)
             case steps.Restart(mode=mode):
@@ -90,6 +96,8 @@ class Player:
                 self._turn(step)
             case steps.Operate():
                 self._operate(step)
+            case steps.Tick():
+                self._tick(step)
 
     # Producers -----------------------------------------------------------------------------------
 
@@ -162,16 +170,6 @@ class Player:
             self._world.start(step.worker, step.clock)
             self._clocks[self._world.workers[-1].place.name] = step.clock
 
-    def _set_trap(self, step: steps.CutAt) -> None:
-        trap = Trap(
-            side=step.side,
-            moment=step.moment,
-            after=step.after,
-            passed=step.passed,
-            about=step.about,
-        )
-        self._world.proxy(step.worker).set_trap(trap)
-
     def _jump(self, step: steps.Jump) -> None:
         run = self._world.at(step.worker)
         if run is None:
@@ -223,6 +221,54 @@ class Player:
                     act(job)
                 except AwaError as error:
                     self._world.notes.append(f"{step}: {error}")
+
+    def _tick(self, step: steps.Tick) -> None:
+        name = name_of(step.missed, step.overlap)
+        with awa.Client(self._world.conninfo) as client:
+            try:
+                self._act_on(client, name, step)
+            except AwaError as error:
+                self._world.notes.append(f"{step}: {error}")
+
+    def _act_on(self, client: awa.Client, name: str, step: steps.Tick) -> None:
+        match step.act:
+            case "put":
+                client.put_schedule(
+                    name,
+                    None,
+                    {"n": steps.TICKED},
+                    every=EVERY_S,
+                    # One that lasts may still be at it at the next instant.
+                    kind="quick" if step.overlap == "allow" else "slow",
+                    queue=steps.QUEUES[0],
+                    priority=PRIORITY,
+                    missed_fire_policy=step.missed,
+                    overlap=step.overlap,
+                )
+            case "pause":
+                client.pause_schedule(name)
+            case "resume":
+                client.resume_schedule(name)
+            case "trigger":
+                client.trigger_schedule(name)
+            case "delete":
+                client.delete_schedule(name)
+
+
+def trap_of(step: steps.CutAt | steps.Hold) -> Trap:
+    """What waits for the message that the step names."""
+    if isinstance(step, steps.Hold):
+        held_s = step.tenths / 10
+        return Trap(
+            side=step.side, moment="end", after=0, passed=True, about=step.about, held_s=held_s
+        )
+    return Trap(
+        side=step.side,
+        moment=step.moment,
+        after=step.after,
+        passed=step.passed,
+        about=step.about,
+    )
 
 
 def _store(

@@ -18,21 +18,28 @@ from correctness.processes.steps import (
     CutAt,
     Enqueue,
     Finish,
+    Hold,
     Jump,
+    Missed,
     Operate,
+    Overlap,
     Program,
     Restart,
     Signal,
     Silence,
     Start,
     Step,
+    Tick,
     Turn,
     Wait,
+    Work,
 )
 
 _worker: Final = st.integers(0, WORKERS - 1)
 _queue: Final = st.integers(0, len(QUEUES) - 1)
 _work: Final = st.sampled_from(WORKS)
+_LASTING: Final[tuple[Work, ...]] = ("slow", "own", "note")
+_lasting: Final = st.sampled_from(_LASTING)
 _jobs: Final = st.integers(1, 8)
 
 _finish: Final = st.builds(
@@ -73,7 +80,21 @@ _cut_at_call: Final = st.builds(
     passed=st.booleans(),
     about=st.sampled_from(get_args(Call)[1:]),
 )
+_WORK_ABOUT: Final[dict[str, Work]] = {
+    "note_progress": "note",
+    "settled_by": "own",
+    "commit": "own",
+}
+"""The work that makes a call which no other makes."""
+_hold: Final = st.builds(
+    Hold,
+    worker=_worker,
+    side=st.sampled_from(("asks", "asks", "answers")),
+    about=st.sampled_from(get_args(Call)[1:]),
+    tenths=st.integers(3, 25),
+)
 _connections: Final = st.one_of(
+    _hold,
     _cut_at,
     _cut_at_call,
     _cut_at_call,
@@ -98,6 +119,12 @@ _upkeep: Final = st.one_of(
         which=st.integers(0, 9),
     ),
 )
+_tick: Final = st.builds(
+    Tick,
+    act=st.sampled_from(("put", "put", "put", "pause", "resume", "trigger", "delete")),
+    missed=st.sampled_from(get_args(Missed)),
+    overlap=st.sampled_from(get_args(Overlap)),
+)
 _time: Final = st.one_of(
     st.builds(Wait, tenths=st.integers(1, 12)),
     st.builds(Jump, worker=_worker, by_s=st.sampled_from((3600, -3600, 5))),
@@ -106,7 +133,7 @@ _start: Final = st.builds(
     Start, worker=_worker, clock=st.sampled_from(("wall", "wall", "wall", "whole"))
 )
 _step: Final[SearchStrategy[Step]] = st.one_of(
-    _asking, _asking, _asking, _connections, _signal, _start, _time, _upkeep, _server
+    _asking, _asking, _asking, _connections, _signal, _start, _time, _upkeep, _server, _tick
 )
 _single: Final[SearchStrategy[tuple[Step, ...]]] = st.tuples(_step)
 
@@ -116,7 +143,7 @@ def _frozen(draw: st.DrawFn) -> tuple[Step, ...]:
     """A worker is frozen at work for about as long as it takes to be called lost."""
     worker = draw(_worker)
     return (
-        Enqueue(work="slow", jobs=draw(_jobs), queue=draw(_queue)),
+        Enqueue(work=draw(_lasting), jobs=draw(_jobs), queue=draw(_queue)),
         Signal(worker=worker, name="SIGSTOP"),
         Wait(tenths=draw(st.integers(10, 25))),
         Signal(worker=worker, name="SIGCONT"),
@@ -128,7 +155,7 @@ def _killed(draw: st.DrawFn) -> tuple[Step, ...]:
     """A worker dies at work, and another one comes."""
     worker = draw(_worker)
     return (
-        Enqueue(work="slow", jobs=draw(_jobs), queue=draw(_queue)),
+        Enqueue(work=draw(_lasting), jobs=draw(_jobs), queue=draw(_queue)),
         Wait(tenths=draw(st.integers(1, 3))),
         Signal(worker=worker, name="SIGKILL"),
         Start(worker=worker),
@@ -139,7 +166,11 @@ def _killed(draw: st.DrawFn) -> tuple[Step, ...]:
 def _unanswered(draw: st.DrawFn) -> tuple[Step, ...]:
     """A call is cut somewhere, with jobs for it to be about."""
     cut = draw(_cut_at_call)
-    asked = Enqueue(work=draw(_work), jobs=draw(_jobs), queue=draw(_queue))
+    asked = Enqueue(
+        work=_WORK_ABOUT[cut.about] if cut.about in _WORK_ABOUT else draw(_work),
+        jobs=draw(_jobs),
+        queue=draw(_queue),
+    )
     return (cut, asked, Await(worker=cut.worker))
 
 
@@ -151,9 +182,17 @@ def _in_flight(draw: st.DrawFn) -> tuple[Step, ...]:
     return (jobs, after, draw(_step), draw(_finish))
 
 
+@st.composite
+def _due(draw: st.DrawFn) -> tuple[Step, ...]:
+    """Something happens while instants of a schedule pass."""
+    policies = draw(_tick)
+    put = Tick(missed=policies.missed, overlap=policies.overlap)
+    return (put, draw(_step), Wait(tenths=draw(st.integers(5, 15))))
+
+
 PARTS: Final = 7
 _part: Final[SearchStrategy[tuple[Step, ...]]] = st.one_of(
-    _single, _single, _single, _frozen(), _killed(), _unanswered(), _in_flight()
+    _single, _single, _single, _frozen(), _killed(), _unanswered(), _in_flight(), _due()
 )
 
 

@@ -5,6 +5,7 @@ is cut between two messages, at the one a program names, or wherever it happens 
 """
 
 import contextlib
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -22,11 +23,12 @@ _ENDS: Final[dict[Side, frozenset[bytes]]] = {
     "answers": frozenset({b"Z"}),
 }
 """Sync and Query, which end what is asked at once; ReadyForQuery, which ends its answer."""
+_COMMIT: Final = re.compile(rb"\bCOMMIT\b")
 
 
 @dataclass(slots=True)
 class Trap:
-    """Where the next cut is to be."""
+    """Where the next cut is to be, or what is to be kept back."""
 
     side: Side
     moment: Moment
@@ -34,7 +36,9 @@ class Trap:
     """So many of these messages still pass, on whatever connections."""
     passed: bool
     about: str = ""
-    """Only messages of calls of this function."""
+    """Only messages of calls of this function, or of COMMIT."""
+    held_s: float = 0.0
+    """Not cut, but kept back for so long."""
 
 
 @dataclass(slots=True)
@@ -67,6 +71,8 @@ class Link:
     def __init__(self, client: socket.socket, server: socket.socket) -> None:
         self._sockets: Final = (client, server)
         self.silent = False
+        self.going_on: Final = threading.Event()
+        """What is kept back goes on: the connection is cut, or everything is healed."""
         self._prepared: Final[dict[bytes, bytes]] = {}
         self._calls: Final = [b""]
         """The SQL of each call that is not answered yet, the one that is being asked last."""
@@ -75,12 +81,9 @@ class Link:
         """The SQL of the call that the next message of this side belongs to."""
         return self._calls[-1 if side == "asks" else 0]
 
-    def note(self, side: Side, kind: bytes, message: bytes) -> None:
-        """Keep account of what is asked and answered."""
+    def hear(self, side: Side, kind: bytes, message: bytes) -> None:
+        """Add what is asked to the call that is being asked."""
         if side == "answers":
-            # The first one ends the log-in, which nobody asked for.
-            if kind in _ENDS["answers"] and len(self._calls) > 1:
-                del self._calls[0]
             return
         text = message[1 + _LENGTH_BYTES :]
         if kind == b"P":
@@ -91,11 +94,20 @@ class Link:
             self._calls[-1] += self._prepared.get(name, b"")
         elif kind == b"Q":
             self._calls[-1] += text
-        if kind in _ENDS["asks"]:
+
+    def end(self, side: Side, kind: bytes) -> None:
+        """Go on to the next call, if this message is the last of one."""
+        if kind not in _ENDS[side]:
+            return
+        if side == "asks":
             self._calls.append(b"")
+        elif len(self._calls) > 1:
+            # The first answer ends the log-in, which nobody asked for.
+            del self._calls[0]
 
     def cut(self) -> None:
         """End both connections, whoever waits for them."""
+        self.going_on.set()
         for one in self._sockets:
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
@@ -151,6 +163,7 @@ class Proxy:
         self.set_trap(None)
         self.refusing = False
         for link in self._open():
+            link.going_on.set()
             if link.silent:
                 link.cut()
 
@@ -207,7 +220,9 @@ class Proxy:
         messages = Messages(first=side == "asks")
         try:
             while data := source.recv(_CHUNK_BYTES):
-                passing, cut = self._judged(link, side, messages.fed(data))
+                passing, cut, held_s = self._judged(link, side, messages.fed(data))
+                if held_s:
+                    link.going_on.wait(held_s)
                 if passing and not (link.silent and side == "answers"):
                     to.sendall(passing)
                 if cut:
@@ -218,30 +233,39 @@ class Proxy:
 
     def _judged(
         self, link: Link, side: Side, messages: Iterator[tuple[bytes, bytes]]
-    ) -> tuple[bytes, bool]:
-        """What may pass of these messages, and whether the connection is cut behind it."""
+    ) -> tuple[bytes, bool, float]:
+        """What may pass of these messages, whether the connection is cut behind it, and when."""
         passing = bytearray()
+        held_s = 0.0
         for kind, message in messages:
-            met, passed = self._meets(link, side, kind)
-            link.note(side, kind, message)
-            if passed:
+            link.hear(side, kind, message)
+            trap = self._met(link, side, kind)
+            link.end(side, kind)
+            if trap is None or trap.passed:
                 passing += message
-            if met:
-                return bytes(passing), True
-        return bytes(passing), False
+            if trap is not None and not trap.held_s:
+                return bytes(passing), True, held_s
+            held_s += 0.0 if trap is None else trap.held_s
+        return bytes(passing), False, held_s
 
-    def _meets(self, link: Link, side: Side, kind: bytes) -> tuple[bool, bool]:
-        """Whether the trap is at this message, and whether the message passes."""
+    def _met(self, link: Link, side: Side, kind: bytes) -> Trap | None:
+        """The trap, if it is at this message; it is gone then."""
         with self._lock:
             trap = self._trap
             if trap is None or trap.side != side:
-                return False, True
+                return None
             if trap.moment == "end" and kind not in _ENDS[side]:
-                return False, True
-            if trap.about and f'"{trap.about}"('.encode() not in link.about(side):
-                return False, True
+                return None
+            if trap.about and not _speaks_of(link.about(side), trap.about):
+                return None
             if trap.after:
                 trap.after -= 1
-                return False, True
+                return None
             self._trap = None
-            return True, trap.passed
+            return trap
+
+
+def _speaks_of(sql: bytes, call: str) -> bool:
+    if call == "commit":
+        return _COMMIT.search(sql) is not None
+    return f'"{call}"('.encode() in sql

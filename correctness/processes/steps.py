@@ -9,18 +9,35 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 WORKERS: Final = 3
+TICKED: Final = 0
+"""The number in the arguments of a schedule's jobs, which no other job has."""
 QUEUES: Final = ("plain", "letters")
 """Of the second, jobs that fail become dead letters."""
 
-Work = Literal["quick", "slow", "thread", "retry", "snooze", "fail", "cancel", "overdue"]
+Work = Literal[
+    "quick", "slow", "thread", "retry", "snooze", "fail", "cancel", "overdue", "own", "note"
+]
 """What a job's handler does; see `worker`."""
 WORKS: Final[tuple[Work, ...]] = get_args(Work)
 Side = Literal["asks", "answers"]
 Moment = Literal["any", "end"]
 """Any message of the protocol, or the end of a call: Sync and Query there, ReadyForQuery back. An
 implicit transaction commits at Sync; so a cut there has COMMIT in flight."""
-Call = Literal["", "claim", "complete", "retry", "heartbeat", "rescue_worker"]
-"""Calls of this function; of any."""
+Call = Literal[
+    "",
+    "claim",
+    "complete",
+    "retry",
+    "heartbeat",
+    "rescue_worker",
+    "note_progress",
+    "settled_by",
+    "fire",
+    "commit",
+]
+"""Calls of this function, or the COMMIT of a handler's own transaction; of any."""
+Missed = Literal["coalesce", "catch_up", "skip"]
+Overlap = Literal["allow", "skip", "replace"]
 Clock = Literal["wall", "whole"]
 """Whether a worker's jumps are those of the wall clock alone, or of the monotonic clock as well."""
 
@@ -100,8 +117,21 @@ class CutAt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Keep back a worker's next call of this function for so long, on its way or on the way back.
+
+    Its other connections are as fast as ever: so the call is overtaken by what was asked later.
+    """
+
+    worker: int = 0
+    side: Side = "asks"
+    about: Call = "heartbeat"
+    tenths: int = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Await:
-    """Wait until a worker's connection was cut at its message, but no longer than so."""
+    """Wait until a worker's call was cut, or kept back; but no longer than so."""
 
     worker: int = 0
     most_s: int = 1
@@ -154,6 +184,16 @@ class Operate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tick:
+    """Have a schedule fire from now on; or act on it, as an operator does."""
+
+    act: Literal["put", "pause", "resume", "trigger", "delete"] = "put"
+    missed: Missed = "catch_up"
+    overlap: Overlap = "allow"
+    """There is one schedule of each kind."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
     """Let time pass."""
 
@@ -169,6 +209,7 @@ Step: TypeAlias = (
     | Cut
     | Admit
     | CutAt
+    | Hold
     | Await
     | Silence
     | Jump
@@ -176,6 +217,7 @@ Step: TypeAlias = (
     | Restart
     | Turn
     | Operate
+    | Tick
     | Wait
 )
 Program: TypeAlias = tuple[Step, ...]

@@ -10,6 +10,7 @@ import os
 import select
 import signal
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import trio
@@ -28,6 +29,11 @@ GRACE_S: Final = 0.5
 LEAVE_S: Final = 1.0
 AGAIN_S: Final = 0.1
 LASTING_S: Final = {"slow": 0.4, "thread": 0.1, "overdue": 3600.0}
+OWN_S: Final = 0.1
+OWN_EFFECT: Final = "insert into public.own_effects (job, run) values ($1, $2)"
+NOTES: Final = 4
+"""Of an attempt; every other one is waited for."""
+NOTE_S: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +59,10 @@ class Sayings:
         """Write one."""
         os.write(self._file, json.dumps(line).encode() + b"\n")
 
+    def note(self, what: str, job: awa.Job[dict[str, Any]], **more: int) -> None:
+        """Write what an attempt did."""
+        self.say({"e": what, "job": job.id, "run": job.run_lease, "n": job.args["n"], **more})
+
     def tell(self, event: WorkerEvent) -> None:
         """Write what the worker did."""
         self.say(as_line(event))
@@ -62,27 +72,55 @@ def handlers(said: Sayings) -> awa.AsyncClient:
     """A client with a handler for each kind of work."""
     client = awa.AsyncClient("postgresql:///unused")
 
-    def note(what: str, job: awa.Job[dict[str, Any]]) -> None:
-        said.say({"e": what, "job": job.id, "run": job.run_lease, "n": job.args["n"]})
-
     async def handle(job: awa.Job[dict[str, Any]]) -> object:
-        note("start", job)
+        said.note("start", job)
         await trio.sleep(LASTING_S.get(job.kind, 0))
         ended = otherwise(job)
         if ended is None:
-            note("effect", job)
+            said.note("effect", job)
         return ended
 
     def handle_in_thread(job: awa.Job[dict[str, Any]]) -> None:
-        note("start", job)
+        said.note("start", job)
         # Not time.sleep: under libfaketime it fails with EINVAL unless all clocks are faked.
         select.select([], [], [], LASTING_S["thread"])
-        note("effect", job)
+        said.note("effect", job)
 
+    bodies: dict[str, Any] = {
+        "thread": handle_in_thread,
+        "own": partial(handle_own, said),
+        "note": partial(handle_noting, said),
+    }
     for work in WORKS:
-        register = client.task(dict, kind=work, queue=QUEUES[0])
-        register(handle_in_thread if work == "thread" else handle)
+        register = client.task(dict, kind=work, queue=QUEUES[0], backoff=[AGAIN_S])
+        register(bodies.get(work, handle))
     return client
+
+
+async def handle_own(said: Sayings, job: awa.Job[dict[str, Any]]) -> None:
+    """Write an effect in a transaction of its own: it is there when the job is completed."""
+    said.note("start", job)
+    async with job.transaction() as tx:
+        await tx.execute(OWN_EFFECT, job.id, job.run_lease)
+        await trio.sleep(OWN_S)
+
+
+async def handle_noting(said: Sayings, job: awa.Job[dict[str, Any]]) -> object:
+    """Go on where the attempts before it were, and say how far it is."""
+    said.note("start", job)
+    found = (job.progress or {}).get("metadata", {}).get("place", 0)
+    said.note("found", job, place=found)
+    for place in range(found + 1, found + 1 + NOTES):
+        said.note("set", job, place=place)
+        job.update_metadata({"place": place})
+        if place % 2:
+            await job.flush_progress()
+            said.note("kept", job, place=place)
+        await trio.sleep(NOTE_S)
+    if job.attempt == 1:
+        return awa.RetryAfter(AGAIN_S)
+    said.note("effect", job)
+    return None
 
 
 def otherwise(job: awa.Job[dict[str, Any]]) -> object:
@@ -111,7 +149,13 @@ async def main(place: Place) -> None:
         heartbeat_s=HEARTBEAT_S,
         grace_s=GRACE_S,
     )
-    worker = Worker(settings, handlers(said)._handlers, tell=told.tell)  # noqa: SLF001
+    client = handlers(said)
+    worker = Worker(
+        settings,
+        client._handlers,  # noqa: SLF001
+        transact=client._transact,  # noqa: SLF001
+        tell=told.tell,
+    )
     with trio.open_signal_receiver(signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_leave_when_told, worker, signals)

@@ -118,12 +118,16 @@ class World:
         return self._session
 
     def _opened(self) -> Session | None:
-        try:
-            opened = open_session(self.conninfo)
-        except psycopg.OperationalError:
-            return None
-        opened.execute("set application_name = 'program'")
+        opened = _opened(self.conninfo)
+        if opened is not None:
+            opened.execute("set application_name = 'program'")
         return opened
+
+    def _server(self) -> Session:
+        """A session that is not of this database, once the server takes any."""
+        there = self.ground.cluster.conninfo()
+        found: Session = until_found(lambda: _opened(there), f"a session within {SERVER_S_MAX} s")
+        return found
 
     def ask(self, query: LiteralString, params: Any = ()) -> list[tuple[Any, ...]]:
         """The answer to a question, which is asked again if the session is lost."""
@@ -178,7 +182,8 @@ class World:
         for run in self._at.values():
             if run.is_alive():
                 run.signal("SIGCONT")
-        self.session().execute("select awa.resume_queue(queue) from awa.queue_settings")
+        # Asked again if need be: a crash of the server may still be going on.
+        self.ask("select awa.resume_queue(queue) from awa.queue_settings")
         if not any(run.is_alive() and not run.told_to_leave for run in self._at.values()):
             self.start(WORKERS, "wall")
 
@@ -190,7 +195,7 @@ class World:
             proxy.close()
         if self._session is not None:
             self._session.close()
-        with open_session(self.ground.cluster.conninfo()) as session:
+        with self._server() as session:
             # A worker that was killed may have left sessions that have not noticed.
             query = "select count(*) from pg_stat_activity where datname = %s"
             end = "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = %s"
@@ -200,7 +205,7 @@ class World:
 
     def drop(self) -> None:
         """Forget the database."""
-        with open_session(self.ground.cluster.conninfo()) as session:
+        with self._server() as session:
             drop(session, self.name)
 
 
@@ -216,6 +221,13 @@ def world(ground: Ground) -> Iterator[World]:
                 run.process.kill()
         until_found(ground.cluster.is_running, "the server")
         made.drop()
+
+
+def _opened(conninfo: str) -> Session | None:
+    try:
+        return open_session(conninfo)
+    except psycopg.OperationalError:
+        return None
 
 
 def wait_for(fact: Callable[[], bool], most_s: float) -> bool:
