@@ -276,7 +276,7 @@ class Job(Generic[ArgsT]):
     def _reached(self) -> "Desk":
         if self._desk is None:
             raise ConfigurationError(
-                "a job in a child process cannot reach its worker, which would do it"
+                "this job is not one that a worker runs, and only its worker could do that"
             )
         return self._desk
 

@@ -12,8 +12,12 @@ import trio_asyncio
 
 import awa
 from awa._runtime import executors
-from tests.child_work import Deed, do
+from tests import child_slow
+from tests.child_work import Deed, do, do_all
 from tests.workers import Number, until, until_state
+
+GRACE_S = 60.0
+"""However slow the machine is, a process starts sooner."""
 
 
 def is_there(pid: int) -> bool:
@@ -64,16 +68,45 @@ async def test_a_handler_in_a_process_sees_its_job_and_fails_alone(
 
 
 async def test_a_deadline_kills_the_process_of_a_handler(database: str, tmp_path: Path) -> None:
-    """Guards the deadline of work that looks at nothing: the process is gone with the attempt."""
+    """Guards the deadline of work that looks at nothing: the process is gone with the attempt.
+
+    What the process needs to start is not of it, and what its job said last is known.
+    """
     async with awa.AsyncClient(database) as client:
+        client.task(Number, queue="q", executor="process", max_attempts=1)(child_slow.answer)
         client.task(Deed, queue="q", executor="process", backoff=[0.01])(do)
-        await client.start([("q", 1)])
+        await client.start([("q", 1)], grace_s=GRACE_S)
+        short = await client.insert(Number(1), deadline=0.66 * child_slow.IMPORT_S)
+        pid = (await until_state(client, short.id, "completed")).result
         pid_file = tmp_path / "pid"
         hangs = await client.insert(Deed("hang", str(pid_file)), deadline=2, max_attempts=1)
         failed = await until_state(client, hangs.id, "failed")
-        assert "deadline" == failed.errors[-1]["type"]
-        if pid_file.exists():  # on a slow machine its time is over before it begins
-            await until(lambda: not is_there(int(pid_file.read_text())), "the child's end")
+        assert ("deadline", {"percent": 70}) == (failed.errors[-1]["type"], failed.progress)
+        await until(lambda: not is_there(pid), "the child's end")
+        assert pid == int(pid_file.read_text())
+
+
+async def test_a_job_in_a_process_says_how_far_it_is(database: str, tmp_path: Path) -> None:
+    """Guards ProgressKept over the line to a child: while it runs, and for the next attempt.
+
+    Alone and in a batch.
+    """
+    place = tmp_path / "place"
+    async with awa.AsyncClient(database) as client:
+        client.task(Deed, queue="q", executor="process", backoff=[0.01])(do)
+        client.batch_task(Deed, kind="deeds", queue="q", executor="process", max_size=2)(do_all)
+        await client.start([("q", 2)])
+        note = await client.insert(Deed("note", str(place)))
+        await until(lambda: place.exists() and place.read_text() == "flushed", "the child's word")
+        seen = await client.get_job(note.id)
+        assert seen is not None
+        assert {"percent": 49.75} == seen.progress
+        place.write_text("seen")
+        done = await until_state(client, note.id, "completed")
+        assert 2 == done.attempt
+        many = await client.insert_many([Deed("first"), Deed("second")], kind="deeds", queue="q")
+        said = [(await until_state(client, job.id, "cancelled")).progress for job in many]
+        assert [{"percent": n, "message": job} for n, job in ((0, "first"), (1, "second"))] == said
 
 
 async def test_a_handler_under_asyncio_is_cancelled_by_its_deadline_and_by_hand(

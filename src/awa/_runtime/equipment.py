@@ -27,16 +27,17 @@ class Equipment:
 
 @asynccontextmanager
 async def equip(
-    handlers: Handlers, statistics: Statistics, *, until_s: Callable[[], float]
+    handlers: Handlers, statistics: Statistics, *, grace_s: float, until_s: Callable[[], float]
 ) -> AsyncIterator[Equipment]:
     """Open what these handlers need; it is closed after the last of them has ended.
 
-    `until_s` is asked at the end: until when hooks may go on, by trio's clock.
+    `grace_s`: how long an attempt may go on after its deadline. `until_s` is asked at the end:
+    until when hooks may go on, by trio's clock.
     Raises ConfigurationError, and whatever a resource raises that does not open.
     """
     handlers.require_sound()
     wanted = handlers.executors()
-    async with open_executors(wanted) as executors:
+    async with open_executors(wanted, grace_s=grace_s) as executors:
         handlers.opened = wanted
         try:
             async with (

@@ -65,14 +65,18 @@ def _require_importable(what: Any) -> None:
 
 
 @asynccontextmanager
-async def open_executors(wanted: Collection[Executor]) -> AsyncIterator[Mapping[Executor, Run]]:
+async def open_executors(
+    wanted: Collection[Executor], *, grace_s: float
+) -> AsyncIterator[Mapping[Executor, Run]]:
     """Open what these executors need, for as long as the block lasts."""
     opened: dict[Executor, Run] = {}
     async with AsyncExitStack() as stack:
         if Executor.PROCESS in wanted:
             from awa._runtime.processes import open_processes  # noqa: PLC0415  # an extra
 
-            opened[Executor.PROCESS] = await stack.enter_async_context(open_processes())
+            opened[Executor.PROCESS] = await stack.enter_async_context(
+                open_processes(grace_s=grace_s)
+            )
         if Executor.ASYNCIO in wanted:
             from awa._runtime.loops import open_asyncio  # noqa: PLC0415  # an extra
 

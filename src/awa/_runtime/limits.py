@@ -294,6 +294,12 @@ HOOKS_TOLD_S: Final = 10.0
 CHILD_IDLE_S: Final = 300.0
 """A child process without a job ends after so long."""
 
+CHILD_MESSAGE_BYTES_MAX: Final = 64 * 1024
+"""What a child says at once: a job's progress, and little beside it."""
+
+CHILD_LOOK_S: Final = 1.0
+"""A child that waits for an answer looks so often whether its worker is still there."""
+
 CHILD_GRACE_S: Final = 3.0
 """At the worker's end, how long a child process without a job may take to end."""
 

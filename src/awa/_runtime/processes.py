@@ -5,81 +5,113 @@ that dies ends only its own attempt.
 """
 
 import logging
-import pickle
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import datetime
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import trio
 import trio_parallel
 
-from awa._core.failures import failure_of
 from awa._core.outcomes import ProcessDied
-from awa._core.resources import IN_A_CHILD, State
-from awa._runtime.attempts import current_job
+from awa._runtime.children import begin_child, picture_of, run_in_child
 from awa._runtime.executors import Run
+from awa._runtime.hearing import Hearing
 from awa._runtime.limits import CHILD_GRACE_S, CHILD_IDLE_S
 from awa.batch import JobBatch
-from awa.handler import Job, Place
+from awa.handler import Job
 
 _log: Final = logging.getLogger("awa.worker")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DetachedPlace:
-    """Where a job came from, as a child process sees it."""
-
-    queue: str
-    priority: int
-    deadline: datetime | None
-
-    @property
-    def state(self) -> State:
-        """What its worker has opened stays there."""
-        return IN_A_CHILD
-
-
 @asynccontextmanager
-async def open_processes() -> AsyncIterator[Run]:
-    """Children for the length of the block; each is started when it is first needed."""
+async def open_processes(*, grace_s: float) -> AsyncIterator[Run]:
+    """Children for the length of the block; each is started when it is first needed.
+
+    Its start counts into no deadline, up to `grace_s`.
+    """
     # Not more children than permits: each runner waits for its own.
     limiter = trio.CapacityLimiter(float("inf"))
-    try:
-        async with trio_parallel.open_worker_context(
-            idle_timeout=CHILD_IDLE_S, init=_begin_child, grace_period=CHILD_GRACE_S
-        ) as context:
+    async with _open_hearing() as (hearing, folder), _open_children(folder) as context:
 
-            async def run(function: Callable[[Any], Any], subject: Any) -> Any:
-                try:
+        async def run(function: Callable[[Any], Any], subject: Job[Any] | JobBatch[Any]) -> Any:
+            allowance = _Allowance(subject, grace_s)
+            try:
+                with hearing.call(subject, allowance.begun) as call:
                     return await context.run_sync(
-                        _run_in_child,
+                        run_in_child,
+                        call,
                         function,
-                        _detached(subject),
+                        picture_of(subject),
                         kill_on_cancel=True,
                         limiter=limiter,
                     )
-                except trio_parallel.BrokenWorkerError as error:
-                    raise ProcessDied(_how_it_died(error)) from None
+            except trio_parallel.BrokenWorkerError as error:
+                raise ProcessDied(_how_it_died(error)) from None
+            finally:
+                allowance.over()
 
-            yield run
+        yield run
+
+
+@asynccontextmanager
+async def _open_hearing() -> AsyncIterator[tuple[Hearing, str]]:
+    failure: Exception | None = None
+    with TemporaryDirectory(prefix="awa-") as folder:
+        async with trio.open_nursery() as nursery:
+            try:
+                hearing = Hearing(Path(folder))
+                await nursery.start(hearing.run)
+                yield hearing, folder
+            except Exception as error:  # noqa: BLE001  # raised below, not wrapped in a group
+                failure = error
+            nursery.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+
+
+@asynccontextmanager
+async def _open_children(folder: str) -> AsyncIterator[trio_parallel.WorkerContext]:
+    try:
+        async with trio_parallel.open_worker_context(
+            idle_timeout=CHILD_IDLE_S,
+            init=partial(begin_child, folder),
+            grace_period=CHILD_GRACE_S,
+        ) as context:
+            yield context
     except trio_parallel.BrokenWorkerError as error:
         # Its job has ended long ago, or the pipe would not have been closed.
         _log.warning("a child process did not end by itself: %s", error)
 
 
-def _detached(subject: Job[Any] | JobBatch[Any]) -> Job[Any] | JobBatch[Any]:
-    # All of this is the runner's side of the handler's view.
-    if isinstance(subject, JobBatch):
-        places = [_place(held) for held in subject._places]  # noqa: SLF001
-        return JobBatch(places, subject._bodies, subject.args)  # noqa: SLF001
-    return Job(subject._body, subject.args, _place(subject._place))  # noqa: SLF001
+class _Allowance:
+    """The time that a child needs to start is added to its attempt's.
 
+    Up to the grace, for which the database leaves an attempt to its worker.
+    """
 
-def _place(held: Place) -> DetachedPlace:
-    return DetachedPlace(queue=held.queue, priority=held.priority, deadline=held.deadline)
+    def __init__(self, subject: Job[Any] | JobBatch[Any], grace_s: float) -> None:
+        # The scope is the runner's side of the handler's view.
+        self._scope = subject._scope  # noqa: SLF001
+        self._called_s = trio.current_time()
+        self._grace_s = grace_s
+        if self._scope is not None:
+            self._deadline_s = self._scope.deadline
+            self._scope.deadline = self._deadline_s + grace_s
+
+    def begun(self) -> None:
+        """The handler runs from now on."""
+        if self._scope is not None:
+            took_s = trio.current_time() - self._called_s
+            self._scope.deadline = self._deadline_s + min(took_s, self._grace_s)
+
+    def over(self) -> None:
+        """The attempt has ended, and others may go on in its scope while there is time."""
+        if self._scope is not None and trio.current_time() < self._deadline_s:
+            self._scope.deadline = self._deadline_s
 
 
 def _how_it_died(error: BaseException) -> str:
@@ -94,30 +126,3 @@ def _how_it_died(error: BaseException) -> str:
     except ValueError:
         name = f"signal {-code}"
     return f"the child process was ended by {name}"
-
-
-# In the child ------------------------------------------------------------------------------------
-
-
-def _begin_child() -> None:
-    # A signal to the whole group is meant for the worker, which lets its handlers finish.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-
-
-def _run_in_child(function: Callable[[Any], Any], subject: Any) -> Any:
-    current_job.set(subject if isinstance(subject, Job) else None)
-    try:
-        return function(subject)
-    except BaseException as error:
-        if not _travels(error):
-            raise RuntimeError(str(failure_of(error))) from None
-        raise
-
-
-def _travels(error: BaseException) -> bool:
-    """Whether the parent can make the same error again."""
-    try:
-        pickle.loads(pickle.dumps(error))  # noqa: S301  # our own bytes
-    except Exception:  # noqa: BLE001  # the error's own methods may raise anything
-        return False
-    return True

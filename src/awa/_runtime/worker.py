@@ -116,7 +116,12 @@ class Worker:
         ConfigurationError at the start; later trouble with the database is waited out.
         """
         try:
-            equipped = equip(self._handlers, self._statistics, until_s=self._last_words_s)
+            equipped = equip(
+                self._handlers,
+                self._statistics,
+                grace_s=self._settings.grace_s,
+                until_s=self._last_words_s,
+            )
             async with self._answering(), equipped as equipment:
                 await self._lives(equipment, task_status)
         finally:
