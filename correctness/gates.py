@@ -36,7 +36,7 @@ GATES: Final = (
     Gate(
         name="listed",
         file="functions/claim.sql",
-        after=("claim.token, claim.queues, v_slots);\n        return;\n    end if;\n",),
+        after=("claim.token, claim.queues, v_slots) r;\n        return;\n    end if;\n",),
     ),
     # claim: a look is done, and it is not known yet whether a slot filled meanwhile
     Gate(

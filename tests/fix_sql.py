@@ -27,7 +27,9 @@ TABLES: Final = [
     *("deferred", "finals", "dlq", "unique_keys", "cron_schedules"),
 ]
 
-CLAIM: Final = "select * from awa.claim(%s, %s, %s, %s, %s)"
+CLAIM: Final = (
+    "select queue, answer, slot, part, lane, seqs, deadline from awa.claim(%s, %s, %s, %s, %s)"
+)
 COMPLETE: Final = "select * from awa.complete(%s, %s, %s, %s, %s, %s::int8multirange[])"
 RELEASE: Final = "select * from awa.release(%s, %s, %s, %s, %s, %s::int8multirange[])"
 ENQUEUE: Final = "select id from awa.enqueue('k', '{}')"

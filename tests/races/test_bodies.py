@@ -28,26 +28,29 @@ def stopped(database: str) -> Iterator[PGconn]:
         session.pgconn.finish()
 
 
+@pytest.mark.parametrize("jobs", [16, 60])
 def test_a_client_stopped_while_it_receives_bodies_does_not_stop_the_lane(
-    one: Session, watcher: Session, stopped: PGconn
+    one: Session, watcher: Session, stopped: PGconn, jobs: int
 ) -> None:
     """Guards Drains: the claim has committed, so its lane is free; and its attempts are open."""
     start_worker(one)
     one.execute(
         "select awa.enqueue_many((select jsonb_agg(jsonb_build_object('kind', 'k', 'args',"
-        " jsonb_build_object('big', repeat(md5(i::text), 12500)))) from generate_series(1, 60) i))"
+        " jsonb_build_object('big', repeat(md5(i::text), 12500)))) from generate_series(1, %s) i))",
+        [jobs],
     )
     enqueue(one)
     stopped.enter_pipeline_mode()
-    stopped.send_query_params(b"select * from awa.claim(1, 1, 1, '{default}', '{60}')", None)
+    call = f"select * from awa.claim(1, 1, 1, '{{default}}', '{{{jobs}}}', 16)"
+    stopped.send_query_params(call.encode(), None)
     stopped.pipeline_sync()
     stopped.send_query_params(b"select * from awa.bodies(1)", None)
     stopped.pipeline_sync()
     stopped.flush()
     wait_until_writing(watcher, stopped.backend_pid)
-    assert [61] == claim(one, token=2).seqs
+    assert [jobs + 1] == claim(one, token=2).seqs
     again = claim(one, token=1)
-    assert [(1, "settled", list(range(1, 61)))] == complete(one, again.row)
+    assert [(1, "settled", list(range(1, jobs + 1)))] == complete(one, again.row)
 
 
 def wait_until_writing(watcher: Session, pid: int) -> None:

@@ -1,5 +1,11 @@
+from typing import Any
+
+import pytest
 from psycopg.types.json import Jsonb
 
+from awa._core.entries import Ask
+from awa._storage.executors import run_sync
+from awa._storage.functions import Storage
 from tests.fix_database import Session
 from tests.fix_sql import (
     claim,
@@ -94,3 +100,78 @@ def test_large_bodies_survive_and_are_copied_by_a_release(one: Session) -> None:
     release(one, first)
     claim(one, token=2)
     assert before == row(one, sum_of, [2])
+
+
+BODY = (
+    "select slot, part, lane, seq, job_id, run_lease, attempt, max_attempts, losses, kind, args,"
+    " extra, extract(epoch from enqueued_at)::float8 from awa.bodies(%s) order by part, seq"
+)
+
+
+def brought(one: Session, token: int, *, limit: int = 10, bodies_max: int = 8) -> list[Any]:
+    """Claim, and return what each row brings."""
+    rows = one.execute(
+        "select slot, part, lane, bodies::jsonb from awa.claim(1, %s, %s, '{default}', %s, %s)"
+        " where answer = 'got' order by part",
+        [token, token, [limit], bodies_max],
+    ).fetchall()
+    return [None if bodies is None else (*at, bodies) for *at, bodies in rows]
+
+
+def test_a_few_small_bodies_come_with_the_claim(one: Session) -> None:
+    """Guards the short way: it brings what `bodies` would, from every slot and lane."""
+    start_worker(one)
+    args = {"text": "größe 🐦 \\ ' \"", "null": None, "deep": [[1.5, {"x": True}]], "big": 10**30}
+    one.execute("select awa.enqueue('kind ß', %s, %s)", [Jsonb(args), Jsonb({"tags": ["a"]})])
+    for slot, priority in ((2, 1), (11, 4)):
+        one.execute("select setval('awa.ring_seq', %s)", [slot])
+        enqueue_many(one, 2, priority=priority)
+    found = brought(one, 1)
+    read = one.execute(BODY, [1]).fetchall()
+    assert 5 == len(read)
+    assert read == [
+        (slot, part, lane, *body) for slot, part, lane, bodies in found for body in bodies
+    ]
+
+
+def test_both_ways_bring_equal_bodies(one: Session) -> None:
+    """Guards handlers: which way a job came, nobody can tell."""
+    start_worker(one)
+    one.execute("select awa.enqueue('kind ß', %s, %s)", [Jsonb({"a": [1.50]}), Jsonb({})])
+    storage = Storage(schema="awa")
+    asks = [Ask(queue="default", limit=9)]
+    answer = run_sync(one, storage.claim(1, call=1, token=1, asks=asks, bodies_max=8))
+    assert [run_sync(one, storage.bodies(1))] == [row.bodies for row in answer.rows]
+
+
+@pytest.mark.parametrize(
+    ("jobs", "text", "bodies_max"),
+    [(9, "", 8), (1, "", 0), (1, "x" * 5000, 8), (1, "x" * 100_000, 8), (8, "x" * 500, 8)],
+)
+def test_many_or_large_bodies_are_asked_for(
+    one: Session, jobs: int, text: str, bodies_max: int
+) -> None:
+    """Guards the lane: an answer too long for the server's buffer is sent before the commit."""
+    start_worker(one)
+    args = Jsonb([{"kind": "k", "args": {"text": text}}] * jobs)
+    one.execute("select awa.enqueue_many(%s)", [args])
+    assert [None] == brought(one, 1, bodies_max=bodies_max)
+    assert jobs == len(one.execute(BODY, [1]).fetchall())
+
+
+def test_a_claim_asked_again_brings_no_bodies(one: Session) -> None:
+    """Guards a repeat: what is still open of it is read by its token, wherever it is now."""
+    start_worker(one)
+    enqueue(one)
+    assert [None] != brought(one, 1)
+    assert [None] == brought(one, 1)
+
+
+@pytest.mark.parametrize("bodies_max", [-1, 17, None])
+def test_a_number_of_bodies_beyond_the_bounds_is_refused(
+    one: Session, bodies_max: int | None
+) -> None:
+    """Guards the buffer's bound."""
+    start_worker(one)
+    with refused("AW001", "bodies_max"):
+        brought(one, 1, bodies_max=bodies_max)  # type: ignore[arg-type]

@@ -189,6 +189,8 @@ class ClaimRow:
     seqs: Ranges
     deadline: datetime | None
     """By the database's clock; None when the queue has no deadline."""
+    bodies: list[Body] | None = None
+    """Those of all its entries; None when they have to be asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,14 +1,16 @@
 """Claiming: permits become jobs in the runners' hands, and an idle worker goes to sleep.
 
 A claim whose reply is lost is asked again with the same token until it is answered: what it took is
-known then, and nothing was taken twice. Ranges and bodies come in one pipeline; the claim commits
-before the bodies are read, so a slow reader holds nobody's lane.
+known then, and nothing was taken twice. Ranges and bodies come in one round trip: a few small
+bodies with the claim's answer, others by a second statement behind it. The claim commits before
+anything is sent that a slow reader could hold up, so it holds nobody's lane.
 """
 
 import logging
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
@@ -19,7 +21,7 @@ from awa._core.tuning import QueueOverrides
 from awa._runtime.chance import jitter
 from awa._runtime.clock import ServerClock, look_at_the_clock
 from awa._runtime.ledger import Held, Ledger
-from awa._runtime.limits import EMPTY_LOOK_S, SLEEP_LOCK_WAIT_MS
+from awa._runtime.limits import BODIES_WITH_CLAIM_MAX, EMPTY_LOOK_S, SLEEP_LOCK_WAIT_MS
 from awa._runtime.permits import share_out
 from awa._runtime.reconnecting import Session
 from awa._runtime.running import QueueRun
@@ -28,6 +30,7 @@ from awa._runtime.signals import Signal
 from awa._runtime.sleeping import FlagsWanted, Sleeping
 from awa._runtime.statistics import Statistics
 from awa._runtime.tuning import Tuner
+from awa._storage.calls import Call
 from awa._storage.functions import Storage
 from awa._storage.tokens import draw_token
 from awa._storage.views import priorities
@@ -77,6 +80,8 @@ class Claimer:
         self._jobs_max = sys.maxsize if jobs_max is None else jobs_max
         self._luck = 1.0
         """How often a claim gets something that nobody announced, a mean of the recent ones."""
+        self._few = True
+        """Whether the last claim that got something got no more than may bring their bodies."""
         self._slots: tuple[int, ...] = ()
         """Where the last claim found something; the next one will, too, unless the ring turns."""
         for name, asleep in sleeping.queues.items():
@@ -198,26 +203,34 @@ class Claimer:
     async def _ask(
         self, call: int, token: int, asks: Sequence[Ask]
     ) -> tuple[ClaimAnswer, list[Body]]:
-        """Claim, and read the bodies: in one round trip when the claim is likely to get something.
-
-        To read the bodies of nothing costs half as much as a claim that gets nothing.
-        """
+        """Claim, and read the bodies: in one round trip when there are few, or likely some."""
         told = self._sleeping.expects(ask.queue for ask in asks)
-        claim = self._storage.claim(self._worker, call=call, token=token, asks=asks)
-        bodies = self._storage.bodies(token, guess=self._slots)
-        if told or self._luck > _LUCK_MIN:
-            answer, found = await self._session.ask_both(claim, bodies)
+        ask = partial(self._storage.claim, self._worker, call=call, token=token, asks=asks)
+        if self._few:
+            answer = await self._session.ask(ask(bodies_max=BODIES_WITH_CLAIM_MAX))
+            found = _brought(answer.rows)
         else:
-            answer = await self._session.ask(claim)
-            found = await self._session.ask(bodies) if answer.rows else []
+            answer, found = await self._ask_for_many(ask(), token, likely=told)
         if answer.rows:
+            taken = sum(len(row.seqs) for row in answer.rows)
+            self._few = taken <= BODIES_WITH_CLAIM_MAX
             self._slots = tuple({row.slot for row in answer.rows})
-            if len(found) < sum(len(row.seqs) for row in answer.rows):
-                # They are in other slots than those of the claim before: the ring has turned.
+            if len(found) < taken:
+                # They are many or large; or in other slots than before, as the ring has turned.
                 found = await self._session.ask(self._storage.bodies(token))
         if not told:
             self._luck += _LUCK_WEIGHT * (bool(answer.rows) - self._luck)
         return answer, found
+
+    async def _ask_for_many(
+        self, claim: Call[ClaimAnswer], token: int, *, likely: bool
+    ) -> tuple[ClaimAnswer, list[Body]]:
+        """To read the bodies of nothing costs half as much as a claim that gets nothing."""
+        bodies = self._storage.bodies(token, guess=self._slots)
+        if likely or self._luck > _LUCK_MIN:
+            return await self._session.ask_both(claim, bodies)
+        answer = await self._session.ask(claim)
+        return answer, await self._session.ask(bodies) if answer.rows else []
 
     async def _learn_lanes(self, rows: Sequence[ClaimRow]) -> None:
         """A job's priority is its lane's; lanes are few and never change."""
@@ -314,6 +327,11 @@ def missing_bodies(
         found[body.part].append(body.seq)
     missing = [(row, row.seqs.minus(Ranges.from_sorted(sorted(found[row.part])))) for row in rows]
     return [(row, seqs) for row, seqs in missing if seqs]
+
+
+def _brought(rows: Sequence[ClaimRow]) -> list[Body]:
+    """The bodies that came with these rows."""
+    return [body for row in rows for body in row.bodies or ()]
 
 
 def _nothing(_answers: list[Any] | BaseException) -> None:

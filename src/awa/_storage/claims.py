@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from awa._core.ranges import Ranges
     from awa._storage.calls import Call
 
-_CLAIMED: Final = "queue, answer, slot, part, lane, seqs::text, deadline"
+_CLAIMED: Final = (
+    "queue, answer, slot, part, lane, seqs::text, deadline, convert_to(bodies, 'UTF8')"
+)
 # bytea, not json: a cast to json reads the whole text again to see whether it is JSON.
 _BODY: Final = (
     "slot, part, lane, seq, job_id, run_lease, attempt, max_attempts, losses, kind, "
@@ -65,18 +67,25 @@ class Claims(Calling):
         return self._call("worker_stop", "%s::bigint", (worker,), codec.enum_of(entries.StopAnswer))
 
     def claim(
-        self, worker: int, *, call: int, token: int, asks: Sequence[entries.Ask]
+        self,
+        worker: int,
+        *,
+        call: int,
+        token: int,
+        asks: Sequence[entries.Ask],
+        bodies_max: int = 0,
     ) -> Call[entries.ClaimAnswer]:
         """Take entries of several queues, at most CLAIM_ENTRIES_MAX in all (LimitExceeded).
 
         Repeated with the same token it answers what is still open of what that claim took.
+        Up to `bodies_max` entries bring their bodies with them when these are small.
         """
         within("entries", sum(ask.limit for ask in asks), limits.CLAIM_ENTRIES_MAX)
         queues = [ask.queue for ask in asks]
         return self._call(
             "claim",
-            "%s::bigint, %s::bigint, %s::bigint, %s::text[], %s::int[]",
-            (worker, call, token, queues, [ask.limit for ask in asks]),
+            "%s::bigint, %s::bigint, %s::bigint, %s::text[], %s::int[], %s::int",
+            (worker, call, token, queues, [ask.limit for ask in asks], bodies_max),
             codec.claim_answer,
             columns=_CLAIMED,
         )

@@ -100,10 +100,10 @@ def copy_answer(rows: Rows) -> CopyAnswer:
 
 
 def claim_answer(rows: Rows) -> entries.ClaimAnswer:
-    """Rows (queue, answer, slot, part, lane, seqs as text, deadline)."""
+    """Rows (queue, answer, slot, part, lane, seqs as text, deadline, bodies as JSON or null)."""
     got: list[entries.ClaimRow] = []
     without: dict[str, set[str]] = {"empty": set(), "busy": set()}
-    for queue, answer, slot, part, lane, seqs, deadline in rows:
+    for queue, answer, slot, part, lane, seqs, deadline, text in rows:
         if answer == "got":
             got.append(
                 entries.ClaimRow(
@@ -113,6 +113,7 @@ def claim_answer(rows: Rows) -> entries.ClaimAnswer:
                     lane=lane,
                     seqs=Ranges.parse(seqs),
                     deadline=deadline,
+                    bodies=None if text is None else small_bodies(slot, part, lane, text),
                 )
             )
         elif answer in without:
@@ -133,6 +134,19 @@ def bodies(rows: Rows) -> list[entries.Body]:
     if rows and (len(rows[0]) != len(entries.Body._fields) or type(rows[0][10]) is not bytes):
         raise InternalError(f"bodies answered rows of another shape: {rows[0]!r:.200}")
     return list(map(_body, rows))
+
+
+_small_bodies = msgspec.json.Decoder(
+    list[tuple[int, int, int, int, int, int, str, msgspec.Raw, msgspec.Raw, float]]
+)
+
+
+def small_bodies(slot: int, part: int, lane: int, text: bytes) -> list[entries.Body]:
+    """The bodies that came with a claims row: arrays of Body's fields from `seq` on."""
+    return [
+        _body((slot, part, lane, *numbers, kind, bytes(args), bytes(extra), enqueued_s))
+        for *numbers, kind, args, extra, enqueued_s in _small_bodies.decode(text)
+    ]
 
 
 def settlements(rows: Rows) -> tuple[entries.Settlement, ...]:

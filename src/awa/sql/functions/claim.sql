@@ -6,13 +6,15 @@
 --             a paused queue is empty. 'busy' stands beside 'got' of a queue that got less than its limit, when
 --             that may not be all: who hears 'got' alone has what there was. With a token that
 --             took something before: what is still open of it, and 'busy' for all queues.
---   touches   insert claims (one per lane, slot and deadline); a sequence that stands behind its cursor. No bodies:
---             they are read after the commit, because rows sent before it would let one stopped client
---             hold the lane for everybody
+--             Up to bodies_max entries bring their bodies with them when they are small: [seq, job_id, run_lease,
+--             attempt, max_attempts, losses, kind, args, extra, enqueued at] each; null says to ask for them
+--   touches   insert claims (one per lane, slot and deadline); a sequence that stands behind its cursor. Many or
+--             large bodies are read after the commit, because rows sent before it would let one stopped client
+--             hold the lane for everybody: only what has room in the server's send buffer waits there for the commit
 --   one step  under locks taken first: the token (a repeat races with its first call), each lane, the
 --             live slots. All picks come before the transaction's xid and before the first write.
-create function claim(worker bigint, call bigint, token bigint, queues text[], limits int[])
-returns table (queue text, answer text, slot smallint, part smallint, lane int, seqs int8multirange, deadline timestamptz)
+create function claim(worker bigint, call bigint, token bigint, queues text[], limits int[], bodies_max int default 0)
+returns table (queue text, answer text, slot smallint, part smallint, lane int, seqs int8multirange, deadline timestamptz, bodies text)
 language plpgsql security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off set enable_hashjoin = off set jit = off set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
@@ -23,18 +25,22 @@ declare
     v_takes lane_take[];
     v_rows claimed_row[];
     v_xid xid8;
+    v_entries int;
     v_fresh boolean := pg_current_xact_id_if_assigned() is null;
 begin
     perform require_read_committed('claim');
     perform check_call(claim.worker, claim.call, claim.token);
     perform check_asks(claim.queues, claim.limits);
+    if claim.bodies_max is null or claim.bodies_max not between 0 and 16 then
+        perform refuse_input('bodies_max', 'must be from 0 to 16');
+    end if;
     perform require_worker(claim.worker);
     perform pg_advisory_xact_lock(lk_claim(), hashint8(claim.token));
     v_mine := lock_lanes(claim.queues);
     v_slots := live_slots();    -- a pick looks again for slots that filled meanwhile
     perform lock_slots(v_slots);
     if token_known(claim.token, v_slots) then
-        return query select * from repeat_claim(claim.worker, claim.call, claim.token, claim.queues, v_slots);
+        return query select r.*, null::text from repeat_claim(claim.worker, claim.call, claim.token, claim.queues, v_slots) r;
         return;
     end if;
     v_states := array(select s from lane_states(v_mine, v_slots) s);
@@ -46,11 +52,15 @@ begin
         if tracing() then
             perform emit(claim_event(claim.worker, claim.call, claim.token, false, v_rows, v_takes));
         end if;
-        return query select r.queue, 'got', r.slot, r.part, r.lane, r.seqs, r.deadline from unnest(v_rows) r where not isempty(r.seqs);
+        v_entries := (select sum(t.n) from unnest(v_takes) t);
+        return query
+        select r.queue, 'got', r.slot, r.part, r.lane, r.seqs, r.deadline,
+               case when v_entries <= claim.bodies_max then small_bodies(r.slot, r.lane, r.seqs, small_bodies_bytes() / v_entries) end
+        from unnest(v_rows) r where not isempty(r.seqs);
     end if;
     perform repair_sequences(v_states);    -- last: it may give this transaction its xid
     return query
-    select q.queue, case when q.busy then 'busy' else 'empty' end, null::smallint, null::smallint, null::int, null::int8multirange, null::timestamptz
+    select q.queue, case when q.busy then 'busy' else 'empty' end, null::smallint, null::smallint, null::int, null::int8multirange, null::timestamptz, null::text
     from (select a.queue, a.most, t.n, t.more or t.n = 0 and t.passed
                  or exists (select from lanes l where l.queue = a.queue and l.lane <> all (v_mine)) as busy
           from unnest(claim.queues, claim.limits) a (queue, most)

@@ -138,6 +138,27 @@ begin
     return v;
 end $$;
 
+-- All bodies that come with a claim, in bytes of JSON: half of what a server sends at once. It keeps less than
+-- that to itself until the transaction has ended.
+create function small_bodies_bytes() returns int language sql immutable as $$ select 4096 $$;
+
+-- The bodies of these entries, a JSON array each; null when one is not small. How large a compressed one is,
+-- only its text could tell.
+create function small_bodies(p_slot smallint, p_lane int, p_seqs int8multirange, p_bytes int) returns text
+language plpgsql as $$
+declare
+    v text;
+begin
+    select case when bool_and(octet_length(b.text) <= p_bytes) and count(b.text) = count(*) then '[' || string_agg(b.text, ',') || ']' end
+    into v
+    from (select case when pg_column_compression(e.args) is null and pg_column_compression(e.extra) is null
+                       and pg_column_size(e.args) + pg_column_size(e.extra) <= p_bytes
+                 then jsonb_build_array(e.seq, e.job_id, e.run_lease, e.attempt, e.max_attempts, e.losses, e.kind,
+                                        e.args, e.extra, extract(epoch from e.enqueued_at))::text end as text
+          from entries_in(p_slot, p_lane, p_seqs) e) b;
+    return v;
+end $$;
+
 create function claim_event(p_worker bigint, p_call bigint, p_token bigint, p_again boolean, p_rows claimed_row[], p_takes lane_take[])
 returns jsonb
 language sql immutable as $$
