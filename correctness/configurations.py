@@ -65,6 +65,7 @@ CONFIGURATIONS: Final = (
     _holds("StorageTwoJobs", "Storage"),
     _holds("StorageTwoSlots", "Storage"),
     _holds("StorageWaits", "Storage"),
+    _holds("StorageNotes", "Storage"),
     _holds("StorageEnds", "Storage"),
     _holds("StorageRescue", "Storage"),
     _holds("StorageLetters", "Storage"),
@@ -98,6 +99,7 @@ CONFIGURATIONS: Final = (
         PrunedProbe="PrunedProbe",
         FloorProbe="FloorProbe",
         CarriedProbe="CarriedProbe",
+        SpokenAgainProbe="SpokenAgainProbe",
         TakenOverProbe="TakenOverProbe",
         ReappendedProbe="ReappendedProbe",
     ),
@@ -223,6 +225,8 @@ CONFIGURATIONS: Final = (
         CarriedWithoutClaim="BodyKept",
         EndedCarried="OneLivePlacePerJob",
         OpenMended="OneLivePlacePerJob",
+        NotedLate="OnlyOpenNotes",
+        NotedAgain="ProgressGrows",
         NobodyPromotes="Drains",
         NobodyPrunes="Reclaims",
         TurnedOntoHistory="HistoryEnds",
@@ -355,8 +359,6 @@ CONFIGURATIONS: Final = (
     *_breaks(
         "witness",
         "Progress",
-        NotedLate="OnlyOpenNotes",
-        NotedAgain="ProgressGrows",
         ProgressDropped="ProgressGrows",
         SettledUnflushed="ProgressKept",
     ),
@@ -372,7 +374,8 @@ CONFIGURATIONS: Final = (
 
 
 TWINS: Final = tuple(
-    _holds(f"twin/{stem}", "Storage") for stem in ("Holes", "Waits", "Letters", "Ring", "Unique")
+    _holds(f"twin/{stem}", "Storage")
+    for stem in ("Holes", "Waits", "Letters", "Ring", "Unique", "Notes")
 )
 """Small scopes of Storage whose whole graph is that of the Python twin (correctness/model)."""
 

@@ -6,7 +6,7 @@ That a guard's name is missed somewhere says nothing about the other operators t
 from collections.abc import Callable
 from typing import Final
 
-from correctness.lies import Event, both, element, field, item, lies_about
+from correctness.lies import Event, both, element, field, item, less, lies_about, more
 from correctness.lies_beside import BEAT
 
 _PAST_ITS_DEADLINE: Final[Event] = {
@@ -51,8 +51,31 @@ OF_WHAT_IS_TOLD: Final = (
         ("duplicate_that_runs", "dlq_retry", 3, "lost", _told(2, "duplicate")),
     ),
 )
+OF_PROGRESS: Final = (
+    *lies_about(
+        "progress",
+        ("late_note_kept", "note_progress", 5, "speaks", element("notes", 6, "noted")),
+        (
+            "note_of_an_open_attempt_refused",
+            "note_progress",
+            1,
+            "heard",
+            element("notes", 6, "stale"),
+        ),
+        (
+            "two_notes_of_an_attempt_at_once",
+            "note_progress",
+            1,
+            "once",
+            more("notes", [1, 100, 1, 1, 9, "0c", "noted"]),
+        ),
+        ("progress_made_up_on_the_way", "dlq_retry", 1, "says", more("said", [1, 1, "0c"])),
+        ("progress_forgotten", "census", 1, "progress", less("progress")),
+    ),
+)
 OF_EACH_OPERATOR: Final = (
     *OF_WHAT_IS_TOLD,
+    *OF_PROGRESS,
     *lies_about(
         "one_job",
         (

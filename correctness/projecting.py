@@ -4,15 +4,13 @@ A projection answers the trace events that an event is for one lane: one, and so
 tokens, workers and settle ids become 1, 2, 3 in the order of their first appearance.
 """
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, Final
 
-Event = Mapping[str, Any]
+from correctness.naming import Event, Names, numbers_of
+
 Projected = dict[str, Any]
 
-_NUMBER_MAX: Final = 2**63
-_SPAN: Final = re.compile(r"[\[(](-?\d*),(-?\d*)\)")
 _BY_LANE: Final = (
     "entries",
     "deferred",
@@ -25,6 +23,8 @@ _BY_LANE: Final = (
     "moved",
     "floors",
     "told",
+    "notes",
+    "said",
 )
 """Lists of an event whose elements are lists that begin with a lane."""
 _SCHEDULED: Final = {"enqueue", "enqueue_many", "snooze", "dlq_retry"}
@@ -41,6 +41,7 @@ _SETS: Final[dict[str, tuple[str, ...]]] = {
     "evacuate": ("moved",),
     "census": (
         *("entries", "claims", "withdrawn", "deferred", "finals", "dead", "bounds", "unique"),
+        "progress",
     ),
 }
 """Lists that a projection reads as sets, so that what stands twice in them would be lost."""
@@ -54,7 +55,9 @@ def refuse_repeats(event: Event) -> None:
         if again is not None:
             raise ValueError(f"{event['a']} has {again} twice in {key}")
     if event["a"] == "census":
-        numbers = [(slot, seq) for slot, seqs in event.get("withdrawn") or () for seq in _set(seqs)]
+        numbers = [
+            (slot, seq) for slot, seqs in event.get("withdrawn") or () for seq in numbers_of(seqs)
+        ]
         if len(numbers) > len(set(numbers)):
             raise ValueError("census has a number twice in withdrawn")
 
@@ -74,43 +77,6 @@ def appearing(event: Event, lane: int) -> Iterator[int]:
     """Answer the numbers that appear in a lane with this event."""
     if event["a"] != "census":
         yield from (entry[2] for entry in event.get("entries") or () if entry[0] == lane)
-
-
-class Names:
-    """Small numbers for what the world draws at random; calls keep their order."""
-
-    def __init__(self, events: Iterable[Event], appear: frozenset[int]) -> None:
-        self._numbers: dict[str, dict[int, int]] = {}
-        # Numbers above every one that appears are all alike: two of them stand for the rest.
-        self.top: Final = max(appear, default=0) + 3
-        calls = {event[key] for event in events for key in ("call", "upto") if key in event}
-        self.calls: Final = {call: rank for rank, call in enumerate(sorted(calls), 1)}
-
-    def of(self, kind: str, name: int) -> int:
-        """Answer the small number of this name."""
-        known = self._numbers.setdefault(kind, {})
-        return known.setdefault(name, len(known) + 1)
-
-    def named(self, text: str) -> frozenset[int]:
-        """Answer the calls of this recording that a heartbeat's list names; it may be unbounded."""
-        spans = _SPAN.findall(text)
-        return frozenset(
-            rank
-            for call, rank in self.calls.items()
-            if any(
-                (not low or int(low) <= call) and (not high or call < int(high))
-                for low, high in spans
-            )
-        )
-
-
-def _set(text: str, top: int = _NUMBER_MAX) -> frozenset[int]:
-    """The numbers of a multirange from 0 up to `top`: a caller may ask for any numbers at all."""
-    return frozenset(
-        number
-        for low, high in _SPAN.findall(text)
-        for number in range(max(0, int(low or 0)), min(int(high or top), top))
-    )
 
 
 def _of_lane(event: Event, key: str, lane: int) -> Iterator[list[Any]]:
@@ -169,7 +135,7 @@ def _items(event: Event, lane: int, names: Names, *keys: str) -> tuple[Projected
         {
             "token": names.of("token", item["token"]),
             "part": item["part"],
-            **{key: _set(item[key], names.top) for key in keys},
+            **{key: numbers_of(item[key], names.top) for key in keys},
         }
         for item in event["items"]
         if item["lane"] == lane
@@ -227,14 +193,14 @@ def _claim(event: Event, lane: int, names: Names) -> list[Projected]:
             "token": names.of("token", event["token"]),
             "again": event["again"],
             "rows": tuple(
-                {"part": row["part"], "slot": row["slot"], "seqs": _set(row["seqs"])}
+                {"part": row["part"], "slot": row["slot"], "seqs": numbers_of(row["seqs"])}
                 for row in event["rows"]
                 if row["lane"] == lane
             ),
             "after": {
                 "no": after["no"] if after else 0,
                 "next": after["next"] if after else 0,
-                "holes": _set(after["holes"]) if after else frozenset(),
+                "holes": numbers_of(after["holes"]) if after else frozenset(),
             },
         }
     ]
@@ -249,6 +215,26 @@ def _settle(event: Event, lane: int, names: Names) -> list[Projected]:
             **_leavings(event, lane, names),
         }
     ]
+
+
+def _said(text: str, names: Names) -> int:
+    """A small number for what was said, of which an event has a print."""
+    return names.of("said", int(text, 16))
+
+
+def _note_progress(event: Event, lane: int, names: Names) -> list[Projected]:
+    notes = tuple(
+        {
+            "token": names.of("token", token),
+            "part": part,
+            "seq": seq,
+            "note": note,
+            "said": _said(said, names),
+            "answer": answer,
+        }
+        for _, token, part, seq, note, said, answer in _of_lane(event, "notes", lane)
+    )
+    return [{"a": "note_progress", "notes": notes}]
 
 
 def _promote(event: Event, lane: int, names: Names) -> list[Projected]:
@@ -278,6 +264,14 @@ def _dlq_move(event: Event, lane: int, names: Names) -> list[Projected]:
     return [{"a": "dlq_move", **_act(event, lane, names), "dead": dead}]
 
 
+def _progress_of(
+    rows: Iterable[list[Any]], jobs: Collection[int], names: Names
+) -> tuple[Projected, ...]:
+    """What these jobs take with them to another lane."""
+    told = ((names.of("job", job), said) for _, job, said in rows)
+    return tuple({"job": job, "said": _said(said, names)} for job, said in told if job in jobs)
+
+
 def _dlq_retry(event: Event, lane: int, names: Names) -> list[Projected]:
     """Letters of this lane that return, leave it, and those of other lanes that arrive in it."""
     act = _act(event, lane, names)
@@ -285,12 +279,15 @@ def _dlq_retry(event: Event, lane: int, names: Names) -> list[Projected]:
     leavings = _leavings(event, lane, names)
     back = {key: tuple(x for x in rows if x["job"] in jobs) for key, rows in leavings.items()}
     come = {key: tuple(x for x in rows if x["job"] not in jobs) for key, rows in leavings.items()}
-    returned = {x["job"] for rows in back.values() for x in rows}
+    elsewhere = jobs - {x["job"] for rows in back.values() for x in rows}
     projected: list[Projected] = []
     if jobs:
-        projected.append({"a": "dlq_retry", **act, **back, "elsewhere": jobs - returned})
+        said = _progress_of(event["said"], elsewhere, names)
+        projected.append({"a": "dlq_retry", **act, **back, "elsewhere": elsewhere, "said": said})
     if any(come.values()):
-        projected.append({"a": "arrive", "act": act["act"], **come})
+        arriving = {x["job"] for rows in come.values() for x in rows}
+        said = _progress_of(_of_lane(event, "said", lane), arriving, names)
+        projected.append({"a": "arrive", "act": act["act"], **come, "said": said})
     return projected
 
 
@@ -309,7 +306,7 @@ def _rotate(event: Event, _lane: int, _names: Names) -> list[Projected]:
 
 def _prune(event: Event, lane: int, names: Names) -> list[Projected]:
     floor = tuple(
-        {"no": no, "next": following, "holes": _set(holes)}
+        {"no": no, "next": following, "holes": numbers_of(holes)}
         for _, no, following, holes in _of_lane(event, "floors", lane)
     )
     plain = {"a": "prune", "slot": event["slot"], "answer": event["answer"]}
@@ -324,7 +321,7 @@ def _evacuate(event: Event, lane: int, names: Names) -> list[Projected]:
             "slot": event["slot"],
             "moved": frozenset(seq for _, seq in _of_lane(event, "moved", lane)),
             "rows": tuple(
-                {"token": names.of("token", token), "part": part, "seqs": _set(seqs)}
+                {"token": names.of("token", token), "part": part, "seqs": numbers_of(seqs)}
                 for _, token, part, seqs in _of_lane(event, "rows", lane)
             ),
         }
@@ -340,26 +337,29 @@ def _census(event: Event, _lane: int, names: Names) -> list[Projected]:
             "a": "census",
             "no": event["no"],
             "next": event["next"],
-            "holes": _set(event["holes"]),
+            "holes": numbers_of(event["holes"]),
             "entries": frozenset(
                 (slot, seq, names.of("job", job), *rest)
                 for slot, seq, job, *rest in event["entries"]
             ),
             "claims": frozenset(
-                (slot, names.of("token", token), part, _set(seqs))
+                (slot, names.of("token", token), part, numbers_of(seqs))
                 for slot, token, part, seqs in event["claims"]
             ),
             "closures": frozenset(
-                (slot, names.of("token", token), part, _set(seqs), outcome)
+                (slot, names.of("token", token), part, numbers_of(seqs), outcome)
                 for slot, token, part, seqs, outcome in event["closures"]
             ),
             "closed": len(event["closures"]),
             "withdrawn": frozenset(
-                (slot, seq) for slot, seqs in event["withdrawn"] for seq in _set(seqs)
+                (slot, seq) for slot, seqs in event["withdrawn"] for seq in numbers_of(seqs)
             ),
             "deferred": rows("deferred"),
             "finals": rows("finals"),
             "dead": rows("dead"),
+            "progress": frozenset(
+                (names.of("job", job), _said(said, names)) for job, said in event["progress"]
+            ),
         }
     ]
 
@@ -375,6 +375,7 @@ PROJECT: Final[dict[str, Callable[[Event, int, Names], list[Projected]]]] = {
     **dict.fromkeys(("complete", "release", "retry", "snooze", "fail", "cancel_running"), _settle),
     "rescue_worker": _rescue_worker,
     "rescue_deadline": _rescue,
+    "note_progress": _note_progress,
     "promote": _promote,
     "cancel_pending": _cancel_pending,
     "dlq_move": _dlq_move,

@@ -21,7 +21,9 @@ from correctness.model import (
     Out,
     Part,
     Refused,
+    Said,
     Scope,
+    Spoken,
     State,
     Taken,
     Want,
@@ -137,7 +139,9 @@ def _broken(before: Lane, after: Answer, scope: Scope) -> str | None:
 
 
 def _here(lane: Lane) -> str:
-    names = "no next holes late claims closures workers deferred finals dead withdrawn ring floor"
+    names = (
+        "no next holes late claims closures workers deferred finals dead withdrawn ring floor notes"
+    )
     state = {name: getattr(lane, name) for name in names.split()}
     return to_tla({**state, "pending": facts(lane).pending})
 
@@ -190,6 +194,7 @@ def _census(lane: Lane, event: Event) -> Answer:
         "deferred": frozenset(map(tuple, lane.deferred)),
         "finals": frozenset(map(tuple, lane.finals)),
         "dead": frozenset(map(tuple, lane.dead)),
+        "progress": seen.progress,
     }
     called = {"closed": "closures in all"}
     wrong = (_same(called.get(field, field), event[field], spec) for field, spec in found.items())
@@ -250,6 +255,16 @@ class _Said:
         return frozenset(Carried(**row) for row in self["rows"])
 
     @property
+    def spoken(self) -> frozenset[Spoken]:
+        """What attempts say of their progress."""
+        return frozenset(Spoken(**row) for row in self["notes"])
+
+    @property
+    def said(self) -> frozenset[Said]:
+        """The progress of jobs that come from another lane."""
+        return frozenset(Said(**row) for row in self["said"])
+
+    @property
     def floor(self) -> State:
         """The state that prune saved, or that is there."""
         return State(**self["floor"][0]) if self["floor"] else self._lane.floor
@@ -296,14 +311,18 @@ _CALLS: Final[dict[str, tuple[tuple[str, ...], Arguments]]] = {
         lambda said: (said["worker"], said["answer"], said.items, said.out),
     ),
     "rescue_deadline": (("items", *_OUT), lambda said: (said.items, said.out)),
+    "note_progress": (("notes",), lambda said: (said.spoken,)),
     "promote": (("new",), lambda said: (said.new,)),
     "cancel_pending": (
         ("taken", "finals"),
         lambda said: (said.taken, said.leaving("finals")),
     ),
     "dlq_move": (("dead",), lambda said: (said["jobs"], said.leaving("dead"))),
-    "dlq_retry": (_OUT, lambda said: (said["jobs"], said.out, said["elsewhere"])),
-    "arrive": (_OUT, lambda said: (said.out,)),
+    "dlq_retry": (
+        (*_OUT, "said"),
+        lambda said: (said["jobs"], said.out, said["elsewhere"], said.said),
+    ),
+    "arrive": ((*_OUT, "said"), lambda said: (said.out, said.said)),
     "dlq_purge": ((), lambda said: (said["jobs"],)),
     "retire": ((), lambda said: (said["ends"], said["letters"])),
     "rotate": ((), lambda said: (said["from"], said["slot"])),

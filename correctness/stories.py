@@ -239,6 +239,34 @@ def two_keys(on: Stage) -> None:
     on.job("{" + kept + ', "on_conflict": "replace"}')
 
 
+def progress(on: Stage) -> None:
+    """Attempts say how far they are, also late and twice, and what they said stays with their jobs.
+
+    One is given back, retried, dies, returns in another queue, and then in its own; one completes.
+    """
+    on.run("select awa.ensure_lane('other')")
+    on.run("update awa.queue_settings set dead_letters = true returning 1")
+    on.enqueue(3)
+    on.claim(1)
+    for seq, number in ((1, 2), (2, 6), (3, 5), (3, 4)):
+        on.note(100, seq, number)
+    on.settle("release", 1, 100, "{[1,2)}")
+    on.note(100, 1, 7)
+    on.claim(2)
+    on.settle("retry", 2, 200, "{[4,5)}")
+    on.promote(1)
+    on.claim(3)
+    on.note(300, 5, 1)
+    on.settle("complete", 3, 100, "{[2,3)}")
+    on.settle("fail", 4, 300, "{[5,6)}")
+    on.run("""select * from awa.dlq_retry(5, '{1}', '{"queue": "other"}')""")
+    on.run("select * from awa.claim(%s, 4, 400, '{other}', '{1}')", WORKER)
+    on.receipts[400] = on.receipts[300]
+    on.note(400, 1, 9)
+    on.settle("fail", 6, 400, "{[1,2)}")
+    on.run("""select * from awa.dlq_retry(7, '{1}', '{"queue": "default"}')""")
+
+
 def ring_turns(on: Stage) -> None:
     """Slots turn, are evacuated and pruned, with an open attempt, a pending entry and a hole."""
     on.enqueue_late()
@@ -291,6 +319,7 @@ STORIES: Final[Sequence[Callable[[Stage], None]]] = (
     ring_turns,
     replaced,
     two_keys,
+    progress,
     *OF_ANSWERS,
 )
 

@@ -88,6 +88,21 @@ class Stage:
             seqs,
         )
 
+    def note(self, token: int, seq: int, number: int) -> None:
+        """Say how far an attempt is; the number of the note is the percentage."""
+        _, part = self.receipts[token][0]
+        self.run(
+            "select * from awa.note_progress(%s, array[%s]::bigint[], array[%s]::smallint[],"
+            " array[%s]::bigint[], array[%s]::int[],"
+            " array[jsonb_build_object('percent', %s::int)])",
+            WORKER,
+            token,
+            part,
+            seq,
+            number,
+            number,
+        )
+
     def promote(self, *job_ids: int) -> None:
         """Promote these jobs, whatever their time."""
         self.run("select * from awa.promote(job_ids => %s::bigint[])", list(job_ids))

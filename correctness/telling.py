@@ -7,7 +7,8 @@ whether it was.
 
 from typing import Final
 
-from correctness.projecting import PROJECT, Event, Names, Projected, lanes_of
+from correctness.naming import Event, Names
+from correctness.projecting import PROJECT, Projected, lanes_of
 
 TOLD: Final = "told"
 _ACT: Final = frozenset({"already", "stale"})

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from correctness.projecting import PROJECT, Event, Names, appearing, lanes_of, refuse_repeats
+from correctness.naming import Event, Names
+from correctness.projecting import PROJECT, appearing, lanes_of, refuse_repeats
 from correctness.telling import asked, project
 
 WORKERS_LANE: Final = 0

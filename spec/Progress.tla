@@ -1,6 +1,8 @@
 ------------------------------ MODULE Progress ------------------------------
 (* What attempts say of their progress, on its way to the database and from  *)
 (* one attempt at a job to the next. One job; its attempts are its runs.     *)
+(* Storage has note_progress itself, and keeps a note with its job; here are *)
+(* the worker's side, and the two places where the database keeps it.        *)
 (*                                                                           *)
 (* A handler sets its progress without waiting. The worker collects it and   *)
 (* sends the latest now and then, by calls that may be executed late, twice, *)
@@ -54,11 +56,9 @@ Claim == /\ state = "waiting" /\ run < RunMax
          /\ set' = [set EXCEPT ![run + 1] = body] /\ noted' = [noted EXCEPT ![run + 1] = body]
          /\ UNCHANGED <<body, lease, asking, ended, calls, settles>>
 
-\* note_progress, under the claim's lock.
-NoteProgressG(c) ==
-    [open  |-> state = "open" /\ c.run = run,                    \* an attempt of the past speaks for the job
-     newer |-> lease.run = c.run => c.note > lease.note]         \* a late call undoes a newer one
-NoteProgress(c) == /\ c \in calls /\ All(NoteProgressG(c))
+\* Storage!NoteProgress, where it changes something.
+NoteProgress(c) == /\ c \in calls /\ state = "open" /\ c.run = run
+                   /\ lease.run = c.run => c.note > lease.note
                    /\ lease' = c
                    /\ UNCHANGED <<state, run, body, workVars>>
 
@@ -102,8 +102,6 @@ Spec == Init /\ [][Next]_vars
 
 (* ------------------------------- properties ------------------------------ *)
 
-\* Only the open attempt speaks of the job's progress.
-OnlyOpenNotes == [][lease' # lease => state = "open" /\ lease'.run = run]_vars
 \* What is known of it never goes back, from one attempt to the next and within one.
 ProgressGrows == [][Now' >= Now]_vars
 \* The next attempt sees what the one before set last, where its worker ended it.

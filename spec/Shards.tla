@@ -58,7 +58,8 @@ Lane(l) == INSTANCE Storage WITH
     born <- TRUE, last <- last[l], fly <- FlyOf(l), entries <- EntriesOf(l), no <- state[l].no,
     next <- state[l].next, holes <- state[l].holes, late <- late[l], claims <- ClaimsOf(l),
     closures <- ClosuresOf(l), workers <- {1}, stopped <- {}, deferred <- {}, finals <- {}, dead <- {},
-    removed <- {}, withdrawn <- {}, ring <- ring, floor <- floor[l], gone <- gone[l], keys <- {}, wants <- {}
+    removed <- {}, withdrawn <- {}, ring <- ring, floor <- floor[l], gone <- gone[l], keys <- {}, wants <- {},
+    notes <- {}
 
 (* ---------------------------------- enqueue ------------------------------ *)
 

@@ -135,17 +135,23 @@ KeysTypeInv == /\ keys \subseteq [key : Keys, job : Jobs]
                /\ \A r \in keys : \A x \in removed \cup {g \in gone : g.fate = "completed"} : x.job # r.job
                /\ wants \subseteq [job : Jobs, key : Keys, mask : Masks, lease : 1..SeqMax + 1]
 
+\* What attempts said last of their progress: of each job one note, with the run_lease of the attempt that
+\* said it (0: in another lane). It stays with the job. (leases; then progress in the body of its next row)
+VARIABLE notes
+NotesTypeInv == /\ notes \subseteq [job : Jobs, lease : 0..SeqMax, note : Nat, said : Nat]
+                /\ \A m, n \in notes : m.job = n.job => m = n
+
 laneVars  == <<no, next, holes, late>>
 drawVars  == <<last, fly>>
 placeVars == <<deferred, finals, dead>>
 ringVars  == <<ring, floor, gone>>
 keyVars   == <<keys, wants>>
-awayVars  == <<placeVars, removed, withdrawn, ringVars, keyVars>>
+awayVars  == <<placeVars, removed, withdrawn, ringVars, keyVars, notes>>
 lifeVars  == <<entries, claims, closures, placeVars, removed, withdrawn, gone>>   \* where a job is
 vars      == <<born, drawVars, entries, laneVars, claims, closures, workers, stopped, awayVars>>
 AwayInit  == /\ deferred = {} /\ finals = {} /\ dead = {} /\ removed = {} /\ withdrawn = {}
              /\ ring = Min(Slots) /\ floor = [no |-> 0, next |-> 1, holes |-> {}] /\ gone = {}
-             /\ keys = {} /\ wants = {}
+             /\ keys = {} /\ wants = {} /\ notes = {}
 
 (* ------------------------------ derived state ---------------------------- *)
 
@@ -344,7 +350,7 @@ EnqueueMany(new, more) ==
     /\ keys' = {r \in keys : \A w \in more.wants : w.key # r.key}
                \cup {[key |-> w.key, job |-> w.job] : w \in more.wants}
     /\ UNCHANGED <<born, last, no, next, holes, claims, closures, workers, stopped, dead, removed,
-                   ringVars>>
+                   ringVars, notes>>
 
 \* enqueue.sql
 EnqueueG(new, more) ==
@@ -428,7 +434,7 @@ Settling(id, items, outcome, out, spent) ==
     /\ Closing(items, outcome, id)
     /\ Placing(out, 0)
     /\ UNCHANGED <<born, last, no, next, holes, claims, workers, stopped, removed, withdrawn, ringVars,
-                   keyVars>>
+                   keyVars, notes>>
 LaterG(out) == [later |-> out.new = {}]                                     \* the delay forgotten
 Nowhere(state) == [of |-> {}, as |-> state]
 
@@ -482,7 +488,7 @@ Losing(items, out) ==
     /\ All(LostG(items, out))
     /\ Closing(items, "lost", 0)
     /\ Placing(out, 1)
-    /\ UNCHANGED <<born, last, no, next, holes, claims, removed, withdrawn, ringVars, keyVars>>
+    /\ UNCHANGED <<born, last, no, next, holes, claims, removed, withdrawn, ringVars, keyVars, notes>>
 Entire(items) == \A it \in items : \A r \in RowsOf(it.token, it.part) :
     OpenOf(r) \cap it.settled # {} => OpenOf(r) \subseteq it.settled
 
@@ -526,7 +532,24 @@ RescueDeadline(items, out) ==
     /\ Closing(items, "expired", 0)
     /\ Placing(out, 0)
     /\ UNCHANGED <<born, last, no, next, holes, claims, workers, stopped, removed, withdrawn, ringVars,
-                   keyVars>>
+                   keyVars, notes>>
+
+\* note_progress.sql. Items [token, part, seq, note, said, answer]: what attempts say of their progress.
+\* Notes of an attempt grow, and calls may come late or twice: an older one is heard and changes nothing.
+Hears(it) == it.seq \in Open(it.token, it.part)
+NoteOf(it) == [job |-> EntryOf(it.seq).job, lease |-> EntryOf(it.seq).lease, note |-> it.note, said |-> it.said]
+Newer(n) == \A m \in notes : (m.job = n.job /\ m.lease = n.lease) => (n.note > m.note \/ Loose("newer"))
+NoteProgressG(items) ==
+    [speaks |-> \A it \in items : it.answer = "noted" => Hears(it),         \* the past speaks for the job
+     heard  |-> \A it \in items : it.answer = "stale" => ~Hears(it),        \* an open attempt refused
+     once   |-> \A a, b \in items :                                         \* two things said at once
+                  (a # b /\ a.token = b.token /\ a.part = b.part) => a.seq # b.seq]
+NoteProgress(items) ==
+    LET fresh == {n \in {NoteOf(it) : it \in {i \in items : i.answer = "noted"}} : Newer(n)}
+    IN /\ All(NoteProgressG(items))
+       /\ notes' = {m \in notes : \A n \in fresh : n.job # m.job} \cup fresh
+       /\ UNCHANGED <<born, drawVars, entries, laneVars, claims, closures, workers, stopped, placeVars,
+                      removed, withdrawn, ringVars, keyVars>>
 
 \* promote.sql. What waits goes back to its lane, as an entry with the next run_lease.
 PromoteG(new) ==
@@ -540,7 +563,7 @@ Promote(new) ==
     /\ Appending(new, 0)
     /\ deferred' = IF Loose("leaves") THEN deferred ELSE Undeferred({n.job : n \in new})
     /\ UNCHANGED <<born, last, no, next, holes, claims, closures, workers, stopped, finals, dead,
-                   removed, withdrawn, ringVars, keyVars>>
+                   removed, withdrawn, ringVars, keyVars, notes>>
 
 \* cancel_pending.sql. taken: jobs as [job, from], from = 0 for one that waits.
 CancelPendingG(taken, ends) == WithdrawG(taken, ends)
@@ -550,7 +573,7 @@ CancelPending(taken, ends) ==
     /\ withdrawn' = withdrawn \cup TakenSeqs(taken)
     /\ finals' = finals \cup Waits(ends)
     /\ UNCHANGED <<born, drawVars, entries, laneVars, claims, closures, workers, stopped, dead, removed,
-                   ringVars, keyVars>>
+                   ringVars, keyVars, notes>>
 
 \* dlq_move.sql. Final rows become dead letters; each keeps what it ended as.
 DlqMoveG(jobs, letters) ==
@@ -561,11 +584,12 @@ DlqMove(jobs, letters) ==
     /\ finals' = {f \in finals : f.job \notin jobs}
     /\ dead' = dead \cup {f \in finals : f.job \in jobs}
     /\ UNCHANGED <<born, drawVars, entries, laneVars, claims, closures, workers, stopped, deferred,
-                   removed, withdrawn, ringVars, keyVars>>
+                   removed, withdrawn, ringVars, keyVars, notes>>
 
 \* dlq_retry.sql. A dead letter becomes a job again, with its attempts and losses forgotten: an entry,
-\* or a row that waits. `elsewhere`: those that go to another queue, so another lane.
-DlqRetryG(jobs, out, elsewhere) ==
+\* or a row that waits. `elsewhere`: those that go to another queue, so another lane; `said`: of these, the
+\* progress that they take with them.
+DlqRetryG(jobs, out, elsewhere, said) ==
     [letter   |-> \A j \in jobs : LettersOf(j) # {},                        \* a job that is not dead
      followed |-> /\ JobsIn(out) \cup elsewhere = jobs                      \* a letter lost, or doubled
                   /\ HowMany(out) + Cardinality(elsewhere) = Cardinality(jobs)
@@ -575,11 +599,13 @@ DlqRetryG(jobs, out, elsewhere) ==
      anew     |-> /\ \A n \in out.new : n.attempt = 1                        \* no attempt left
                   /\ \A w \in out.deferred : w.attempt = 1 /\ w.losses = 0 /\ w.state = "scheduled",
      unheld   |-> \A w \in wants : \A r \in keys :                          \* a key that another has now
-                    (w.job \in jobs /\ r.key = w.key /\ r.job # w.job) => ~HoldsAgainst(r.job)]
-DlqRetry(jobs, out, elsewhere) ==
+                    (w.job \in jobs /\ r.key = w.key /\ r.job # w.job) => ~HoldsAgainst(r.job),
+     says     |-> said = {[job |-> n.job, said |-> n.said] :                 \* progress lost on the way
+                            n \in {m \in notes : m.job \in elsewhere}}]
+DlqRetry(jobs, out, elsewhere, said) ==
     LET back == {w \in wants : w.job \in jobs}
     IN /\ All(AppendG(out.new))
-       /\ All(DlqRetryG(jobs, out, elsewhere))
+       /\ All(DlqRetryG(jobs, out, elsewhere, said))
        /\ Appending(out.new, 0)
        /\ deferred' = deferred \cup Waits(out.deferred)
        /\ dead' = {d \in dead : d.job \notin jobs}
@@ -588,7 +614,7 @@ DlqRetry(jobs, out, elsewhere) ==
                   \cup {[key |-> w.key, job |-> w.job] : w \in back}
        /\ wants' = LivesAnew(jobs)
        /\ UNCHANGED <<born, last, no, next, holes, claims, closures, workers, stopped, finals, withdrawn,
-                      ringVars>>
+                      ringVars, notes>>
 
 \* dlq_purge.sql
 DlqPurgeG(jobs) == [letter |-> \A j \in jobs : LettersOf(j) # {}]           \* a job that is not dead
@@ -598,7 +624,7 @@ DlqPurge(jobs) ==
     /\ removed' = removed \cup Letters({d \in dead : d.job \in jobs})
     /\ keys' = KeysWithout(jobs)
     /\ UNCHANGED <<born, drawVars, entries, laneVars, claims, closures, workers, stopped, deferred,
-                   finals, withdrawn, ringVars, wants>>
+                   finals, withdrawn, ringVars, wants, notes>>
 
 \* retire.sql. Final rows and dead letters past their retention are deleted.
 RetireG(ends, letters) ==
@@ -612,7 +638,7 @@ Retire(ends, letters) ==
                                       \cup {d \in dead : d.job \in letters})
     /\ keys' = KeysWithout(ends \cup letters)
     /\ UNCHANGED <<born, drawVars, entries, laneVars, claims, closures, workers, stopped, deferred,
-                   withdrawn, ringVars, wants>>
+                   withdrawn, ringVars, wants, notes>>
 
 (* ------------------------------- the ring -------------------------------- *)
 
@@ -639,7 +665,7 @@ Rotate(from, to) ==
     /\ All(RotateG(from, to))
     /\ ring' = to
     /\ UNCHANGED <<born, drawVars, entries, laneVars, claims, closures, workers, stopped, placeVars,
-                   removed, withdrawn, floor, gone, keyVars>>
+                   removed, withdrawn, floor, gone, keyVars, notes>>
 
 \* prune.sql. A slot with nothing pending and nothing open is truncated; the state of its newest claim
 \* is saved. Entries that a mistake left behind are withdrawn and appended again; that may be all that
@@ -676,7 +702,7 @@ Prune(k, state, new, truncated) ==
        /\ floor' = state
        /\ keys' = KeysWithout(Completed(vanish))
        /\ wants' = LivesAnew(fresh)
-       /\ UNCHANGED <<born, last, no, next, holes, workers, stopped, placeVars, removed, ring>>
+       /\ UNCHANGED <<born, last, no, next, holes, workers, stopped, placeVars, removed, ring, notes>>
 
 \* evacuate.sql. Live entries of a slot go to another one, under their numbers. An open part of a claim
 \* gets a row there, with its token and part; the old row keeps what is closed, and the lane's state.
@@ -697,7 +723,7 @@ Evacuate(k, to, moved, rows) ==
             \cup {[r EXCEPT !.seqs = @ \ Of(r)] : r \in ClaimsIn(k)}
             \cup {[r EXCEPT !.slot = to, !.no = 0, !.seqs = Of(r)] : r \in {q \in ClaimsIn(k) : Of(q) # {}}}
        /\ UNCHANGED <<born, drawVars, laneVars, closures, workers, stopped, placeVars, removed, withdrawn,
-                      ringVars, keyVars>>
+                      ringVars, keyVars, notes>>
 
 (* ------------------------------- the world ------------------------------- *)
 
@@ -712,14 +738,16 @@ EnvRollback(N) == /\ N # {} /\ N \subseteq fly
                   /\ fly' = fly \ N
                   /\ UNCHANGED <<born, last, entries, laneVars, claims, closures, workers, stopped, awayVars>>
 
-\* A dead letter of another lane is retried into this one.
+\* A dead letter of another lane is retried into this one. said: of some of the jobs, their progress.
 EnvArriveG(out) == [unknown |-> \A j \in JobsIn(out) : Places(j) = Cardinality(RemovedOf(j))]
-EnvArrive(out) ==
+EnvArrive(out, said) ==
     /\ All(EnvArriveG(out))
     /\ All(AppendG(out.new))
     /\ Appending(out.new, 0)
     /\ deferred' = deferred \cup Waits(out.deferred)
     /\ removed' = {r \in removed : r.job \notin JobsIn(out)}
+    /\ notes' = {n \in notes : n.job \notin JobsIn(out)}
+                 \cup {[job |-> x.job, lease |-> 0, note |-> 0, said |-> x.said] : x \in said}
     /\ UNCHANGED <<born, last, no, next, holes, claims, closures, workers, stopped, finals, dead,
                    withdrawn, ringVars, keyVars>>
 
@@ -812,6 +840,9 @@ Asking(new, job) ==
                      taken \in {{}} \cup {{w} : w \in UNION {Takens(r.job) : r \in {q \in keys : q.key = k}}}} :
                     m \in Masks} : k \in Keys}
 
+NoteItems ==                   \* one item of a note, and its answer
+    UNION {{[token |-> r.token, part |-> r.part, seq |-> s, note |-> n, said |-> n, answer |-> a] :
+              s \in r.seqs, n \in 1..2, a \in {"noted", "stale"}} : r \in claims}
 ReceiptItems == {[token |-> r[1], part |-> r[2], settled |-> Open(r[1], r[2])] : r \in Receipts}
 OpenItems == {it \in ReceiptItems : it.settled # {}}
 PromoteNew(j, n, k, d) ==
@@ -881,6 +912,8 @@ TryRescueWorker ==
 TryRescueDeadline ==
     Has("deadline") /\ \E it \in OpenItems : \E out \in RetryOuts(it.settled) : RescueDeadline({it}, out)
 
+TryNoteProgress == Has("note") /\ \E it \in NoteItems : NoteProgress({it})
+
 TryPromote ==
     \E d \in deferred, n \in Draws, k \in Slots, step \in LeaseSteps :
         Promote(PromoteNew(d.job, n, k, step))
@@ -890,9 +923,9 @@ TryDlqPurge == Has("dlq") /\ \E j \in {k \in Jobs : Retryable(k) # {}} : DlqPurg
 TryDlqRetry ==
     Has("dlq") /\ \E j \in {k \in Jobs : Retryable(k) # {}} :
         \/ \E n \in Draws, k \in Slots, step \in LeaseSteps :
-             DlqRetry({j}, OnlyNew(RetryNew(j, n, k, step)), {})
-        \/ Has("delay") /\ DlqRetry({j}, [NoRows EXCEPT !.deferred = RetryWait(j)], {})
-        \/ Loose("followed") /\ DlqRetry({j}, NoRows, {})
+             DlqRetry({j}, OnlyNew(RetryNew(j, n, k, step)), {}, {})
+        \/ Has("delay") /\ DlqRetry({j}, [NoRows EXCEPT !.deferred = RetryWait(j)], {}, {})
+        \/ Loose("followed") /\ DlqRetry({j}, NoRows, {}, {})
 TryRetire ==
     Has("retire") /\ \/ \E f \in finals : Retire({f.job}, {})
                      \/ \E d \in dead : Retire({}, {d.job})
@@ -913,7 +946,7 @@ Next ==
     \/ EnsureLane \/ EnvDraw \/ TryEnvRollback
     \/ TryEnqueue \/ TryEnqueueMany \/ TryWorkerStart \/ TryWorkerStop \/ TryClaim
     \/ TryComplete \/ TryRelease \/ TryRetry \/ TrySnooze \/ TryFail \/ TryCancelRunning
-    \/ TryHeartbeat \/ TryRescueWorker \/ TryRescueDeadline
+    \/ TryHeartbeat \/ TryRescueWorker \/ TryRescueDeadline \/ TryNoteProgress
     \/ TryPromote \/ TryCancelPending \/ TryDlqMove \/ TryDlqPurge \/ TryDlqRetry \/ TryRetire
     \/ TryRotate \/ TryPrune \/ TryEvacuate
 Spec == Init /\ [][Next]_vars
@@ -924,6 +957,7 @@ TypeInv == /\ BornTypeInv /\ LastTypeInv /\ FlyTypeInv /\ EntriesTypeInv /\ Stat
            /\ LateTypeInv /\ ClaimsTypeInv /\ ClosuresTypeInv /\ WorkersTypeInv
            /\ StoppedTypeInv /\ DeferredTypeInv /\ FinalsTypeInv /\ RemovedTypeInv
            /\ WithdrawnTypeInv /\ RingTypeInv /\ FloorTypeInv /\ GoneTypeInv /\ KeysTypeInv
+           /\ NotesTypeInv
 
 \* No number is in two claims rows: nothing is handed out twice. What was truncated does not return.
 EntryClaimedOnce == /\ \A q, r \in claims : q # r => q.seqs \cap r.seqs = {}
@@ -989,6 +1023,11 @@ DlqRoundTrip == [][\A d \in dead \ dead' :
        /\ \A w \in wants : w.job = d.job => [key |-> w.key, job |-> w.job] \in keys' /\ Holds(w.job)']_vars
 \* A job that has its key has it as long as it waits to run.
 KeyKept == [][\A w \in wants : (Holds(w.job) /\ StateOf(w.job)' \in {"available", "scheduled"}) => Holds(w.job)']_vars
+\* Only the open attempt speaks of its job's progress.
+OnlyOpenNotes == [][\A n \in notes' \ notes : \E s \in OpenSeqs(n.job) : EntryOf(s).lease = n.lease]_vars
+\* What is known of it stays with the job, and gives way to what was said later only.
+ProgressGrows == [][\A m \in notes : \E n \in notes' : n.job = m.job /\
+                      (n = m \/ n.lease > m.lease \/ (n.lease = m.lease /\ n.note > m.note))]_vars
 \* No step leaves a job nowhere.
 NoJobLost == [][\/ UNCHANGED lifeVars
                 \/ \A j \in Jobs : Known(j) => StateOf(j)' \notin {"none", "lost"}]_vars
@@ -1037,6 +1076,7 @@ PrunedProbe    == \A g \in gone : g.fate # "completed"                 \* comple
 FloorProbe     == floor.holes = {}                                     \* holes that outlive their claims row
 CarriedProbe   == \A r \in claims : r.no # 0                           \* an open claim in another slot
 ReappendedProbe == \A e \in entries : e.lease = 1                     \* what a mistake passed over (without release)
+SpokenAgainProbe == [][\A m \in notes, n \in notes' : m.job = n.job => m.lease = n.lease]_vars   \* a second attempt speaks
 TakenOverProbe == \A v, w \in wants : v.key = w.key => v = w           \* a key that changed hands
 
 (* ------------------------------ refinement ------------------------------- *)

@@ -68,6 +68,8 @@ CensusClosures == {<<EntryOf(Min(c.seqs)).slot, c.token, c.part, c.seqs, c.outco
 CensusWithdrawn == {<<EntryOf(s).slot, s>> : s \in withdrawn}
 CensusWaits    == {<<d.job, d.state, d.lease, d.attempt, d.losses>> : d \in deferred}
 CensusEnds     == {<<f.job, f.state, f.lease, f.attempt, f.losses>> : f \in finals}
+\* Of what has completed, or left this lane, nothing is told any more.
+CensusProgress == {<<n.job, n.said>> : n \in {m \in notes : StateOf(m.job) \notin {"completed", "removed"}}}
 CensusDead     == {<<d.job, d.state, d.lease, d.attempt, d.losses>> : d \in dead}
 Census == /\ Same("no", e.no, no)
           /\ Same("next", e.next, next)
@@ -80,6 +82,7 @@ Census == /\ Same("no", e.no, no)
           /\ Same("deferred", e.deferred, CensusWaits)
           /\ Same("finals", e.finals, CensusEnds)
           /\ Same("dead", e.dead, CensusDead)
+          /\ Same("progress", e.progress, CensusProgress)
           /\ UNCHANGED vars
 
 \* What was only answered: `seen`, the job was once in the state that was told; `acted`, this very act had
@@ -112,12 +115,13 @@ Act == CASE e.a = "ensure_lane"  -> EnsureLane
          [] e.a = "rescue_worker" -> /\ Once("items") /\ OnceOut
                                      /\ RescueWorker(e.worker, e.answer, Items, Out)
          [] e.a = "rescue_deadline" -> Once("items") /\ OnceOut /\ RescueDeadline(Items, Out)
+         [] e.a = "note_progress" -> Once("notes") /\ NoteProgress(Set(e.notes))
          [] e.a = "promote"      -> Once("new") /\ Promote(New)
          [] e.a = "cancel_pending" -> /\ Once("taken") /\ Once("finals")
                                       /\ CancelPending(Set(e.taken), Set(e.finals))
          [] e.a = "dlq_move"     -> Once("dead") /\ DlqMove(e.jobs, Set(e.dead))
-         [] e.a = "dlq_retry"    -> OnceOut /\ DlqRetry(e.jobs, Out, e.elsewhere)
-         [] e.a = "arrive"       -> OnceOut /\ EnvArrive(Out)
+         [] e.a = "dlq_retry"    -> OnceOut /\ Once("said") /\ DlqRetry(e.jobs, Out, e.elsewhere, Set(e.said))
+         [] e.a = "arrive"       -> OnceOut /\ Once("said") /\ EnvArrive(Out, Set(e.said))
          [] e.a = "dlq_purge"    -> DlqPurge(e.jobs)
          [] e.a = "retire"       -> Retire(e.ends, e.letters)
          [] e.a = "rotate"       -> Rotate(e.from, e.slot)
@@ -148,7 +152,7 @@ TraceInit ==
     /\ claims = {} /\ closures = {} /\ workers = {} /\ stopped = {}
     /\ deferred = {} /\ finals = {} /\ dead = {} /\ removed = {} /\ withdrawn = {} /\ gone = {}
     /\ ring = IF trace = 0 THEN Min(Slots) ELSE Traces[trace].ring
-    /\ floor = [no |-> 0, next |-> 1, holes |-> {}] /\ keys = {} /\ wants = {}
+    /\ floor = [no |-> 0, next |-> 1, holes |-> {}] /\ keys = {} /\ wants = {} /\ notes = {}
 TraceNext == Step \/ Audit
 TraceSpec == TraceInit /\ [][TraceNext]_traceVars
 
@@ -158,7 +162,8 @@ ASSUME \A k \in 1..Count : /\ TLCSet(Furthest(k), 0)
 
 Here == [no |-> no, next |-> next, holes |-> holes, late |-> late, pending |-> Pending,
          claims |-> claims, closures |-> closures, workers |-> workers, deferred |-> deferred,
-         finals |-> finals, dead |-> dead, withdrawn |-> withdrawn, ring |-> ring, floor |-> floor]
+         finals |-> finals, dead |-> dead, withdrawn |-> withdrawn, ring |-> ring, floor |-> floor,
+         notes |-> notes]
 
 \* Used as a constraint: it is looked at once in every state and is always true.
 Track == IF trace > 0 /\ at > TLCGet(Furthest(trace))

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from correctness.projecting import Event
+from correctness.naming import Event
 
 Place = tuple[str | int, ...]
 """The way to a value in an event: keys, and places in lists."""
@@ -23,6 +23,8 @@ _LISTS: Final[dict[str, tuple[str, ...]]] = {
     "floors": ("lane", "no", "next", "holes"),
     "rows": ("lane", "token", "part", "seqs"),
     "told": ("lane", "job", "told", "state"),
+    "notes": ("lane", "token", "part", "number", "note", "said", "heard"),
+    "said": ("lane", "job", "said"),
 }
 _ENDED: Final = ("job", "state", "run_lease", "attempt", "losses")
 _CENSUS: Final[dict[str, tuple[str, ...]]] = {
@@ -35,9 +37,11 @@ _CENSUS: Final[dict[str, tuple[str, ...]]] = {
     "withdrawn": ("slot", "seqs"),
     "bounds": ("job", "max_attempts"),
     "unique": ("job", "key", "states"),
+    "progress": ("job", "said"),
 }
 _WORDS: Final[dict[str, tuple[str, ...]]] = {
     "answer": ("started", "already", "stopped", "gone", "alive", "turned", "pruned", "needed"),
+    "heard": ("noted", "stale"),
     "told": ("existing", "skipped", "stale", "duplicate", "already"),
     "state": ("failed", "cancelled", "scheduled", "retryable"),
     "outcome": ("completed", "released", "retried", "snoozed", "failed", "cancelled", "lost"),
@@ -89,6 +93,8 @@ def others(name: str, said: Any, known: Sequence[int]) -> Iterator[Any]:
     elif isinstance(said, str) and name in _WORDS:
         words = _WORDS[name]
         yield words[(words.index(said) + 1) % len(words)] if said in words else words[0]
+    elif name == "said":
+        yield said[::-1]
     elif isinstance(said, str) and (said == "{}" or _SPAN.search(said)):
         yield from _other_numbers(said)
 

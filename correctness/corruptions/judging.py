@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from correctness.corruptions.operators import Corruption, corruptions
-from correctness.projecting import Event
+from correctness.naming import Event
 from correctness.replay_by_twin import judge
 from correctness.traces import Recorded, cut
 
@@ -33,6 +33,8 @@ LESS: Final = "a heartbeat may give back less than it could"
 ANYBODY: Final = "a repeated claim is answered by its token, whoever asks"
 NO_HOLE: Final = "Storage allows a hole where nothing will come"
 TOLD: Final = "nobody need be told of a job, and the other thing that is told was true as well"
+REPLACED: Final = "what was said later, or the job's completion, has taken its place"
+OWN_NOTES: Final = "the number of a note is compared with those of its own attempt only"
 NO_ATTEMPT: Final = "where no attempt ended, the number of one is not read"
 UNREAD: Final = "the replay does not read it there"
 
@@ -72,6 +74,8 @@ def _reason(story: Sequence[Recorded], wrong: Corruption, same: bool) -> str | N
         return _unread(wrong, event)
     if wrong.operator == "neighbours swapped":
         return ORDER
+    if event["a"] == "note_progress":
+        return _of_note(story, wrong, event)
     if wrong.operator in {"an event left out", "an event twice"}:
         return _of_event(wrong, event)
     if _is_idle(event):
@@ -92,6 +96,15 @@ def _is_idle(event: Event) -> bool:
     }
 
 
+def _of_note(story: Sequence[Recorded], wrong: Corruption, event: Event) -> str | None:
+    if wrong.operator == "an event twice" or all(row[-1] == "stale" for row in event["notes"]):
+        return IDLE
+    if wrong.operator == "another note":
+        return OWN_NOTES
+    told = {said for one in story for _, said in one.event.get("progress", ())}
+    return None if any(row[5] in told for row in event["notes"]) else REPLACED
+
+
 def _of_event(wrong: Corruption, event: Event) -> str | None:
     if _is_idle(event):
         return IDLE
@@ -108,7 +121,8 @@ def _of_event(wrong: Corruption, event: Event) -> str | None:
 
 
 def _of_field(wrong: Corruption) -> str | None:
-    by_key = {"bounds": KNOWN, "unique": KNOWN} if wrong.action == "census" else {"told": TOLD}
+    of_census = {"bounds": KNOWN, "unique": KNOWN}
+    by_key = of_census if wrong.action == "census" else {"told": TOLD, "said": REPLACED}
     by_field = {
         ("another call", "claim"): NAME,
         ("another upto", "heartbeat"): LESS,
@@ -130,7 +144,7 @@ def _of_field(wrong: Corruption) -> str | None:
 
 def _unread(wrong: Corruption, event: Event) -> str | None:
     """Fields that Storage does not speak of; names, which the replay numbers anew."""
-    if wrong.operator in {"another call", "another settle", "another token", "another job"}:
+    if wrong.operator.removeprefix("another ") in {"call", "settle", "token", "job", "said"}:
         return NAME
     if wrong.operator == "another worker" and wrong.action in {"worker_start", "worker_stop"}:
         return NAME
@@ -139,7 +153,7 @@ def _unread(wrong: Corruption, event: Event) -> str | None:
         "another priority": {"ensure_lane"},
         "another beat": RESCUES,
         "another slot": SETTLES | RESCUES | {"cancel_pending"},
-        "another worker": SETTLES,
+        "another worker": SETTLES | {"note_progress"},
         "another answer": {"rotate"},
     }
     return UNREAD if event["a"] in unread.get(wrong.operator, ()) else None

@@ -17,7 +17,7 @@ from correctness.model.graph import lane_text
 from tests.fix_cluster import shared_cluster
 from tests.fix_database import SCHEMA, create, fresh_name, open_session
 
-USUAL: Final = ("life", "holes", "ring")
+USUAL: Final = ("life", "holes", "ring", "notes")
 SHOWN: Final = 5
 
 

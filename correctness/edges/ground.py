@@ -35,6 +35,7 @@ UNBORN: Final = Tables(
     deferred=NO_ROWS,
     finals=NO_ROWS,
     dead=NO_ROWS,
+    progress=NO_ROWS,
     state=State(0, 1, NOTHING),
     floor=State(0, 1, NOTHING),
     last=0,

@@ -49,7 +49,9 @@ class Move:
     slot: int = -1
     """The slot that is turned to, emptied or evacuated, or that a number is appended in."""
     numbers: Seqs = NOTHING
-    """Drawn numbers whose transactions roll back."""
+    """Drawn numbers whose transactions roll back; the attempt that says something."""
+    note: int = 0
+    """The number of what an attempt says of its progress."""
 
 
 def moves(lane: Lane, scope: Scope) -> Iterator[Move]:
@@ -63,6 +65,7 @@ def moves(lane: Lane, scope: Scope) -> Iterator[Move]:
     seen = facts(lane)
     yield from _settling(seen, scope)
     yield from _claiming(seen, scope)
+    yield from _noting(seen, scope)
     yield from _giving_up(seen, scope)
     yield from _waiting(seen, scope)
     yield from _ended(seen, scope)
@@ -79,6 +82,8 @@ def is_still(move: Move, lane: Lane) -> bool:
         return not lane.workers
     if move.action in SETTLES:
         return not facts(lane).open(move.token, move.part)
+    if move.action == "note_progress":
+        return not move.numbers & facts(lane).open(move.token, move.part)
     return move.action == "claim" and move.beside == "anybody"
 
 
@@ -156,6 +161,16 @@ def _settling(seen: Facts, scope: Scope) -> Iterator[Move]:
             yield from _letters(scope, plain)
         else:
             yield plain
+
+
+def _noting(seen: Facts, scope: Scope) -> Iterator[Move]:
+    """Attempts, those that have ended too, say how far they are."""
+    attempts = [(row, number) for row in seen.lane.claims for number in row.seqs]
+    for (row, number), note in product(attempts if scope.has("note") else (), (1, 2)):
+        numbers = frozenset({number})
+        yield Move(
+            action="note_progress", token=row.token, part=row.part, numbers=numbers, note=note
+        )
 
 
 def _giving_up(seen: Facts, scope: Scope) -> Iterator[Move]:

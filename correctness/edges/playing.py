@@ -30,7 +30,7 @@ from tests.machine import operating, working
 from tests.machine.asking import Settle, Wish, stored
 from tests.machine.changes import Step
 from tests.machine.oracle import demand
-from tests.machine.working import Asked, Call
+from tests.machine.working import Asked, Call, Saying
 
 JOB: Final = 1
 WORKER: Final = 1
@@ -135,6 +135,13 @@ class Play:
         with self.ground.appending(move.number, move.slot) as session:
             told = settle.send(session)
         self._seen(lambda step: working.settle(step, move.action, SETTLE, (asked,), told))
+
+    def _note_progress(self, move: Move) -> None:
+        (seq,) = move.numbers
+        receipt = {"token": move.token, "part": move.part, "seq": seq}
+        said = Saying(**receipt, note=move.note, percent=move.note)
+        told = working.note(self.ground.main, [said])
+        self._seen(lambda step: working.note_progress(step, [said], told))
 
     def _heartbeat(self, move: Move) -> None:
         upto = max(row.call for row in self.ground.oracle.lane.claims)

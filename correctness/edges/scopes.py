@@ -26,6 +26,9 @@ SCOPES: Final[dict[str, Scope]] = {
         seq_max=2,
         with_=frozenset({"release", "ring", "evacuate"}),
     ),
+    "notes": Scope(
+        jobs=_ONE, tokens=_TWO, seq_max=2, with_=frozenset({"note", "release", "retry"})
+    ),
     "lives": Scope(jobs=_ONE, tokens=_TWO, seq_max=2, with_=_LIFE),
 }
 """What each tries: `life` every action but those of the ring, `lives` with two claims."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from itertools import combinations, product
 from typing import Final
 
-from correctness.model import calls, ring, settles, waiting
+from correctness.model import calls, noting, ring, settles, waiting
 from correctness.model.state import Lane, Leaving, More, New, Out, Refused, Scope
 from correctness.model.tried import Ends, Tried, subsets
 
@@ -109,6 +109,11 @@ def _rescue_deadline(tried: Tried) -> Answers:
     for item in tried.open_items():
         for out in tried.retry_outs(item.settled):
             yield settles.rescue_deadline(tried.lane, tried.scope, {item}, out)
+
+
+def _note_progress(tried: Tried) -> Answers:
+    for item in tried.note_items():
+        yield noting.note_progress(tried.lane, tried.scope, {item})
 
 
 def _numbered(tried: Tried) -> Iterator[tuple[int, int, int]]:
@@ -214,6 +219,7 @@ TRIES: Final[dict[str, tuple[frozenset[str], Callable[[Tried], Answers]]]] = {
         ("heartbeat", ("beat",), _heartbeat),
         ("rescue_worker", ("rescue",), _rescue_worker),
         ("rescue_deadline", ("deadline",), _rescue_deadline),
+        ("note_progress", ("note",), _note_progress),
         ("promote", (), _promote),
         ("cancel_pending", ("cancel",), _cancel_pending),
         ("dlq_move", ("dlq",), _dlq_move),

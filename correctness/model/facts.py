@@ -265,6 +265,14 @@ class Facts:
         }
         return next((state for state, holds in states.items() if holds), "lost")
 
+    @cached_property
+    def progress(self) -> frozenset[tuple[int, int]]:
+        """Jobs with what is told of their progress: nothing of what completed, or left the lane."""
+        over = {"completed", "removed"}
+        return frozenset(
+            (note.job, note.said) for note in self.lane.notes if self.state_of(note.job) not in over
+        )
+
     def holds(self, job: int) -> bool:
         """Whether the job holds its unique key. A dead letter counts as what it ended as."""
         wants = [want for want in self.lane.wants if want.job == job]

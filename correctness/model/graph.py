@@ -26,6 +26,7 @@ from correctness.model.state import (
     Key,
     Lane,
     Letter,
+    Note,
     Row,
     Scope,
     State,
@@ -40,7 +41,7 @@ STATES_MAX: Final = 200_000
 SHOWN: Final = 3
 _RECORDS: Final = {
     frozenset(record._fields): record
-    for record in (Entry, State, Row, Closure, Wait, Letter, Ghost, Key, Want)
+    for record in (Entry, State, Row, Closure, Wait, Letter, Ghost, Key, Want, Note)
 }
 _CONSTANT: Final = re.compile(r"^ *(\w+) *= *(.+?) *$", re.MULTILINE)
 _NODE: Final = re.compile(r'^(-?\d+) \[label="((?:[^"\\]|\\.)*)"')

@@ -9,7 +9,7 @@ from typing import Final
 from correctness.model.effects import letters
 from correctness.model.facts import Facts, facts
 from correctness.model.life import refines_job_life
-from correctness.model.state import Entry, Key, Lane, Scope, Seqs, Wait
+from correctness.model.state import Entry, Key, Lane, Note, Scope, Seqs, Wait
 
 Invariant = Callable[[Facts, Scope], bool]
 StepProperty = Callable[[Facts, Facts, Scope], bool]
@@ -213,6 +213,25 @@ def _key_kept(was: Facts, now: Facts, _: Scope) -> bool:
     return all(now.holds(job) for job in held if now.state_of(job) in {"available", "scheduled"})
 
 
+def _only_open_notes(was: Facts, now: Facts, _: Scope) -> bool:
+    return all(
+        any(was.entry_of(seq).lease == note.lease for seq in was.open_seqs(note.job))
+        for note in now.lane.notes - was.lane.notes
+    )
+
+
+def _progress_grows(was: Facts, now: Facts, _: Scope) -> bool:
+    later = {note.job: note for note in now.lane.notes}
+
+    def grew(old: Note) -> bool:
+        new = later.get(old.job)
+        return new is not None and (
+            new == old or new.lease > old.lease or (new.lease == old.lease and new.note > old.note)
+        )
+
+    return all(map(grew, was.lane.notes))
+
+
 def _no_job_lost(was: Facts, now: Facts, scope: Scope) -> bool:
     return all(now.places(job) >= 1 for job in scope.jobs if was.known(job))
 
@@ -234,6 +253,8 @@ STEP_PROPERTIES: Final[dict[str, StepProperty]] = {
     "FinalForGood": _final_for_good,
     "DlqRoundTrip": _dlq_round_trip,
     "KeyKept": _key_kept,
+    "OnlyOpenNotes": _only_open_notes,
+    "ProgressGrows": _progress_grows,
     "NoJobLost": _no_job_lost,
     "PassedOver": _passed_over,
     "RefinesJobLife": refines_job_life,

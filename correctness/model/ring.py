@@ -22,9 +22,11 @@ from correctness.model.state import (
     Ghost,
     Lane,
     New,
+    Note,
     Out,
     Refused,
     Row,
+    Said,
     Scope,
     Seqs,
     State,
@@ -171,8 +173,8 @@ def env_rollback(lane: Lane, scope: Scope, numbers: Seqs) -> Lane | Refused:
     return refusal(replace(scope, off=frozenset()), guards) or replace(lane, fly=lane.fly - numbers)
 
 
-def env_arrive(lane: Lane, scope: Scope, out: Out) -> Lane | Refused:
-    """A dead letter of another lane is retried into this one."""
+def env_arrive(lane: Lane, scope: Scope, out: Out, said: Collection[Said] = ()) -> Lane | Refused:
+    """A dead letter of another lane is retried into this one, perhaps with its progress."""
     seen, jobs = facts(lane), jobs_in(out)
     guards: Guards = {
         "unknown": lambda: all(seen.places(job) == len(seen.removed_of(job)) for job in jobs)
@@ -181,4 +183,6 @@ def env_arrive(lane: Lane, scope: Scope, out: Out) -> Lane | Refused:
         appending(seen, out.new),
         deferred=lane.deferred | waits(out.deferred),
         removed=frozenset(row for row in lane.removed if row.job not in jobs),
+        notes=frozenset(note for note in lane.notes if note.job not in jobs)
+        | {Note(x.job, 0, 0, x.said) for x in said},
     )

@@ -108,6 +108,15 @@ class Want(NamedTuple):
     lease: int = 1
 
 
+class Note(NamedTuple):
+    """What an attempt said last of a job's progress; `lease` is its run_lease."""
+
+    job: int
+    lease: int
+    note: int
+    said: int
+
+
 class New(NamedTuple):
     """An argument: an entry to append; `from_` is the number it follows, or 0."""
 
@@ -182,6 +191,24 @@ class Item(NamedTuple):
     stale: Seqs = NOTHING
 
 
+class Spoken(NamedTuple):
+    """An argument: what an attempt says of its progress, and the answer: `noted` or `stale`."""
+
+    token: int
+    part: int
+    seq: int
+    note: int
+    said: int
+    answer: str
+
+
+class Said(NamedTuple):
+    """An argument: the progress of a job that comes from another lane."""
+
+    job: int
+    said: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
     """The constants of a model. `off` names guards that are switched off: none, in the protocol.
@@ -242,6 +269,7 @@ class Lane:
     gone: frozenset[Ghost]
     keys: frozenset[Key]
     wants: frozenset[Want]
+    notes: frozenset[Note]
 
     @property
     def state(self) -> State:
@@ -284,4 +312,5 @@ def start(scope: Scope) -> Lane:
         gone=frozenset(),
         keys=frozenset(),
         wants=frozenset(),
+        notes=frozenset(),
     )

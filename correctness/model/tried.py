@@ -21,6 +21,7 @@ from correctness.model.state import (
     Part,
     Scope,
     Seqs,
+    Spoken,
     State,
     Taken,
     Wait,
@@ -179,6 +180,12 @@ class Tried:
             still = self.seen.open(token, part)
             if still:
                 yield Item(token, part, still)
+
+    def note_items(self) -> Iterator[Spoken]:
+        """One item of a note, with an answer it may be given."""
+        for row in self.lane.claims:
+            for seq, note, answer in product(row.seqs, (1, 2), ("noted", "stale")):
+                yield Spoken(row.token, row.part, seq, note, note, answer)
 
     def calls(self, outcome: str) -> Iterator[Call]:
         """Calls of a settle that settle something: any other changes nothing."""

@@ -27,6 +27,7 @@ from correctness.model.state import (
     New,
     Out,
     Refused,
+    Said,
     Scope,
     Taken,
     Wait,
@@ -82,7 +83,9 @@ def dlq_move(
     )
 
 
-def _dlq_retry_guards(seen: Facts, scope: Scope, jobs: Jobs, out: Out, elsewhere: Jobs) -> Guards:
+def _dlq_retry_guards(
+    seen: Facts, scope: Scope, jobs: Jobs, out: Out, elsewhere: Jobs, said: Collection[Said]
+) -> Guards:
     lane = seen.lane
 
     def lost_to_another(key: Key) -> bool:
@@ -105,16 +108,28 @@ def _dlq_retry_guards(seen: Facts, scope: Scope, jobs: Jobs, out: Out, elsewhere
             and all((w.attempt, w.losses, w.state) == (1, 0, "scheduled") for w in out.deferred)
         ),
         "unheld": lambda: not any(map(lost_to_another, lane.keys)),
+        "says": lambda: (
+            set(said) == {Said(n.job, n.said) for n in lane.notes if n.job in elsewhere}
+        ),
     }
 
 
-def dlq_retry(lane: Lane, scope: Scope, jobs: Jobs, out: Out, elsewhere: Jobs) -> Lane | Refused:
+def dlq_retry(
+    lane: Lane,
+    scope: Scope,
+    jobs: Jobs,
+    out: Out,
+    elsewhere: Jobs,
+    said: Collection[Said] = (),
+) -> Lane | Refused:
     """Dead letters become jobs again, here or in the lane of another queue."""
     seen = facts(lane)
     back = [want for want in lane.wants if want.job in jobs]
     asked = {want.key for want in back}
     return refusal(
-        scope, append_guards(lane, out.new), _dlq_retry_guards(seen, scope, jobs, out, elsewhere)
+        scope,
+        append_guards(lane, out.new),
+        _dlq_retry_guards(seen, scope, jobs, out, elsewhere, said),
     ) or replace(
         appending(seen, out.new),
         deferred=lane.deferred | waits(out.deferred),

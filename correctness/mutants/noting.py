@@ -5,7 +5,8 @@ from typing import Final
 from correctness.mutants.mutant import mutant
 
 SETTLED_BY: Final = "reads/settled_by.sql"
-PROGRESS: Final = "sessions/progress.sql"
+PROGRESS: Final = "functions/note_progress.sql"
+NOTING: Final = "internal/noting.sql"
 DISPOSING: Final = "internal/disposing.sql"
 NOTES: Final = "storage/test_note_progress.py::"
 
@@ -31,18 +32,14 @@ MUTANTS: Final = (
     mutant(
         "NotedWhenOver",
         "guard",
-        "retry release",
-        (
-            PROGRESS,
-            "'and not exists (select from closures_%1$s x",
-            "'or exists (select from closures_%1$s x",
-        ),
+        "note_progress",
+        (NOTING, "c.lane, %1$s, not exists (", "c.lane, %1$s, true or not exists ("),
         NOTES + "test_the_jobs_next_row_has_what_the_attempt_noted",
     ),
     mutant(
         "NotedUnlocked",
         "lock",
-        "retry",
+        "note_progress",
         (
             PROGRESS,
             "    v_mine := lock_tokens(tokens);\n",
@@ -53,9 +50,23 @@ MUTANTS: Final = (
     mutant(
         "NotedBackwards",
         "guard",
-        "retry",
+        "note_progress",
         (PROGRESS, " where l.noted < excluded.noted'", "'"),
         NOTES + "test_the_latest_note_stands_and_a_late_one_undoes_nothing",
+    ),
+    mutant(
+        "NotedNowhere",
+        "effect",
+        "note_progress",
+        (NOTING, "c.lane, %1$s, not exists (", "c.lane, %1$s, false and not exists ("),
+        NOTES + "test_the_latest_note_stands_and_a_late_one_undoes_nothing",
+    ),
+    mutant(
+        "NotedTwiceAtOnce",
+        "guard",
+        "note_progress",
+        (PROGRESS, "    elsif n > (select count(*)", "    elsif n < (select count(*)"),
+        NOTES + "test_the_input_is_checked",
     ),
     mutant(
         "ProgressForgotten",

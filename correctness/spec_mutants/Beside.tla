@@ -11,6 +11,7 @@ First == [token |-> 1, part |-> 1, slot |-> Min(Slots), worker |-> 1, call |-> 1
 Quiet == /\ born = TRUE /\ holes = {} /\ closures = {} /\ workers = Workers /\ stopped = {}
          /\ floor = [no |-> 0, next |-> 1, holes |-> {}] /\ gone = {}
          /\ finals = {} /\ removed = {} /\ withdrawn = {} /\ keys = {[key |-> 1, job |-> 2]}
+         /\ notes = {}
 
 \* The first claim took number 1 and forgot number 2, which then committed, as number 4 did that it had
 \* not seen. The job that was left behind has a unique key until it starts.
@@ -32,19 +33,19 @@ LettersInit ==
     /\ wants = {[job |-> 2, key |-> 1, mask |-> Finished, lease |-> 1]}
 \* Jobs with unique keys stay: Storage says nothing of the key of a job that comes.
 Keyless(j) == \A w \in wants : w.job # j
-Leaves == \E j \in Jobs : LettersOf(j) # {} /\ Keyless(j) /\ DlqRetry({j}, NoRows, {j})
+Leaves == \E j \in Jobs : LettersOf(j) # {} /\ Keyless(j) /\ DlqRetry({j}, NoRows, {j}, {})
 Comes(j, lease) ==
     \/ \E n \in Draws, k \in Slots :
          EnvArrive(OnlyNew({[seq |-> n, slot |-> k, job |-> j, lease |-> lease + 1, attempt |-> 1,
-                             from |-> 0]}))
+                             from |-> 0]}), {})
     \/ EnvArrive([NoRows EXCEPT !.deferred =
-         {[job |-> j, state |-> "scheduled", lease |-> lease, attempt |-> 1, losses |-> 0, from |-> 0]}])
+         {[job |-> j, state |-> "scheduled", lease |-> lease, attempt |-> 1, losses |-> 0, from |-> 0]}], {})
 \* A retry that says of a letter that it ended, or makes another job of it.
 Wrongly == Loose("followed") /\ \E d \in dead :
-    \/ DlqRetry({d.job}, [NoRows EXCEPT !.finals = {d}], {})
+    \/ DlqRetry({d.job}, [NoRows EXCEPT !.finals = {d}], {}, {})
     \/ \E j \in Unknown, n \in Draws, k \in Slots :
          DlqRetry({d.job}, OnlyNew({[seq |-> n, slot |-> k, job |-> j, lease |-> 1, attempt |-> 1,
-                                     from |-> 0]}), {})
+                                     from |-> 0]}), {}, {})
 AwayNext == \/ Next \/ Leaves \/ Wrongly
             \/ \E r \in removed : Keyless(r.job) /\ Comes(r.job, r.lease)
             \/ Unknown # {} /\ Comes(Min(Unknown), 0)

@@ -56,6 +56,8 @@ _OF: Final = {
     "RescueWorkerG": "Waits",
     "RescueDeadline": "Waits AtOnce",
     "RescueDeadlineG": "Waits",
+    "NoteProgress": "Notes",
+    "NoteProgressG": "Notes",
     "Promote": "Waits Letters",
     "PromoteG": "Waits Letters",
     "CancelPending": "Waits",

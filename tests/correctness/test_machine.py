@@ -34,6 +34,7 @@ ANSWERS: Final = {
     *("release settled", "release stale", "retry settled", "retry failed"),
     *("snooze settled", "fail settled", "fail dead_lettered", "cancel_running settled"),
     *("heartbeat alive", "heartbeat gone", "heartbeat alive and released"),
+    *("note_progress noted", "note_progress stale"),
     *("rescue_worker alive", "rescue_worker gone and rescued", "rescue_deadline rescued"),
     *("cancel_pending settled", "cancel_pending already", "cancel_pending stale"),
     *("cancel_pending unknown", "dlq_move settled", "dlq_move stale", "promote promoted"),

@@ -90,6 +90,8 @@ def answers_of(event: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     elif action in {"enqueue", "enqueue_many"}:
         if event["new"] or event["deferred"]:
             yield action, "replaced" if event["taken"] else "inserted"
+    elif action == "note_progress":
+        yield from ((action, note["answer"]) for note in event["notes"])
     elif action == "claim":
         yield action, "again" if event["again"] else "got"
     else:
@@ -119,6 +121,7 @@ def test_the_corpus_has_every_answer_of_every_action() -> None:
         "heartbeat": {"alive", "settled", "failed"},
         "rescue_worker": {"gone", "settled"},
         "claim": {"got", "again"},
+        "note_progress": {"noted", "stale"},
         "prune": {"pruned"},
     }
     found: dict[str, set[str]] = {}

@@ -195,10 +195,17 @@ class Machine(RuleBasedStateMachine):
             self._settle(name, chosen, delay_s, ending)
 
     def _settle(self, name: str, chosen: list[Pick], delay_s: float | None, ending: Ending) -> None:
-        items = distinct(pick.item(nth_last(self.player.rows, pick.at)) for pick in chosen)
+        rows = [nth_last(self.player.rows, pick.at) for pick in chosen]
+        items = distinct(pick.item(row) for pick, row in zip(chosen, rows, strict=True))
         settle_id = self.player.new_id()
+        if settle_id % 2:
+            self.player.note(rows)
+            if settle_id % 3 == 0:
+                self.player.note(rows, late=True)
         asked = Settle(name=name, settle_id=settle_id, items=items, delay_s=delay_s)
         self.player.settle(asked, ending)
+        if settle_id % 5 == 0:  # once more, when most have ended
+            self.player.note(rows)
 
     def live(self, worker: int, how: str, back: int, *, twelfth: bool) -> None:
         """A worker beats, or leaves, whatever it holds; or the leader gives something up."""

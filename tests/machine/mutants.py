@@ -48,6 +48,10 @@ MUTANTS: Final = {
         old=" and c.call <= $3",
         new=" and $3 is not null",
     ),
+    "an older note undoes a newer one": Mutant(
+        old=" where l.noted < excluded.noted'",
+        new="'",
+    ),
     "a withdrawn entry is claimed": Mutant(
         old="if not isempty(v_withdrawn) then",
         new="if false then",

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Final
 
-from correctness.model import ACTIONS, Carried, Key, Out, env_arrive, facts
+from correctness.model import ACTIONS, Carried, Key, Out, Said, env_arrive, facts
 from tests.fix_actions import Acted
 from tests.fix_ring import Pruned
 from tests.machine.changes import Change, Step, appearing
@@ -92,12 +92,16 @@ def _retried(step: Step) -> set[int]:
         jobs = change.left("dead")
         here, come = _split(change.out(), jobs)
         if jobs:
-            step.oracle.act(number, ACTIONS["dlq_retry"], jobs, here, jobs - appearing(here))
+            elsewhere = jobs - appearing(here)
+            said = {Said(job, of) for job, of in change.was.progress if job in elsewhere}
+            step.oracle.act(number, ACTIONS["dlq_retry"], jobs, here, elsewhere, said)
         if any(come):
             arrived.append((number, come))
         done |= jobs
     for number, come in arrived:
-        step.oracle.act(number, env_arrive, come)
+        told = step.changes[number].now.progress
+        said = {Said(job, of) for job, of in told if job in appearing(come)}
+        step.oracle.act(number, env_arrive, come, said)
         _bring_keys(step.oracle, number, appearing(come))
     return done
 

@@ -152,6 +152,8 @@ def _alike(number: int, twin: Lane, table: Tables) -> None:
             mine == theirs,
             f"lane {number}: {name} lacks {set(mine - theirs)} and has {set(theirs - mine)} more",
         )
+    told = facts(twin).progress
+    demand(told == table.progress, f"lane {number}: progress {table.progress}, not {told}")
     demand(twin.state == table.state, f"lane {number}: {table.state}, not {twin.state}")
     demand(twin.floor == table.floor, f"lane {number}: floor {table.floor}, not {twin.floor}")
     demand(twin.last == table.last, f"lane {number}: last {table.last}, not {twin.last}")

@@ -38,7 +38,7 @@ from tests.machine.asking import (
 )
 from tests.machine.changes import Step
 from tests.machine.oracle import demand
-from tests.machine.working import Call
+from tests.machine.working import Call, Saying
 from tests.machine.world import Ending, World
 
 WORKERS: Final = (1, 2)
@@ -66,6 +66,7 @@ class Player:
         self.acted: Final[set[tuple[int, int]]] = set()
         self.beats: Final = dict.fromkeys(WORKERS, 0)
         self.last_id = 0
+        self.sayings = 0
         world.begin_afresh()
         for worker in WORKERS:
             self.start(worker)
@@ -177,6 +178,21 @@ class Player:
 
         self.settles.append(settle)
         self.world.play(settle.name, settle.send, explain, ending=ending, holder="worker")
+
+    def note(self, rows: Sequence[Row], *, late: bool = False) -> None:
+        """Attempts of these claims rows say how far they are, or were; or it comes `late`."""
+        self.sayings += 1
+        attempts = {(row.token, row.part, row.seqs[0]) for row in rows}
+        number = 0 if late else self.sayings
+        sayings = [
+            Saying(token=token, part=part, seq=seq, note=number, percent=self.sayings)
+            for token, part, seq in sorted(attempts)
+        ]
+
+        def explain(step: Step, told: list[str]) -> str:
+            return working.note_progress(step, sayings, told)
+
+        self.world.call("note_progress", lambda s: working.note(s, sayings), explain)
 
     def beat(self, worker: int, *, back: int, names: str, twelfth: bool) -> None:
         """A heartbeat that names the calls it should, or some, or none."""

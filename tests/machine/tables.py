@@ -27,6 +27,16 @@ READ: Final = """
               from awa.finals),
            (select jsonb_agg(jsonb_build_array(lane, job_id, state, run_lease, attempt, losses))
               from awa.dlq),
+           (select jsonb_agg(jsonb_build_array(lane, job_id, (said ->> 'percent')::int))
+              from (select r.lane, r.job_id, coalesce(e.progress, r.extra -> 'progress') as said
+                      from awa.ready r
+                      left join awa.leases e on (e.slot, e.lane, e.seq) = (r.slot, r.lane, r.seq)
+                     where not exists (select from awa.closures x
+                                        where x.lane = r.lane and x.seqs @> r.seq)
+                    union all select lane, job_id, extra -> 'progress' from awa.deferred
+                    union all select lane, job_id, extra -> 'progress' from awa.finals
+                    union all select lane, job_id, extra -> 'progress' from awa.dlq) p
+             where said is not null),
            (select jsonb_agg(jsonb_build_array(n.lane, n.no, n.next, (n.holes + n.young)::text,
                              coalesce(pg_sequence_last_value(l.seq), 0), l.floor_no, l.floor_next,
                              (l.floor_holes + l.floor_young)::text))
@@ -54,6 +64,8 @@ class Tables:
     deferred: frozenset[Wait]
     finals: frozenset[Wait]
     dead: frozenset[Wait]
+    progress: frozenset[tuple[int, int]]
+    """Jobs that have not completed, with what is told of their progress."""
     state: State
     floor: State
     last: int
@@ -91,7 +103,7 @@ def _by_lane(rows: Iterable[list[Any]]) -> dict[int, list[list[Any]]]:
 
 
 def _tables(lane: list[Any], parts: list[list[list[Any]]]) -> Tables:
-    entries, claims, closures, deferred, finals, dead = parts
+    entries, claims, closures, deferred, finals, dead, progress = parts
     _, no, following, holes, last, floor_no, floor_next, floor_holes = lane
     return Tables(
         entries=frozenset(Entry(*one) for one in entries),
@@ -101,6 +113,7 @@ def _tables(lane: list[Any], parts: list[list[list[Any]]]) -> Tables:
         deferred=frozenset(Wait(*one) for one in deferred),
         finals=frozenset(Wait(*one) for one in finals),
         dead=frozenset(Wait(*one) for one in dead),
+        progress=frozenset((job, said) for job, said in progress),
         state=State(no, following, seqs_of(holes)),
         floor=State(floor_no, floor_next, seqs_of(floor_holes)),
         last=last,

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from correctness.model import ACTIONS, Item, Lane, More, Out, Part, State, Want, facts
+from correctness.model import ACTIONS, Item, Lane, More, Out, Part, Spoken, State, Want, facts
 from correctness.model.state import NOTHING, Seqs
+from tests.fix_database import Session
 from tests.fix_sql import Answers, Claimed
 from tests.machine.changes import Step, appearing
 from tests.machine.oracle import demand
@@ -166,6 +167,53 @@ def _ended_as_told(step: Step, name: str, told: Answers) -> None:
     for word, count in (("failed", failed), ("dead_lettered", dead)):
         said = sum(len(numbers) for _, which, numbers in told if which == word)
         demand(said == count, f"{word} was said of {said}, and {count} rows were written")
+
+
+NOTE: Final = (
+    "select n.answer from awa.note_progress(1, %s::bigint[], %s::smallint[], %s::bigint[],"
+    " %s::int[], %s::jsonb[]) n order by n.item"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saying:
+    """What an attempt says of its progress: a percentage, under the number of a note."""
+
+    token: int
+    part: int
+    seq: int
+    note: int
+    percent: int
+
+
+def note(session: Session, sayings: Sequence[Saying]) -> list[str]:
+    """Say all of this in one call; answer what was answered."""
+    columns = (
+        [one.token for one in sayings],
+        [one.part for one in sayings],
+        [one.seq for one in sayings],
+        [one.note for one in sayings],
+        [f'{{"percent": {one.percent}}}' for one in sayings],
+    )
+    return [answer for (answer,) in session.execute(NOTE, columns).fetchall()]
+
+
+def note_progress(step: Step, sayings: Sequence[Saying], told: Sequence[str]) -> str:
+    """Attempts said how far they are; answer what was answered."""
+    by_lane: dict[int, set[Spoken]] = {}
+    for one, answer in zip(sayings, told, strict=True):
+        asked = Asked(slot=0, token=one.token, part=one.part, seqs=frozenset({one.seq}))
+        lane = _lane_of(step, asked)
+        if answer == "busy":
+            demand(not step.alone, f"{one}: busy, with nobody there")
+        elif lane is None:
+            demand(answer == "stale", f"{one} is of no claim: {answer}")
+        else:
+            said = Spoken(one.token, one.part, one.seq, one.note, one.percent, answer)
+            by_lane.setdefault(lane, set()).add(said)
+    for number, said_there in by_lane.items():
+        step.oracle.act(number, ACTIONS["note_progress"], said_there)
+    return "+".join(sorted(set(told)))
 
 
 def heartbeat(

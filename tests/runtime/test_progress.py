@@ -19,7 +19,10 @@ RELEASE = """
 async def test_the_next_attempt_goes_on_where_the_last_one_was(
     database: str, session: NewSession
 ) -> None:
-    """Guards ProgressKept: what was set last before a retry and a snooze, without a word of it."""
+    """Guards ProgressKept: what was set last before a retry and a snooze, without a word of it.
+
+    Of a job that completed nothing is told any more.
+    """
     seen: list[Any] = []
     async with awa.AsyncClient(database) as client:
 
@@ -40,7 +43,7 @@ async def test_the_next_attempt_goes_on_where_the_last_one_was(
     first = {"percent": 10, "message": "round 1", "metadata": {"place_1": 1}}
     both = {"place_1": 1, "place_2": 2}
     assert [None, first, {"percent": 20, "message": "round 2", "metadata": both}] == seen
-    assert done.progress == seen[2]
+    assert None is done.progress
     assert other is not None
     assert None is other.progress
     with session() as looker:
@@ -111,7 +114,11 @@ async def test_an_attempt_that_has_ended_says_nothing_any_more(
 
 
 async def test_what_is_too_much_is_refused_where_it_is_said(database: str) -> None:
-    """Guards the bounds: the handler's own line raises, and what it said before stands."""
+    """Guards the bounds: the handler's own line raises, and what it said before stands.
+
+    What it reads of itself is what others read of it.
+    """
+    said: list[Any] = []
     async with awa.AsyncClient(database) as client:
 
         @client.task(Number, queue="q", max_attempts=1)
@@ -125,8 +132,16 @@ async def test_what_is_too_much_is_refused_where_it_is_said(database: str) -> No
                 job.update_metadata({"much": "x" * 20_000})
             with pytest.raises(awa.InvalidInput):
                 job.update_metadata({"nul": "\0"})
+            strange: Any = {5: 3}
+            with pytest.raises(awa.InvalidInput, match="strings as keys"):
+                job.update_metadata(strange)
+            assert {"percent": 5} == job.progress
+            job.update_metadata({"pair": (1, {2: 3})})
+            said.append(job.progress)
             raise ValueError
 
         await client.start([("q", 1)])
         stored = await client.insert(Number(1), queue="q")
-        assert {"percent": 5} == (await until_state(client, stored.id, "failed")).progress
+        failed = await until_state(client, stored.id, "failed")
+    assert said == [failed.progress]
+    assert {"percent": 5, "metadata": {"pair": [1, {"2": 3}]}} == failed.progress

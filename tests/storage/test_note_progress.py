@@ -79,6 +79,17 @@ def test_the_jobs_next_row_has_what_the_attempt_noted(
     assert {"metadata": {"last": 7}} == shown(open_job)
 
 
+def test_a_job_that_completed_tells_nothing_of_it(open_job: Session) -> None:
+    """Guards the view: what somebody wrote down last is seldom what was said last."""
+    assert "noted" == noted(open_job, 1, {"percent": 1})
+    end(open_job, "retry")
+    open_job.execute("select awa.promote(job_ids => array(select job_id from awa.deferred))")
+    claim(open_job, token=8)
+    assert {"percent": 1} == shown(open_job)
+    end(open_job, "complete")
+    assert None is shown(open_job)
+
+
 def test_what_a_lost_attempt_noted_is_carried_on(open_job: Session) -> None:
     """Guards ProgressKept through a rescue, a second attempt without notes, and a promotion."""
     assert "noted" == noted(open_job, 1, {"percent": 1})
@@ -115,5 +126,7 @@ def test_the_input_is_checked(open_job: Session) -> None:
     """Guards the bounds: a large note is refused, and names its limit."""
     with pytest.raises(psycopg.errors.DatabaseError, match="32768"):
         noted(open_job, 1, "x" * 40_000)
+    with pytest.raises(psycopg.errors.DatabaseError, match="each attempt once"):
+        open_job.execute("select awa.note_progress(1, '{7,7}', '{1,1}', '{1,1}', '{1,2}', '{1,2}')")
     with pytest.raises(psycopg.errors.DatabaseError, match="of one length"):
         open_job.execute("select awa.note_progress(1, '{1}', '{}', '{}', '{}', '{}')")

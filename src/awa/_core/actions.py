@@ -61,10 +61,11 @@ ACTIONS: Final = {
         _settle("snooze"),
         _settle("fail"),
         _settle("cancel_running"),
+        _action("note_progress", "worker", "notes"),
         # Operators.
         _action("cancel_pending", "settle", "withdrawn", "undeferred", "finals"),
         _action("dlq_move", "settle", "jobs", "dead"),
-        _action("dlq_retry", "settle", "jobs", "entries", "deferred"),
+        _action("dlq_retry", "settle", "jobs", "entries", "deferred", "said"),
         _action("dlq_purge", "settle", "jobs"),
         # The leader.
         _action("promote", "entries"),
@@ -79,8 +80,8 @@ ACTIONS: Final = {
 """Every action of this version, by who takes it."""
 
 
-_SEEN: Final = ("schedule", "version", "dealt", "paused", "rule")
-"""A schedule as it is after the action."""
+_SEEN: Final = ("schedule", "version", "at", "dealt", "paused", "rule", "policy")
+"""A schedule as it is after the action, and the database's time then."""
 
 
 def _cron(name: str, *fields: str) -> Action:
@@ -96,7 +97,7 @@ CRON_ACTIONS: Final = {
         _cron("pause_schedule", *_SEEN),
         _cron("resume_schedule", *_SEEN),
         _cron("trigger_schedule", *_SEEN, "answer", "job"),
-        _cron("fire", *_SEEN, "seen", "due", "stored"),
+        _cron("fire", *_SEEN, "answer", "seen", "passed", "due", "stored"),
     )
 }
 """What is done with schedules. A declaration's events are those of what it puts and deletes."""

@@ -173,7 +173,9 @@ MOVES: Final = (
 )
 """Every way a job changes its place."""
 
-STANDING: Final = ("ensure_lane", "worker_start", "worker_stop", "rotate", "evacuate")
+STANDING: Final = (
+    *("ensure_lane", "worker_start", "worker_stop", "note_progress", "rotate", "evacuate"),
+)
 """Actions that move no job."""
 
 AFTERLIFE: Final = frozenset({"dlq_move", "retire", "prune"})

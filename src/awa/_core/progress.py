@@ -59,6 +59,10 @@ def with_metadata(progress: Mapping[str, Any] | None, updates: object) -> dict[s
     """The progress with these keys of its data changed. Raises InvalidInput."""
     if not isinstance(updates, dict):
         raise InvalidInput("updates", f"must be a dictionary, not {updates!r:.100}")
+    strange = next((key for key in updates if not isinstance(key, str)), None)
+    if strange is not None:
+        problem = f"must have strings as keys, as the next attempt reads them, not {strange!r:.100}"
+        raise InvalidInput("updates", problem)
     before = (progress or {}).get("metadata") or {}
     return {**(progress or {}), "metadata": {**before, **updates}}
 

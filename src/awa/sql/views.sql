@@ -35,12 +35,14 @@ left join lateral (
     select k.outcome, k.closed_at from closures k
     where k.slot = r.slot and k.token = c.token and k.part = c.part and k.seqs @> r.seq limit 1) x on true;
 
--- A job is in exactly one of: the ring (its newest entry), deferred, final. Dead letters are elsewhere.
+-- A job is in exactly one of: the ring (its newest entry), deferred, final. Dead letters are elsewhere. What has
+-- completed shows no progress: it is the last that somebody wrote down, and seldom the last that was said.
 create view jobs as
 select r.job_id as id, r.kind, l.queue, l.priority,
        case when x.outcome = 'completed' then 'completed' when c.token is not null then 'running' else 'available' end as state,
        r.attempt, r.max_attempts, r.run_lease, r.losses, r.args,
-       case when e.progress is null then r.extra else r.extra || jsonb_build_object('progress', e.progress) end as extra, r.enqueued_at,
+       case when x.outcome = 'completed' then r.extra - 'progress' when e.progress is null then r.extra
+            else r.extra || jsonb_build_object('progress', e.progress) end as extra, r.enqueued_at,
        null::timestamptz as run_at, c.claimed_at, x.closed_at as finished_at, c.worker, o.result, null::text as reason
 from ready r
 join lanes l on l.lane = r.lane

@@ -62,7 +62,9 @@ begin
     select jsonb_build_object(
         'jobs', (select coalesce(jsonb_agg(jsonb_build_array(g.lane, g.job_id) order by g.job_id), '[]') from gone g),
         'entries', (select coalesce(jsonb_agg(jsonb_build_array(w.lane, w.slot, w.seq, w.job_id, w.run_lease, 1) order by w.lane, w.seq), '[]') from written w),
-        'deferred', (select coalesce(jsonb_agg(jsonb_build_array(w.lane, w.job_id, w.run_lease, 1, 0, null) order by w.job_id), '[]') from waits w))
+        'deferred', (select coalesce(jsonb_agg(jsonb_build_array(w.lane, w.job_id, w.run_lease, 1, 0, null) order by w.job_id), '[]') from waits w),
+        'said', (select coalesce(jsonb_agg(jsonb_build_array(g.to_lane, g.job_id, progress_print(g.extra -> 'progress')) order by g.job_id), '[]')
+                 from gone g where g.to_lane <> g.lane and g.extra ? 'progress'))
     into v_event;
     if v_later then
         perform tell_timer(v_run_at);

@@ -1,5 +1,6 @@
 -- census: all that is known of one lane, in one snapshot. The last event of a recorded trace. `bounds` says
--- how many attempts each job has, `unique` which key it holds in which states: no event does.
+-- how many attempts each job has, `unique` which key it holds in which states: no event does. `progress` is what
+-- is told of each job that has not completed: of its open attempt, else of its row.
 create function census(lane int) returns jsonb
 language sql stable security definer set search_path from current as $$
     select jsonb_build_object('a', 'census', 'lane', census.lane, 'no', s.no, 'next', s.next, 'holes', (s.holes + s.young)::text,
@@ -16,7 +17,16 @@ language sql stable security definer set search_path from current as $$
         'finals', (select coalesce(jsonb_agg(jsonb_build_array(f.job_id, f.state, f.run_lease, f.attempt, f.losses) order by f.job_id), '[]')
                    from finals f where f.lane = census.lane),
         'dead', (select coalesce(jsonb_agg(jsonb_build_array(q.job_id, q.state, q.run_lease, q.attempt, q.losses) order by q.job_id), '[]')
-                 from dlq q where q.lane = census.lane)
+                 from dlq q where q.lane = census.lane),
+        'progress', (select coalesce(jsonb_agg(jsonb_build_array(p.job_id, progress_print(p.progress)) order by p.job_id), '[]')
+                     from (select r.job_id, coalesce(e.progress, r.extra -> 'progress') as progress
+                           from ready r left join leases e on e.slot = r.slot and e.lane = r.lane and e.seq = r.seq
+                           where r.lane = census.lane
+                             and not exists (select from closures x where x.slot = r.slot and x.lane = r.lane and x.seqs @> r.seq)
+                           union all select d.job_id, d.extra -> 'progress' from deferred d where d.lane = census.lane
+                           union all select f.job_id, f.extra -> 'progress' from finals f where f.lane = census.lane
+                           union all select q.job_id, q.extra -> 'progress' from dlq q where q.lane = census.lane) p
+                     where p.progress is not null)
 ) || (
         select jsonb_build_object(
             'bounds', coalesce(jsonb_agg(distinct jsonb_build_array(b.job_id, b.max_attempts)), '[]'),

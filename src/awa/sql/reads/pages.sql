@@ -28,7 +28,8 @@ declare
         select r.job_id, r.kind, l.queue, l.priority,
                case when r.token is null then 'available' when x.outcome is null then 'running' else x.outcome::text end,
                r.attempt, r.max_attempts, r.run_lease, r.losses, r.args,
-               case when e.progress is null then r.extra else r.extra || jsonb_build_object('progress', e.progress) end, r.enqueued_at,
+               case when x.outcome = 'completed' then r.extra - 'progress' when e.progress is null then r.extra
+                    else r.extra || jsonb_build_object('progress', e.progress) end, r.enqueued_at,
                null::timestamptz, r.claimed_at, x.closed_at, r.worker, o.result, null::text
         from entry r
         join lanes l on l.lane = r.lane
