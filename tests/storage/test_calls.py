@@ -15,6 +15,7 @@ from awa._core.entries import (
     Observed,
     PruneAnswer,
     RescueAnswer,
+    RescuedAttempt,
     RotateAnswer,
     SettleItem,
     WorkerInfo,
@@ -129,13 +130,14 @@ def test_what_the_leader_calls_is_read(one: Session, do: Any) -> None:
 
 def test_workers_are_observed_and_rescued(one: Session, do: Any) -> None:
     """Guards liveness: counters, locks and strays are read; what was ended elsewhere is told."""
-    enqueue(one)
+    job = enqueue(one)
     item = claimed(one, 5, 1)
     assert (Observed(worker=WORKER, beat=0, alive=False),) == do(STORAGE.observe())
     assert () == do(STORAGE.strays())
     assert RescueAnswer.ALIVE is do(STORAGE.rescue_worker(WORKER, beat=3)).answer
-    gone = do(STORAGE.rescue_worker(WORKER, beat=0, max_claims=9))
+    gone = do(STORAGE.rescue_worker(WORKER, beat=0, max_claims=9, kinds=["k", "other"]))
     assert (RescueAnswer.GONE, 1, 0, 0) == (gone.answer, gone.released, gone.ended, gone.busy)
+    assert (RescuedAttempt(job, "k", "default", 1, 1, b"{}"),) == gone.rescued
     assert (WORKER,) == do(STORAGE.strays())
     (ended,) = do(STORAGE.ended_elsewhere(WORKER, calls=Ranges([(1, 9)])))
     assert (5, 1, "lost") == (ended.token, ended.part, ended.outcome)
@@ -158,3 +160,14 @@ def test_an_act_inside_a_larger_transaction_is_told_so(one: Session, do: Any) ->
     with pytest.raises(WrongTransaction):
         do(STORAGE.cancel_pending(1, [job]))
     one.execute("rollback")
+
+
+def test_names_of_any_letters_are_asked_for(one: Session) -> None:
+    """Guards queues' names: what an array's literal uses for itself is theirs to use, too."""
+    names = ["q", 'a"b', "c\\d", "{e,f}", "null", "größe 🐦", " "]
+    for name in names:
+        one.execute("select awa.enqueue('k', '{}', jsonb_build_object('queue', %s::text))", [name])
+    run_sync(one, STORAGE.worker_start(WORKER, INFO))
+    asks = [Ask(queue=name, limit=1) for name in names]
+    answer = run_sync(one, STORAGE.claim(WORKER, call=1, token=1, asks=asks))
+    assert sorted(names) == sorted(row.queue for row in answer.rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from awa._core import entries, limits
-from awa._storage import codec
+from awa._storage import arrays, codec
 from awa._storage.calling import Calling, within
 
 if TYPE_CHECKING:
@@ -81,11 +81,12 @@ class Claims(Calling):
         Up to `bodies_max` entries bring their bodies with them when these are small.
         """
         within("entries", sum(ask.limit for ask in asks), limits.CLAIM_ENTRIES_MAX)
-        queues = [ask.queue for ask in asks]
+        queues = arrays.words(ask.queue for ask in asks)
+        asked = arrays.integers(ask.limit for ask in asks)
         return self._call(
             "claim",
-            "%s::bigint, %s::bigint, %s::bigint, %s::text[], %s::int[], %s::int",
-            (worker, call, token, queues, [ask.limit for ask in asks], bodies_max),
+            "%s::bigint, %s::bigint, %s::bigint, %s::text::text[], %s::text::int[], %s::int",
+            (worker, call, token, queues, asked, bodies_max),
             codec.claim_answer,
             columns=_CLAIMED,
         )
@@ -95,9 +96,9 @@ class Claims(Calling):
 
         With a guess only those in these slots, which costs less than to look which slots are live.
         """
-        params = (token, list(guess) or None)
+        params = (token, arrays.integers(guess) if guess else None)
         return self._call(
-            "bodies", "%s::bigint, %s::smallint[]", params, codec.bodies, columns=_BODY
+            "bodies", "%s::bigint, %s::text::smallint[]", params, codec.bodies, columns=_BODY
         )
 
     def ended_elsewhere(

@@ -106,7 +106,7 @@ def run_sync(conn: psycopg.Connection[Any], call: Call[T]) -> T:
     with _errors_of(conn, call):
         cursor = _raw(conn.cursor(binary=True, row_factory=tuple_row))
         cursor.execute(call.sql, call.params)
-        rows = cursor.fetchall() if cursor.description else []
+        rows = cursor.fetchall() if _has_rows(cursor) else []
     return call.decode(rows)
 
 
@@ -147,7 +147,12 @@ def _raw(cursor: Cursor) -> Cursor:
 
 
 async def _rows(cursor: psycopg.AsyncCursor[tuple[Any, ...]]) -> Rows:
-    return await cursor.fetchall() if cursor.description else []
+    return await cursor.fetchall() if _has_rows(cursor) else []
+
+
+def _has_rows(cursor: psycopg.AsyncCursor[Any] | psycopg.Cursor[Any]) -> bool:
+    """As `cursor.description`, which describes each column to whoever only asks whether."""
+    return cursor.pgresult is not None and cursor.pgresult.nfields > 0
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from awa._core import entries, limits
 from awa._core.transacting import CommitAnswer
-from awa._storage import codec
+from awa._storage import arrays, codec
 from awa._storage.calling import Calling, within
 from awa._storage.calls import Call
 
@@ -23,9 +23,11 @@ Settled: TypeAlias = Call[tuple[entries.Settlement, ...]]
 
 _SETTLED: Final = "item, answer, numbers::text"
 _WHO: Final = "%s::bigint, %s::bigint"
-_ITEMS: Final = "%s::smallint[], %s::bigint[], %s::smallint[], %s::text[]::int8multirange[]"
+_ITEMS: Final = (
+    "%s::text::smallint[], %s::text::bigint[], %s::text::smallint[], %s::text::int8multirange[]"
+)
 # The texts go in binary: escaping each quote in them takes longer than the rest of the call.
-_VALUES: Final = "%s::int[], %s::bigint[], %b::text[]::jsonb[]"
+_VALUES: Final = "%s::text::int[], %s::text::bigint[], %b::text[]::jsonb[]"
 _NOTES: Final = "%s::int[], %b::text[]::jsonb[]"
 _DELAYS: Final = "%s::double precision[]"
 
@@ -44,8 +46,8 @@ class Settles(Calling):
     ) -> Settled:
         """Close entries with success. `waits`: in a handler's own transaction, never busy."""
         values = (
-            [result.item for result in results],
-            [result.seq for result in results],
+            arrays.integers(result.item for result in results),
+            arrays.integers(result.seq for result in results),
             [result.value.decode() for result in results],
             waits,
         )
@@ -151,22 +153,20 @@ class Settles(Calling):
         )
 
 
-def _item_columns(
-    items: Sequence[entries.SettleItem],
-) -> tuple[list[int], list[int], list[int], list[str]]:
+def _item_columns(items: Sequence[entries.SettleItem]) -> tuple[str, str, str, str]:
     return (
-        [item.slot for item in items],
-        [item.token for item in items],
-        [item.part for item in items],
-        [str(item.seqs) for item in items],
+        arrays.integers(item.slot for item in items),
+        arrays.integers(item.token for item in items),
+        arrays.integers(item.part for item in items),
+        arrays.multiranges(item.seqs for item in items),
     )
 
 
 def _fault_columns(
     faults: Sequence[entries.Fault],
-) -> tuple[list[int], list[int], list[str | None]]:
+) -> tuple[str, str, list[str | None]]:
     return (
-        [fault.item for fault in faults],
-        [fault.seq for fault in faults],
+        arrays.integers(fault.item for fault in faults),
+        arrays.integers(fault.seq for fault in faults),
         [None if fault.error is None else fault.error.decode() for fault in faults],
     )
