@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 _CLAIMED: Final = (
     "queue, answer, slot, part, lane, seqs::text, deadline, convert_to(bodies, 'UTF8')"
 )
-# bytea, not json: a cast to json reads the whole text again to see whether it is JSON. date_part, not
-# extract: that one divides in decimal arithmetic, for each body.
+# bytea, not json: a cast to json reads the whole text again to see whether it is JSON. date_part,
+# not extract: that divides in decimal arithmetic.
 _BODY: Final = (
     "slot, part, lane, seq, job_id, run_lease, attempt, max_attempts, losses, kind, "
     "convert_to(args::text, 'UTF8'), convert_to(extra::text, 'UTF8'), "
