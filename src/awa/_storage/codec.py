@@ -70,18 +70,22 @@ def names(rows: Rows) -> frozenset[str]:
     return frozenset(_scalar(list, rows))
 
 
+# Nearly all rows of `enqueued` hold the same few words, and there may be thousands.
+_STATES: dict[str | None, entries.JobState | None] = {
+    None: None,
+    **{state.value: state for state in entries.JobState},
+}
+_ANSWERS = {answer.value: answer for answer in entries.EnqueueAnswer}
+
+
 def enqueued(rows: Rows) -> tuple[entries.Enqueued, ...]:
     """Rows (id, state, duplicate, answer), in the order of the jobs."""
-    # Nearly all rows hold the same few words, and there may be thousands.
-    state_of: dict[str | None, entries.JobState | None] = {None: None}
-    state_of.update((state.value, state) for state in entries.JobState)
-    answer_of = {answer.value: answer for answer in entries.EnqueueAnswer}
     return tuple(
         entries.Enqueued(
             id=job_id or 0,
-            state=state_of[state],
+            state=_STATES[state],
             duplicate=duplicate,
-            answer=answer_of[answer],
+            answer=_ANSWERS[answer],
         )
         for job_id, state, duplicate, answer in rows
     )
