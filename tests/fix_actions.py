@@ -31,8 +31,10 @@ SNOOZE: Final = f"select * from awa.snooze({_ITEMS}, %s::float8[])"
 FAIL: Final = f"select * from awa.fail({_ITEMS}, %s::int[], %s::bigint[], %s::jsonb[])"
 CANCEL_RUNNING: Final = f"select * from awa.cancel_running({_ITEMS}, %s)"
 PROMOTE: Final = "select * from awa.promote(%s, %s, %s::bigint[])"
-RESCUE_WORKER: Final = "select * from awa.rescue_worker(%s, %s, %s)"
-RESCUE_DEADLINE: Final = "select * from awa.rescue_deadline(%s, %s, %s)"
+RESCUE_WORKER: Final = "select answer, released, ended, busy from awa.rescue_worker(%s, %s, %s)"
+RESCUE_DEADLINE: Final = (
+    "select released, ended, busy, next_at from awa.rescue_deadline(%s, %s, %s)"
+)
 CANCEL_PENDING: Final = "select answer, state from awa.cancel_pending(%s, %s, %s) order by item"
 DLQ_MOVE: Final = "select answer, state from awa.dlq_move(%s, %s, %s) order by item"
 DLQ_RETRY: Final = "select answer, state from awa.dlq_retry(%s, %s, %s) order by item"

@@ -4,7 +4,8 @@ It says on its standard output, a line each: `started`, `begun JOB ATTEMPT`, `ca
 Jobs of the kind `own` write to the table `ledger` in a transaction of their own, and say `written
 RUN_LEASE` and `completed RUN_LEASE`; `stay_in` names the worker that never commits.
 Jobs of the kind `stay` name in `stay_in` the worker that never ends them; every other one ends them
-at once and returns its own name.
+at once and returns its own name. What hooks hear of rescues of theirs is said as `rescued JOB
+RUN_LEASE WHY STAY_IN`.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from typing import Any
 import trio
 
 import awa
+from awa import hooks
 from awa._runtime.events import Tell
 from awa._runtime.settings import WorkerSettings
 from awa._runtime.worker import Worker
@@ -38,6 +40,11 @@ def handlers(name: str) -> awa.AsyncClient:
             finally:
                 say(f"cancelled {job.id}")
         return name
+
+    @client.on_event("stay")
+    def told(event: hooks.JobEvent) -> None:
+        if isinstance(event, hooks.Rescued):
+            say(f"rescued {event.job_id} {event.run_lease} {event.why} {event.args['stay_in']}")
 
     @client.task(dict, kind="own", queue="q")
     async def own(job: awa.Job[dict[str, Any]]) -> None:

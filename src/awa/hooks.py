@@ -24,7 +24,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobEvent:
-    """Something that happened to one attempt at a job, in the worker that ran it."""
+    """Something that happened to one attempt at a job, in the worker that ran it or rescued it."""
 
     job_id: int
     kind: str
@@ -87,7 +87,11 @@ class Snoozed(JobEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rescued(JobEvent):
-    """Somebody else ended the attempt because it took too long, or its worker seemed dead."""
+    """Somebody else ended the attempt because it took too long, or its worker seemed dead.
+
+    Told by the worker that ended it, the leader, and by the one that ran it if that still lives:
+    two workers may hear of one `run_lease`.
+    """
 
     why: str
     """`expired` or `lost`."""

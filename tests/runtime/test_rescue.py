@@ -81,10 +81,18 @@ def losses(session: Session) -> int:
     return int(row[0])
 
 
+def heard(line: str, workers: dict[str, WorkerProcess]) -> int:
+    """Return how often the workers said a line, all together."""
+    return sum(worker.said().count(line) for worker in workers.values())
+
+
 def test_jobs_of_a_killed_worker_run_again_within_seconds(
     new_worker: NewWorker, database: str, one: Session
 ) -> None:
-    """Guards Reclaims with the defaults: kill -9 costs seconds, also when it hits the leader."""
+    """Guards Reclaims with the defaults: kill -9 costs seconds, also when it hits the leader.
+
+    The hooks of whoever rescues hear of it, once.
+    """
     workers = {name: new_worker(name) for name in "abc"}
     wait_until(lambda: leader_name(database) is not None)
     # They are seconds old: nobody has looked on for a heartbeat's time-out.
@@ -99,6 +107,8 @@ def test_jobs_of_a_killed_worker_run_again_within_seconds(
         assert watch.unhindered_s() < PROMISED_S
         assert (1, 1) == job(one, job_id, "attempt", "losses")
         assert any("is lost (absence" in other.log() for other in workers.values())
+        told = f"rescued {job_id} 1 lost {victim.name}"
+        wait_until(lambda told=told: heard(told, workers) == 1)  # type: ignore[misc]
     assert leader_name(database) in workers
 
 
@@ -135,8 +145,9 @@ def test_a_worker_that_hangs_past_a_deadline_loses_the_attempt(
     hung.until(f"begun {timed} 1")
     hung.signal(signal.SIGSTOP)
     # A patient leader: it does not call the worker lost before that.
-    new_worker("leader", heartbeat_s=20.0)
+    leader = new_worker("leader", heartbeat_s=20.0)
     wait_until(lambda: job(one, timed, "state", "losses") == ("failed", 0))
+    leader.until(f"rescued {timed} 1 expired hung")
     assert ("running",) == job(one, job_id, "state")
 
 

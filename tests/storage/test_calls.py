@@ -15,12 +15,12 @@ from awa._core.entries import (
     Observed,
     PruneAnswer,
     RescueAnswer,
-    RescuedAttempt,
     RotateAnswer,
     SettleItem,
     WorkerInfo,
 )
 from awa._core.ranges import Ranges
+from awa._core.rescues import RescuedAttempt
 from awa._storage.calls import Call
 from awa._storage.executors import run_sync
 from awa._storage.functions import Storage

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 from psycopg.types.json import Jsonb
 
-from tests.fix_actions import promote, snooze
+from tests.fix_actions import promote, rescue_worker, snooze
 from tests.fix_database import Session
 from tests.fix_ring import evacuate, prune, pruned, rotate, rows_in, turn
 from tests.fix_sql import (
@@ -178,7 +178,7 @@ def test_a_beat_finds_what_was_carried(one: Session, taken: Row) -> None:
 def test_a_lost_workers_carried_attempts_are_rescued(one: Session, taken: Row) -> None:
     """Guards Reclaims: rescue looks over all live slots."""
     carried(one)
-    assert [("gone", 3, 0, 0)] == one.execute("select * from awa.rescue_worker(1, 0)").fetchall()
+    assert ("gone", 3, 0, 0) == rescue_worker(one, 1, 0)
     assert taken.slot == 0
 
 

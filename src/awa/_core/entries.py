@@ -321,29 +321,6 @@ class Promotion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rescue:
-    """What `rescue_worker` did with the open attempts of one worker."""
-
-    answer: RescueAnswer
-    released: int
-    """Attempts whose jobs are available or deferred again."""
-    ended: int
-    """Attempts whose jobs were lost too often, and ended with them."""
-    busy: int
-    """Claims that somebody else was settling: look again."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeadlineRescue:
-    """What `rescue_deadline` did with attempts past their deadline; when the next one is due."""
-
-    released: int
-    ended: int
-    busy: int
-    next_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Retirement:
     """How many jobs were forgotten, because their retention is over."""
 

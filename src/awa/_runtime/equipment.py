@@ -56,7 +56,7 @@ async def _open_hooks(
     if not handlers.hooks:
         yield None
         return
-    hooks = Hooks(handlers.hooks, statistics)
+    hooks = Hooks(handlers, statistics)
     failure: Exception | None = None
     async with trio.open_nursery() as nursery:
         hooks.start(nursery)

@@ -6,14 +6,15 @@ than a bounded number of events behind is dropped, counted and said.
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, Protocol, TypeAlias, cast
 
 import msgspec
 import trio
 
 from awa import hooks
 from awa._core.entries import Answer, Body, Settlement
-from awa._runtime.handlers import is_async
+from awa._core.rescues import RescuedAttempt
+from awa._runtime.handlers import Handlers, is_async
 from awa._runtime.ledger import Held
 from awa._runtime.limits import HOOK_EVENTS_MAX, HOOKS_TOLD_S
 from awa._runtime.outbox import Action, Detail, Parcel
@@ -26,6 +27,27 @@ _log: Final = logging.getLogger("awa.hooks")
 Hook: TypeAlias = Callable[[Any], Any]
 """Of an event; async ones run on trio, others in a thread."""
 Run: TypeAlias = Callable[[Any], Awaitable[Any]]
+
+
+class Audience(Protocol):
+    """Who hears of what a leader rescues."""
+
+    @property
+    def kinds(self) -> Sequence[str]:
+        """Of jobs of these kinds."""
+
+    def rescued(self, attempts: Sequence[RescuedAttempt], why: str) -> None:
+        """These were ended, and it is durable."""
+
+
+class _Nobody:
+    kinds = ()
+
+    def rescued(self, attempts: Sequence[RescuedAttempt], why: str) -> None:
+        pass
+
+
+NOBODY: Final[Audience] = _Nobody()
 
 
 class _Said(msgspec.Struct):
@@ -53,8 +75,10 @@ class _Attempt:
 class Hooks:
     """The hooks of one worker. Attempts are noted only for kinds that have some."""
 
-    def __init__(self, by_kind: Mapping[str, Sequence[Hook]], statistics: Statistics) -> None:
-        self._by_kind = by_kind
+    def __init__(self, handlers: Handlers, statistics: Statistics) -> None:
+        self._by_kind: Mapping[str, Sequence[Hook]] = handlers.hooks
+        self._handlers = handlers
+        self.kinds: Final = tuple(handlers.hooks)
         self._statistics = statistics
         self._attempts: dict[Held, dict[int, _Attempt]] = {}
         self._queues: dict[str, trio.MemorySendChannel[hooks.JobEvent]] = {}
@@ -182,6 +206,26 @@ class Hooks:
             self._tell(body.kind, hooks.Cancelled(**_name(held, attempt), reason=None))
         elif why in {"expired", "lost"}:
             self._tell(body.kind, hooks.Rescued(**_name(held, attempt), why=why))
+
+    def rescued(self, attempts: Sequence[RescuedAttempt], why: str) -> None:
+        """This worker leads, and has ended these for others. Its own it hears of by itself."""
+        if not attempts:
+            return
+        own = {
+            (attempt.body.job_id, attempt.body.run_lease)
+            for noted in self._attempts.values()
+            for attempt in noted.values()
+        }
+        for one in attempts:
+            if (one.job_id, one.run_lease) not in own:
+                self._tell(one.kind, self._rescue_of(one, why))
+
+    def _rescue_of(self, one: RescuedAttempt, why: str) -> hooks.Rescued:
+        try:
+            args = self._handlers.by_kind[one.kind].decode(one.args)
+        except Exception:  # noqa: BLE001  # a type's own hooks may raise anything
+            args = None
+        return hooks.Rescued(**{**one._asdict(), "args": args}, why=why)
 
     def forget(self) -> None:
         """The worker starts anew: nothing that it held is its own any more."""

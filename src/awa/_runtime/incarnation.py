@@ -10,6 +10,7 @@ from awa._runtime import overstaying, stalls
 from awa._runtime.ending import Endings
 from awa._runtime.hands import Hands
 from awa._runtime.heartbeat import WHOLE_LOOK_BEATS, Heart
+from awa._runtime.hooks import NOBODY
 from awa._runtime.leading import Leader
 from awa._runtime.limits import (
     LAST_CLAIM_S,
@@ -98,6 +99,7 @@ class Incarnation:
             upkeep=self._sessions.of("upkeep"),
             listener=self.listener,
             clock=self.hands.clock,
+            audience=self._given.equipment.hooks or NOBODY,
             is_blind=self.heart.is_refused,
         )
 

@@ -26,6 +26,7 @@ import trio
 
 from awa._core.watching import Watch
 from awa._runtime.clock import ServerClock, look_at_the_clock
+from awa._runtime.hooks import Audience
 from awa._runtime.limits import (
     CALL_TIMEOUT_S,
     FIRE_GAP_S,
@@ -56,7 +57,7 @@ class Leader:
     """Follows and leads for one incarnation of a worker.
 
     `session` is for leading, and `upkeep` for what takes its time. `is_blind()`: whether nothing
-    is learnt just now from the silence of other workers.
+    is learnt just now from the silence of other workers. `audience` hears of what is rescued.
     """
 
     def __init__(
@@ -68,8 +69,10 @@ class Leader:
         upkeep: Session,
         listener: Listener,
         clock: ServerClock,
+        audience: Audience,
         is_blind: Callable[[], bool],
     ) -> None:
+        self._audience = audience
         self._settings = settings
         self._storage = storage
         self._session = session
@@ -165,19 +168,18 @@ class Leader:
         return lost
 
     def _sweeps(self, seat: Seat, bench: Seat, watch: Watch) -> list[Sweep]:
-        strays = Strays(bench, self._storage)
-        rescuer = self._rescuer = Rescuer(
-            seat,
-            self._storage,
-            self._settings,
-            watch=watch,
-            is_blind=self._is_blind,
-            on_rescued=strays.soon,
-        )
+        strays = Strays(bench, self._storage, self._audience)
+        rescuer = self._rescuer = self._make_rescuer(seat, watch, strays)
         promoter = Promoter(
             seat, self._storage, clock=self._clock, listener=self._listener, wake=self._timer
         )
-        deadlines = Deadlines(bench, self._storage, self._clock, grace_s=self._settings.grace_s)
+        deadlines = Deadlines(
+            bench,
+            self._storage,
+            self._clock,
+            audience=self._audience,
+            grace_s=self._settings.grace_s,
+        )
         turner = Turner(bench, self._storage, self._settings.retention)
         retirer = Retirer(bench, self._storage, self._settings.retention)
         return [
@@ -201,6 +203,17 @@ class Leader:
             Sweep(name="turn", once=turner.once),
             Sweep(name="retire", once=retirer.once),
         ]
+
+    def _make_rescuer(self, seat: Seat, watch: Watch, strays: Strays) -> Rescuer:
+        return Rescuer(
+            seat,
+            self._storage,
+            self._settings,
+            watch=watch,
+            audience=self._audience,
+            is_blind=self._is_blind,
+            on_rescued=strays.soon,
+        )
 
     def _firing(self, firer: Firer) -> Sweep:
         return Sweep(

@@ -18,6 +18,7 @@ from awa._core.pacing import Pacing
 from awa._core.watching import Lost, Watch, look, lost, somebody_is_absent
 from awa._core.watermark import Watermark
 from awa._runtime.clock import ServerClock
+from awa._runtime.hooks import Audience
 from awa._runtime.limits import (
     BUSY_RETRY_MAX_S,
     DEADLINE_GAP_S,
@@ -45,9 +46,11 @@ class Rescuer:
         settings: WorkerSettings,
         *,
         watch: Watch,
+        audience: Audience,
         is_blind: Callable[[], bool],
         on_rescued: Callable[[int], None],
     ) -> None:
+        self._audience = audience
         self._seat = seat
         self._storage = storage
         self._patience = settings.patience()
@@ -85,9 +88,13 @@ class Rescuer:
         return self._settings.look_s(calm=not somebody_is_absent(self._watch))
 
     async def _rescue(self, found: Lost) -> None:
-        rescue = await self._seat.ask(self._storage.rescue_worker(found.worker, beat=found.beat))
+        call = self._storage.rescue_worker(
+            found.worker, beat=found.beat, kinds=self._audience.kinds
+        )
+        rescue = await self._seat.ask(call)
         if rescue.answer is RescueAnswer.ALIVE:
             return
+        self._audience.rescued(rescue.rescued, "lost")
         _log.error(
             "worker %d is lost (%s for %.1f s): %d attempts are given back, %d jobs ended",
             found.worker,
@@ -107,7 +114,8 @@ class Strays:
     ever claimed. So each is looked at at its own pace: soon, then more and more seldom.
     """
 
-    def __init__(self, seat: Seat, storage: Storage) -> None:
+    def __init__(self, seat: Seat, storage: Storage, audience: Audience) -> None:
+        self._audience = audience
         self._seat = seat
         self._storage = storage
         self._pacing: Final[Pacing[int]] = Pacing(least_s=STRAY_MIN_S, most_s=STRAY_MAX_S)
@@ -127,7 +135,9 @@ class Strays:
 
     async def _rescue(self, worker: int) -> None:
         asked_s = trio.current_time()
-        rescue = await self._seat.ask(self._storage.rescue_worker(worker, beat=None))
+        call = self._storage.rescue_worker(worker, beat=None, kinds=self._audience.kinds)
+        rescue = await self._seat.ask(call)
+        self._audience.rescued(rescue.rescued, "lost")
         now_s = trio.current_time()
         if not rescue.released + rescue.ended:
             dear_s = (now_s - asked_s) / STRAY_SHARE
@@ -149,7 +159,16 @@ class Deadlines:
     policy says; only what it leaves open is ended here.
     """
 
-    def __init__(self, seat: Seat, storage: Storage, clock: ServerClock, *, grace_s: float) -> None:
+    def __init__(
+        self,
+        seat: Seat,
+        storage: Storage,
+        clock: ServerClock,
+        *,
+        audience: Audience,
+        grace_s: float,
+    ) -> None:
+        self._audience = audience
         self._seat = seat
         self._storage = storage
         self._clock = clock
@@ -164,9 +183,13 @@ class Deadlines:
         since = None if since_s is None else datetime.fromtimestamp(since_s, UTC)
         rescue = await self._seat.ask(
             self._storage.rescue_deadline(
-                max_claims=RESCUE_CLAIMS_MAX, since=since, grace_s=self._grace_s
+                max_claims=RESCUE_CLAIMS_MAX,
+                since=since,
+                grace_s=self._grace_s,
+                kinds=self._audience.kinds,
             )
         )
+        self._audience.rescued(rescue.rescued, "expired")
         if ended := rescue.released + rescue.ended:
             _log.warning("%d attempts were past their deadline and ended", ended)
             return 0.0

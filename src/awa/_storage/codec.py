@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
 
-from awa._core import entries
+from awa._core import entries, rescues
 from awa._core.copying import CopyAnswer
 from awa._core.progress import NoteAnswer
 from awa._core.ranges import Ranges
@@ -213,17 +213,38 @@ def promotion(rows: Rows) -> entries.Promotion:
     return entries.Promotion(promoted=promoted, next_at=next_at)
 
 
-def rescue(rows: Rows) -> entries.Rescue:
-    """The one row (answer, released, ended, busy) of `rescue_worker`."""
-    ((answer, released, ended, busy),) = rows
-    word = _word(entries.RescueAnswer, answer)
-    return entries.Rescue(answer=word, released=released, ended=ended, busy=busy)
+def rescue(rows: Rows) -> rescues.Rescue:
+    """The one row (answer, released, ended, busy, rescued) of `rescue_worker`."""
+    ((answer, released, ended, busy, rescued),) = rows
+    return rescues.Rescue(
+        answer=_word(entries.RescueAnswer, answer),
+        released=released,
+        ended=ended,
+        busy=busy,
+        rescued=_rescued(rescued),
+    )
 
 
-def deadline_rescue(rows: Rows) -> entries.DeadlineRescue:
-    """The one row (released, ended, busy, next_at) of `rescue_deadline`."""
-    ((released, ended, busy, next_at),) = rows
-    return entries.DeadlineRescue(released=released, ended=ended, busy=busy, next_at=next_at)
+def deadline_rescue(rows: Rows) -> rescues.DeadlineRescue:
+    """The one row (released, ended, busy, next_at, rescued) of `rescue_deadline`."""
+    ((released, ended, busy, next_at, rescued),) = rows
+    return rescues.DeadlineRescue(
+        released=released,
+        ended=ended,
+        busy=busy,
+        next_at=next_at,
+        rescued=_rescued(rescued),
+    )
+
+
+_read_rescued = msgspec.json.Decoder(tuple[tuple[int, str, str, int, int, msgspec.Raw], ...]).decode
+
+
+def _rescued(text: str) -> tuple[rescues.RescuedAttempt, ...]:
+    return tuple(
+        rescues.RescuedAttempt(job_id, kind, queue, attempt, run_lease, bytes(args))
+        for job_id, kind, queue, attempt, run_lease, args in _read_rescued(text)
+    )
 
 
 def retirement(rows: Rows) -> entries.Retirement:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from awa._core import entries, limits
+from awa._core import entries, limits, rescues
 from awa._storage import codec
 from awa._storage.calling import Calling
 from awa._storage.calls import Call
@@ -48,15 +48,23 @@ class Upkeep(Calling):
         return self._call("strays", "", (), codec.integers)
 
     def rescue_worker(
-        self, worker: int, *, beat: int | None, max_claims: int = limits.RESCUE_CLAIMS_MAX
-    ) -> Call[entries.Rescue]:
-        """End the open attempts of a worker whose counter is still `beat` (None: it has no row)."""
+        self,
+        worker: int,
+        *,
+        beat: int | None,
+        max_claims: int = limits.RESCUE_CLAIMS_MAX,
+        kinds: Sequence[str] = (),
+    ) -> Call[rescues.Rescue]:
+        """End the open attempts of a worker whose counter is still `beat` (None: it has no row).
+
+        Those of these kinds are named.
+        """
         return self._call(
             "rescue_worker",
-            "%s::bigint, %s::bigint, %s::int",
-            (worker, beat, max_claims),
+            "%s::bigint, %s::bigint, %s::int, %s::text[]",
+            (worker, beat, max_claims, list(kinds)),
             codec.rescue,
-            columns="answer, released, ended, busy",
+            columns="answer, released, ended, busy, rescued::text",
         )
 
     def rescue_deadline(
@@ -65,14 +73,18 @@ class Upkeep(Calling):
         max_claims: int = limits.RESCUE_CLAIMS_MAX,
         since: datetime | None = None,
         grace_s: float = 0.0,
-    ) -> Call[entries.DeadlineRescue]:
-        """End attempts whose deadline lies after `since` and passed `grace_s` ago or earlier."""
+        kinds: Sequence[str] = (),
+    ) -> Call[rescues.DeadlineRescue]:
+        """End attempts whose deadline lies after `since` and passed `grace_s` ago or earlier.
+
+        Those of these kinds are named.
+        """
         return self._call(
             "rescue_deadline",
-            f"%s::int, {_SINCE}, %s::double precision",
-            (max_claims, since, float(grace_s)),
+            f"%s::int, {_SINCE}, %s::double precision, %s::text[]",
+            (max_claims, since, float(grace_s), list(kinds)),
             codec.deadline_rescue,
-            columns="released, ended, busy, next_at",
+            columns="released, ended, busy, next_at, rescued::text",
         )
 
     def arm_timer(self) -> Call[bool]:

@@ -4,12 +4,13 @@
 --             all of them (the default) from time to time. grace_s: how long after its deadline an attempt is
 --             left to its worker, which cancels it, lets it clean up and settles it
 --   outcome   how many entries were given back, how many jobs ended, how many claims were busy, and the next
---             deadline that any claim has, settled ones included. It looks at max_claims claims a call
+--             deadline that any claim has, settled ones included. It looks at max_claims claims a call. `rescued`: as
+--             that of rescue_worker
 --   touches   per claims row as retry
 --   one step  as a settle: the claim's lock, then one look. The worker is told and cancels what it runs.
 create function rescue_deadline(max_claims int default 500, since timestamptz default '-infinity',
-                                grace_s double precision default 0)
-returns table (released int, ended int, busy int, next_at timestamptz)
+                                grace_s double precision default 0, kinds text[] default '{}')
+returns table (released int, ended int, busy int, next_at timestamptz, rescued jsonb)
 language plpgsql security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off set enable_hashjoin = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
@@ -32,5 +33,6 @@ begin
         end if;
     end if;
     return query select count_settled(v_closings) - cardinality(v_disposal.ended), cardinality(v_disposal.ended), busy_items(v_closings),
-                        (select min(d) from unnest(lock_live_slots()) k, next_deadline(k, v_until) d);
+                        (select min(d) from unnest(lock_live_slots()) k, next_deadline(k, v_until) d),
+                        rescued_of(v_closings, rescue_deadline.kinds);
 end $$;

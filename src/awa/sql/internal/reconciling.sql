@@ -40,6 +40,22 @@ language sql volatile as $$
                          from unnest(p_closings) c where not isempty(c.settled)))
 $$;
 
+-- rescued_of: of the attempts that were closed, those of these kinds, for the hooks of whoever closed them: an array
+-- of [job_id, kind, queue, attempt, run_lease, args]. A few thousand are enough: who is told of more drops them.
+create function rescued_of(p_closings closing[], p_kinds text[]) returns jsonb
+language sql stable as $$
+    select coalesce(jsonb_agg(jsonb_build_array(j.job_id, j.kind, j.queue, j.attempt, j.run_lease, j.args)), '[]')
+    from (select s.*, sum(pg_column_size(s.args)) over (order by s.lane, s.seq) as bytes
+          from (select r.*, q.queue
+                from unnest(p_closings) c
+                join lanes l on l.lane = c.lane
+                join queue_settings q on q.queue_id = l.queue_id
+                cross join lateral entries_in(c.slot, c.lane, c.settled) r
+                where cardinality(p_kinds) > 0 and not isempty(c.settled) and r.kind = any (p_kinds)
+                limit 2000) s) j
+    where j.bytes < 8000000
+$$;
+
 -- Their attempts were ended by somebody else: these workers ask what became of them.
 create function tell_workers(p_workers bigint[]) returns void
 language plpgsql as $$
