@@ -167,6 +167,14 @@ def test_a_claim_asked_again_brings_no_bodies(one: Session) -> None:
     assert [None] == brought(one, 1)
 
 
+def test_a_claim_of_nothing_but_withdrawn_jobs_brings_nothing(one: Session) -> None:
+    """Guards the share of each body: there may be none to share among."""
+    start_worker(one)
+    job = enqueue(one)
+    one.execute("select * from awa.cancel_pending(1, array[%s]::bigint[])", [job])
+    assert [] == brought(one, 1)
+
+
 @pytest.mark.parametrize("bodies_max", [-1, 17, None])
 def test_a_number_of_bodies_beyond_the_bounds_is_refused(
     one: Session, bodies_max: int | None

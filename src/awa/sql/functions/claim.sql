@@ -55,7 +55,7 @@ begin
         v_entries := (select sum(t.n) from unnest(v_takes) t);
         return query
         select r.queue, 'got', r.slot, r.part, r.lane, r.seqs, r.deadline,
-               case when v_entries <= claim.bodies_max then small_bodies(r.slot, r.lane, r.seqs, small_bodies_bytes() / v_entries) end
+               case when v_entries <= claim.bodies_max then small_bodies(r.slot, r.lane, r.seqs, small_bodies_bytes() / nullif(v_entries, 0)) end
         from unnest(v_rows) r where not isempty(r.seqs);
     end if;
     perform repair_sequences(v_states);    -- last: it may give this transaction its xid
