@@ -7,9 +7,10 @@
 (* executions may share a token, or a settle id: the first reply was lost    *)
 (* and the call is sent again while it still runs. Any of them may crash.    *)
 (*                                                                           *)
-(* A settler may also be a handler's own transaction, which completes its    *)
-(* job and does what the handler did in one commit. It is never sent again:  *)
-(* who lost the answer to its COMMIT only asks whether it happened.          *)
+(* A settler may also be a note of an attempt's progress, which ends         *)
+(* nothing; or a handler's own transaction, which completes its job and does *)
+(* what the handler did in one commit. That is never sent again: who lost    *)
+(* the answer to its COMMIT only asks whether it happened.                   *)
 (*                                                                           *)
 (* A commit makes its rows visible and lets its locks go in one step:        *)
 (* PostgreSQL does the first before the second.                              *)
@@ -278,7 +279,8 @@ IsOp(s, op) == stl[s].pc # "new" /\ "op" \in DOMAIN stl[s] /\ stl[s].op = op
 Alike(s)   == {o \in Settlers \ {s} : IdOf(o) = IdOf(s) /\ stl[o].pc # "new"}
 OwnUnder(s) == {o \in Alike(s) : IsOp(o, "own")}
 
-\* The claim's lock (tried), then what is open. op: completed, released, or lost (a heartbeat's).
+\* The claim's lock (tried), then what is open. op: completed, released, or lost (a heartbeat's); or
+\* noted, a note of one attempt's progress.
 \* Without the protection the read comes first and the lock at the write, where it no longer helps.
 \* own: a handler's own transaction at its end, under an id of its own. It waits for the lock.
 SBegin(s, op, r, asked) ==
@@ -308,7 +310,7 @@ SAsk(s) ==
 \* Re-appending draws like every producer: begin_append, then one number for each entry.
 SDraw(s) ==
     LET k == stl[s]
-    IN /\ k.pc = "held" /\ k.op \notin {"completed", "own"} /\ Cardinality(k.nums) < Cardinality(k.take)
+    IN /\ k.pc = "held" /\ k.op \notin {"completed", "own", "noted"} /\ Cardinality(k.nums) < Cardinality(k.take)
        /\ EnvDraw
        /\ stl' = [stl EXCEPT ![s] = [k EXCEPT !.nums = @ \cup {last + 1}, !.lock = TRUE,
                                               !.xid = IF @ > 0 THEN @ ELSE FreshXid]]
@@ -327,7 +329,7 @@ SCommit(s) ==
         new == {[seq |-> Nth(k.nums, Rank(k.take, n)), slot |-> 0, job |-> EntryOf(n).job,
                  lease |-> EntryOf(n).lease + 1, attempt |-> EntryOf(n).attempt, from |-> n] :
                   n \in IF k.op \in {"completed", "own"} THEN {} ELSE k.take}
-    IN /\ k.pc = "held"
+    IN /\ k.pc = "held" /\ k.op # "noted"
        /\ k.op \notin {"completed", "own"} => Cardinality(k.nums) = Cardinality(k.take)
        /\ k.op = "own" /\ Kept("own_stale") => k.take = k.asked
        /\ Closing({[token |-> k.token, part |-> k.part, settled |-> k.take]},
@@ -337,6 +339,17 @@ SCommit(s) ==
        /\ stl' = [stl EXCEPT ![s] = Over(k, TRUE)]
        /\ UNCHANGED <<born, last, no, next, holes, claims, workers, stopped, awayVars, prod, clm, gens, nextXid,
                       strangers, before>>
+
+\* A note is written where the attempt was open at the look. Settlers' names stand for its number and text.
+NCommit(s) ==
+    LET k == stl[s]
+        fresh == {n \in {[job |-> EntryOf(q).job, lease |-> EntryOf(q).lease, note |-> s, said |-> s] :
+                            q \in k.take} : Newer(n)}
+    IN /\ k.pc = "held" /\ k.op = "noted"
+       /\ notes' = {m \in notes : \A n \in fresh : n.job # m.job} \cup fresh
+       /\ stl' = [stl EXCEPT ![s] = Over(k, TRUE)]
+       /\ UNCHANGED <<born, drawVars, entries, laneVars, claims, closures, workers, stopped, placeVars,
+                      removed, withdrawn, ringVars, keyVars, prod, clm, gens, xids, before>>
 
 Stale(k)  == k.op = "own" /\ k.take # k.asked
 SCrash(s) == /\ stl[s].pc = "held" /\ (~Calm \/ Stale(stl[s]))
@@ -365,9 +378,9 @@ TxNext ==
     \/ StrangerBegins \/ StrangerEnds
     \/ \E c \in Claimers : CBegin(c) \/ CLane(c) \/ CPick(c) \/ CTest(c) \/ CAgain(c) \/ CStamp(c)
                            \/ CCommit(c) \/ CCrash(c)
-    \/ \E s \in Settlers : \/ SDraw(s) \/ SCommit(s) \/ SCrash(s) \/ SAsk(s)
+    \/ \E s \in Settlers : \/ SDraw(s) \/ SCommit(s) \/ NCommit(s) \/ SCrash(s) \/ SAsk(s)
                            \/ \E op \in Ops, r \in claims :
-                                \E asked \in (IF op = "own" THEN {} ELSE {r.seqs})
+                                \E asked \in (IF op \in {"own", "noted"} THEN {} ELSE {r.seqs})
                                             \cup (IF op = "lost" THEN {} ELSE {{n} : n \in r.seqs}) :
                                   SBegin(s, op, r, asked)
 TxSpec == TxInit /\ [][TxNext]_txVars
@@ -416,6 +429,10 @@ StorageStep ==
          \/ Complete(c.settle, {ItemOf(c)})
          \/ Release(c.settle, {ItemOf(c)}, NewEntries(c.seqs))
          \/ Heartbeat(1, Max(Tokens), {}, "alive", {ItemOf(c)}, OnlyNew(NewEntries(c.seqs)))
+    \/ \E n \in notes' \ notes, r \in claims : \E q \in r.seqs :
+         /\ EntryOf(q).job = n.job /\ EntryOf(q).lease = n.lease
+         /\ NoteProgress({[token |-> r.token, part |-> r.part, seq |-> q, note |-> n.note, said |-> n.said,
+                            answer |-> "noted"]})
 RefinesStorage == [][StorageStep]_vars
 
 (* ------------------- probes: each must be violated ----------------------- *)

@@ -37,17 +37,6 @@ MUTANTS: Final = (
         NOTES + "test_the_jobs_next_row_has_what_the_attempt_noted",
     ),
     mutant(
-        "NotedUnlocked",
-        "lock",
-        "note_progress",
-        (
-            PROGRESS,
-            "    v_mine := lock_tokens(tokens);\n",
-            "    v_mine := array(select generate_series(1, n));\n",
-        ),
-        NOTES + "test_a_claim_that_is_being_settled_is_busy",
-    ),
-    mutant(
         "NotedBackwards",
         "guard",
         "note_progress",

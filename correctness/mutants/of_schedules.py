@@ -13,6 +13,7 @@ _SAID: Final[dict[str, tuple[Kind, str, str]]] = {
     "RepeatAnswersAll": ("guard", "claim", "F8"),
     "NewestFirst": ("order", "claim", "B17"),
     "ReadThenLock": ("lock", "complete release retry snooze fail cancel_running", ""),
+    "NoteThenLock": ("lock", "note_progress", ""),
     "KeyNotLocked": ("lock", "enqueue enqueue_many dlq_retry", ""),
     "ReleaseNotInflight": ("lock", "release", ""),
     "ForgetUnpicked": ("effect", "claim", "F3"),

@@ -145,6 +145,23 @@ def two_settles_of_a_claim(world: World) -> None:
 
 
 @SCHEDULES.of(
+    "NoteThenLock",
+    "OnlyOpenNotes",
+    Edit(
+        file="functions/note_progress.sql",
+        old="    v_mine := lock_tokens(tokens);\n",
+        new="    v_mine := array(select generate_series(1, n));\n",
+    ),
+)
+def a_note_and_a_settle(world: World) -> None:
+    """An attempt's end comes while a note of it has looked, and not committed."""
+    world.enqueue()
+    row = world.claim(1).row
+    with world.noting(row, 1):
+        world.complete(row, [1], session=world.session())
+
+
+@SCHEDULES.of(
     "ReleaseNotInflight",
     "HoleSafety",
     Edit(

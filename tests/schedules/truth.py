@@ -51,6 +51,11 @@ class Truth:
             elif look and answer in {"ended", "stale"} and entries & self._open(row.token):
                 self._broken.add("OnlyKnownEnd")
 
+    def noted(self, row: Row, number: int, answer: str) -> None:
+        """Look, when a note has committed, whether the attempt that was heard is open."""
+        if answer == "noted" and (row.lane, number) not in self._open(row.token):
+            self._broken.add("OnlyOpenNotes")
+
     def forget(self, number: int) -> None:
         """Note that a bug, played by hand, told somebody of this number of lane 1."""
         for _, entries in self._answers:

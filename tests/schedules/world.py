@@ -36,6 +36,12 @@ _STANDS: Final = (
 )
 
 
+NOTE: Final = (
+    "select answer from awa.note_progress(1, %s::bigint[], %s::smallint[], %s::bigint[], '{1}',"
+    " array['{}'::jsonb])"
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """A statement that stands at a gate."""
@@ -186,6 +192,15 @@ class World:
         found = complete(settler, row, seqs=seqs, settle_id=next(self._settles))
         self.truth.settled(row, found, look=session is None)
         return found
+
+    @contextmanager
+    def noting(self, row: Row, number: int) -> Iterator[None]:
+        """Let an attempt say how far it is, in a transaction that stays open meanwhile."""
+        session = self.session()
+        with session.transaction():
+            found = session.execute(NOTE, [[row.token], [row.part], [number]]).fetchall()
+            yield
+        self.truth.noted(row, number, found[0][0])
 
     def drain(self) -> None:
         """Claim what is left."""

@@ -31,6 +31,7 @@ def test_a_new_lane_is_empty(one: Session) -> None:
         "deferred": [],
         "finals": [],
         "dead": [],
+        "progress": [],
         "bounds": [],
         "unique": [],
     } == value(one, CENSUS, [1])
