@@ -27,11 +27,15 @@ async def main() -> None:
     async with awa.AsyncClient("embedded://demo", schema="example_batches") as client:
         await client.migrate()
 
+        @client.batch_middleware
+        async def count(jobs: awa.JobBatch[Any], call_next: awa.CallNextBatch) -> Any:
+            sizes.append(len(jobs))
+            return await call_next(jobs)
+
         @client.batch_task(Measured, queue="sensors", max_size=250, max_wait_ms=50)
         async def store(jobs: awa.JobBatch[Measured]) -> dict[int, Any]:
             await trio.sleep(0.01)  # one INSERT of many rows
             table.update({args.sensor: args.value for args in jobs.args})
-            sizes.append(len(jobs))
             # What is not named here is done.
             return {job.id: awa.Cancel("broken sensor") for job in jobs if job.args.value < 0}
 
