@@ -171,7 +171,7 @@ def _edited(text: str, varied: Mapping[str, Sequence[str]], *, declares: bool) -
     """A module in which what varies is what the variant says; its assumptions were of constants."""
     bare = without_comments(text)
     edits = [
-        (one.begin, one.end, _chosen(varied[one.name]))
+        (bare.rindex(f"\n{one.name}", 0, one.begin) + 1, one.end, _chosen(one.name, varied))
         for one in definitions(bare)
         if one.name in varied
     ]
@@ -183,7 +183,7 @@ def _edited(text: str, varied: Mapping[str, Sequence[str]], *, declares: bool) -
         lines = [
             *(["VARIABLE variant"] if declares else []),
             *([f"CONSTANTS {kept}"] if kept else []),
-            *(f"{name} == {_chosen(varied[name])}" for name in names if name in varied),
+            *(_chosen(name, varied) for name in names if name in varied),
         ]
         edits.append((block.start(), block.end(), "\n".join(lines) + "\n\n"))
     for begin, end, new in sorted(edits, reverse=True):
@@ -191,10 +191,13 @@ def _edited(text: str, varied: Mapping[str, Sequence[str]], *, declares: bool) -
     return text
 
 
-def _chosen(values: Sequence[str]) -> str:
-    """Model values are strings here: no symmetry speaks of a constant that varies."""
-    named = (_WORD.sub(lambda word: '"' + word[0].strip('"') + '"', value) for value in values)
-    return f"<<{', '.join(named)}>>[variant]"
+def _chosen(name: str, varied: Mapping[str, Sequence[str]]) -> str:
+    """The definition of what varies; the list is a constant, so TLC evaluates it once.
+
+    Model values are strings here: no symmetry speaks of a constant that varies.
+    """
+    named = (_WORD.sub(lambda word: '"' + word[0].strip('"') + '"', of) for of in varied[name])
+    return f"Each{name} == <<{', '.join(named)}>>\n{name} == Each{name}[variant]"
 
 
 def _woven(asked: Sequence[Asked], module: Module, root: str) -> str:

@@ -12,7 +12,7 @@
 (* what a late reply says is checked against what the database holds now.     *)
 (* There is no clock: a worker may be given up while it lives, a handler may  *)
 (* be cut at any time after the drain, and time may be up for the last flush. *)
-EXTENDS Naturals, FiniteSets
+EXTENDS Naturals, FiniteSets, TLC
 
 CONSTANTS Jobs,       \* jobs that may ever exist
           Workers,    \* incarnations of workers
@@ -584,6 +584,9 @@ WorldNext == \/ \E w \in Mortal : May("crash") /\ EnvCrash(w)
              \/ \E f \in flushes : EnvRollback(f)
 Next == DatabaseNext \/ HandlerNext \/ WorldNext \/ \E w \in Workers : WorkerNext(w)
 Spec == Init /\ [][Next]_vars
+
+\* Jobs differ in nothing.
+JobsAlike == Permutations(Jobs)
 
 (* -------------------------------- properties ----------------------------- *)
 

@@ -17,7 +17,7 @@
 (* meanwhile it does not show.                                               *)
 (*                                                                           *)
 (* Bare names the protections that a witness takes away.                     *)
-EXTENDS Naturals, FiniteSets
+EXTENDS Naturals, FiniteSets, TLC
 
 CONSTANTS Workers, Producers, Queues,
           Lanes,      \* of each queue
@@ -203,6 +203,9 @@ ProducerStep(p) == Begin(p) \/ Test(p) \/ LetGo(p) \/ Appear(p) \/ Commit(p)
 Next == \/ \E p \in Producers : ProducerStep(p) \/ Rollback(p)
         \/ \E w \in Workers : WorkerStep(w) \/ EnvDie(w)
 Spec == Init /\ [][Next]_vars
+
+\* Producers differ in nothing, and neither do the workers of all queues.
+Alike == Permutations(Producers) \cup Permutations(Workers \ Narrow)
 
 (* ------------------------------- properties ------------------------------ *)
 
