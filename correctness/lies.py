@@ -7,6 +7,7 @@ The stories are short, so each lie is easy to see.
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from correctness.configurations import SPEC
@@ -29,10 +30,12 @@ class Lie:
     spoil: Callable[[Event], object]
     adds: bool = False
     """The line is a further one, after the line that it is made from."""
+    folder: Path = ACCEPTED
+    """Where the stories are."""
 
     def told(self) -> list[Recorded]:
         """Answer the story with the lie in it."""
-        story = read_ndjson(ACCEPTED / f"{self.story}.ndjson")
+        story = read_ndjson(self.folder / f"{self.story}.ndjson")
         place = [at for at, one in enumerate(story) if one.event["a"] == self.action][self.nth - 1]
         event = copy.deepcopy(dict(story[place].event))
         self.spoil(event)

@@ -9,6 +9,9 @@
 (* What is due is worked out outside, by rules that only leaders know, so    *)
 (* the transaction trusts the plan; but not the clock of who made it.        *)
 (*                                                                           *)
+(* What was recorded of schedules is replayed through these actions          *)
+(* (CronTrace). Guards have names where a refusal is to say which is false.  *)
+(*                                                                           *)
 (* Bare names the protections that a witness takes away.                     *)
 EXTENDS Naturals, FiniteSets, Sequences, TLC
 
@@ -24,13 +27,20 @@ CONSTANTS Leaders,
           Bare
 
 Kept(protection) == protection \notin Bare
+All(g) == \A k \in DOMAIN g : g[k]
 
 Instants == 1..TimeMax
 \* Two rules, of which a schedule has one at a time: every instant, and every other one.
+Rules     == {1, 2}
 Due(rule) == {t \in Instants : rule = 1 \/ t % 2 = 0}
+\* When an instant is fired at the earliest (in a replay, its jitter later), and how late it is by a clock.
+When(d)        == d
+Late(d, clock) == clock - When(d)
 Max(S)    == CHOOSE m \in S : \A k \in S : k <= m
 Newest(S, n) == {t \in S : Cardinality({u \in S : u > t}) < n}
 Oldest(S, n) == {t \in S : Cardinality({u \in S : u < t}) < n}
+\* Of a schedule that has its policy for good; in a replay, as the schedule says then.
+OverlapNow == Overlap
 Most      == IF Missed = "catch_up" THEN CatchUpMax ELSE 1
 Later(a, b) == IF a > b THEN a ELSE b
 
@@ -40,16 +50,16 @@ ClockTypeInv == now \in 0..TimeMax /\ versions \in Nat
 
 \* The schedule. upto: the instants up to here were dealt with.
 VARIABLE row
-RowTypeInv == row \in [here : BOOLEAN, version : Nat, upto : 0..TimeMax, rule : {1, 2}, paused : BOOLEAN]
+RowTypeInv == row \in [here : BOOLEAN, version : Nat, upto : 0..TimeMax, rule : Rules, paused : BOOLEAN]
 
 \* Its jobs, in the order of their ids. at 0: somebody triggered it.
 VARIABLE jobs
-JobTypeInv == \A n \in 1..Len(jobs) : jobs[n] \in [at : 0..TimeMax, rule : {1, 2}, state : {"live", "ended", "replaced"}]
+JobTypeInv == \A n \in 1..Len(jobs) : jobs[n] \in [at : 0..TimeMax, rule : Rules, state : {"live", "ended", "replaced"}]
 
 \* What each leader looked at, and by which clock. owes: fires it has still to store (a witness).
 VARIABLE leader
 NoView == [pc |-> "idle", version |-> 0, upto |-> 0, rule |-> 1, clock |-> 0, busy |-> FALSE, owes |-> {}]
-LeaderTypeInv == leader \in [Leaders -> [pc : {"idle", "looked", "owes", "dead"}, version : Nat, upto : 0..TimeMax, rule : {1, 2},
+LeaderTypeInv == leader \in [Leaders -> [pc : {"idle", "looked", "owes", "dead"}, version : Nat, upto : 0..TimeMax, rule : Rules,
                                          clock : 0..TimeMax + Skew, busy : BOOLEAN, owes : SUBSET Instants]]
 
 \* For the properties: how often each instant was fired; those that were missed, how late they were then
@@ -67,66 +77,80 @@ Init == /\ now = 0 /\ versions = 1
         /\ jobs = <<>> /\ leader = [l \in Leaders |-> NoView]
         /\ fires = [t \in Instants |-> 0] /\ missed = {} /\ dealt = {} /\ slept = {} /\ edits = 0 /\ deaths = 0
 
-Tick == /\ now < TimeMax /\ now' = now + 1
-        /\ UNCHANGED <<versions, row, jobs, leader, past, edits, deaths>>
+Passes(to) == /\ to \in now..TimeMax /\ now' = to
+              /\ UNCHANGED <<versions, row, jobs, leader, past, edits, deaths>>
+Tick == now < TimeMax /\ Passes(now + 1)
 
 (* ------------------------------- its jobs -------------------------------- *)
 
 Lives == {n \in 1..Len(jobs) : jobs[n].state = "live"}
-EndJob == /\ \E n \in Lives : jobs' = [jobs EXCEPT ![n].state = "ended"]
-          /\ UNCHANGED <<now, versions, row, leader, past, edits, deaths>>
+EndJob(n) == /\ n \in Lives /\ jobs' = [jobs EXCEPT ![n].state = "ended"]
+             /\ UNCHANGED <<now, versions, row, leader, past, edits, deaths>>
 
 New(at) == [at |-> at, rule |-> row.rule, state |-> "live"]
 Replaced(s) == [n \in 1..Len(s) |-> IF s[n].state = "live" THEN [s[n] EXCEPT !.state = "replaced"] ELSE s[n]]
 \* One more job, as the overlap allows it. `busy`: whether one lives, as far as who asks can know.
 Stored(s, at, busy) ==
-    CASE Overlap = "skip" /\ busy -> s
-      [] Overlap = "replace"      -> Append(Replaced(s), New(at))
+    CASE OverlapNow = "skip" /\ busy -> s
+      [] OverlapNow = "replace"      -> Append(Replaced(s), New(at))
       [] OTHER                    -> Append(s, New(at))
 Living(s) == \E n \in 1..Len(s) : s[n].state = "live"
 RECURSIVE StoredAll(_, _, _)
 \* Of several that replace each other only the last one comes.
 StoredAll(s, ats, view) ==
     IF ats = {} THEN s
-    ELSE IF Overlap = "replace" THEN Stored(s, Max(ats), view)
+    ELSE IF OverlapNow = "replace" THEN Stored(s, Max(ats), view)
     ELSE LET at == CHOOSE t \in ats : \A u \in ats : t <= u
          IN StoredAll(Stored(s, at, IF Kept("overlap_inside") THEN Living(s) ELSE view), ats \ {at}, view)
 
 (* ------------------------------ who leads -------------------------------- *)
 
 \* due_schedules: what the row says, and the time. Paused schedules are not looked at.
-Look(l) == /\ leader[l].pc = "idle" /\ row.here /\ ~row.paused
-           /\ \E ahead \in 0..Skew :
-                /\ \E d \in Due(row.rule) : row.upto < d /\ d <= now + ahead
-                /\ leader' = [leader EXCEPT ![l] = [NoView EXCEPT !.pc = "looked", !.version = row.version, !.upto = row.upto,
-                                                     !.rule = row.rule, !.clock = now + ahead, !.busy = Lives # {}]]
-           /\ UNCHANGED <<now, versions, row, jobs, past, edits, deaths>>
+Seen(clock) == [NoView EXCEPT !.pc = "looked", !.version = row.version, !.upto = row.upto, !.rule = row.rule,
+                              !.clock = clock, !.busy = Lives # {}]
+LookG(l) == [idle |-> leader[l].pc = "idle", here |-> row.here, awake |-> ~row.paused]
+LookBy(l, clock) == /\ All(LookG(l))
+                    /\ leader' = [leader EXCEPT ![l] = Seen(clock)]
+                    /\ UNCHANGED <<now, versions, row, jobs, past, edits, deaths>>
+\* Where nothing is due a leader may look as well, and moves on when it looks next; models leave that out.
+Look(l) == \E ahead \in 0..Skew : /\ \E d \in Due(row.rule) : row.upto < d /\ When(d) <= now + ahead
+                                  /\ LookBy(l, now + ahead)
 
-\* The plan: which instants have passed, and which of them are fired.
-Passed(v) == {d \in Due(v.rule) : v.upto < d /\ d <= v.clock}
-Timely(v) == {d \in Passed(v) : v.clock - d <= LateMax}
+\* The plan: which instants have passed, up to which one that is all, and which of them are fired.
+Passed(v) == {d \in Due(v.rule) : v.upto < d /\ When(d) <= v.clock}
+Upto(v)   == Max(Passed(v) \cup {v.upto})
+Timely(v) == {d \in Passed(v) : Late(d, v.clock) <= LateMax}
 Chosen(v) == IF Kept("newest") THEN Newest(Timely(v), Most) ELSE Oldest(Timely(v), Most)
+
+\* There is a plan to be answered. (In a replay this is for the guards below to say.)
+Waits(l) == leader[l].pc = "looked"
 
 \* fire: compare, move on, store; all or nothing.
 Compares(v) == row.here /\ (Kept("compare") => row.version = v.version)
-InTime(v)   == Kept("clock") => Max(Passed(v)) <= now
+InTime(v)   == Kept("clock") => \A d \in Passed(v) : d <= now
+FireG(l) == [looked   |-> leader[l].pc = "looked",        \* a plan for a row that nobody saw so
+             compares |-> Compares(leader[l]),            \* somebody else has fired it, or changed it
+             in_time  |-> InTime(leader[l])]              \* it is not due yet
 Fire(l) ==
     LET v == leader[l]
-        upto == IF Kept("upto_of_plan") THEN Max(Passed(v)) ELSE now
+        upto == IF Kept("upto_of_plan") THEN Upto(v) ELSE now
         stored == IF Kept("one_transaction") THEN Chosen(v) ELSE {}
-    IN /\ v.pc = "looked" /\ Compares(v) /\ InTime(v)
+    IN /\ Waits(l) /\ All(FireG(l))
        /\ row' = [row EXCEPT !.upto = upto, !.version = versions + 1] /\ versions' = versions + 1
        /\ jobs' = StoredAll(jobs, stored, v.busy)
        /\ fires' = [t \in Instants |-> IF t \in stored /\ fires[t] < 2 THEN fires[t] + 1 ELSE fires[t]]
-       /\ missed' = missed \cup {[at |-> d, late |-> v.clock - d, newer |-> Cardinality({c \in Chosen(v) : c > d})]
+       /\ missed' = missed \cup {[at |-> d, late |-> Late(d, v.clock), newer |-> Cardinality({c \in Chosen(v) : c > d})]
                                  : d \in Passed(v) \ Chosen(v)}
        /\ dealt' = dealt \cup stored \cup (Passed(v) \ Chosen(v))
        /\ leader' = [leader EXCEPT ![l] = IF stored = Chosen(v) THEN NoView ELSE [v EXCEPT !.pc = "owes", !.owes = Chosen(v)]]
        /\ UNCHANGED <<now, slept, edits, deaths>>
 \* fire that answers stale or early: nothing was done.
-Refused(l) == /\ leader[l].pc = "looked" /\ ~(Compares(leader[l]) /\ InTime(leader[l]))
-              /\ leader' = [leader EXCEPT ![l] = NoView]
-              /\ UNCHANGED <<now, versions, row, jobs, past, edits, deaths>>
+NothingDone(l) == /\ leader' = [leader EXCEPT ![l] = NoView]
+                  /\ UNCHANGED <<now, versions, row, jobs, past, edits, deaths>>
+Refused(l) == Waits(l) /\ ~(Compares(leader[l]) /\ InTime(leader[l])) /\ NothingDone(l)
+\* fire that answers busy: somebody settles the job that is to be replaced.
+BusyG == [replaces |-> OverlapNow = "replace", lives |-> Living(jobs)]
+Busy(l) == Waits(l) /\ All(BusyG) /\ All(FireG(l)) /\ NothingDone(l)
 \* Witness: the jobs come with a second transaction.
 PayBack(l) == /\ leader[l].pc = "owes"
               /\ jobs' = StoredAll(jobs, leader[l].owes, leader[l].busy)
@@ -151,26 +175,32 @@ Changed(r) == row' = [r EXCEPT !.version = versions + 1] /\ versions' = versions
 Between == {t \in Instants : row.upto < t /\ t <= now}
 FromNow(r) == [r EXCEPT !.upto = Later(r.upto, now)]
 
-PauseSchedule  == /\ row.here /\ ~row.paused /\ Edit /\ Changed([row EXCEPT !.paused = TRUE])
-                  /\ UNCHANGED <<jobs, dealt, slept>>
-ResumeSchedule == /\ row.here /\ row.paused /\ Edit
+PauseScheduleG  == [here |-> row.here, awake |-> ~row.paused]
+PauseSchedule   == /\ All(PauseScheduleG) /\ Edit /\ Changed([row EXCEPT !.paused = TRUE])
+                   /\ UNCHANGED <<jobs, dealt, slept>>
+ResumeScheduleG == [here |-> row.here, paused |-> row.paused]
+ResumeSchedule == /\ All(ResumeScheduleG) /\ Edit
                   /\ Changed(IF Kept("resume_from_now") THEN FromNow([row EXCEPT !.paused = FALSE]) ELSE [row EXCEPT !.paused = FALSE])
                   /\ slept' = slept \cup Between /\ dealt' = dealt \cup Between /\ UNCHANGED jobs
-\* A new schedule, or another rule. What only changes its jobs changes nothing here.
-PutSchedule    == /\ Edit /\ \E rule \in {1, 2} :
-                       /\ row.here => rule # row.rule
-                       /\ Changed(FromNow([row EXCEPT !.here = TRUE, !.rule = rule, !.paused = row.here /\ row.paused]))
-                  /\ dealt' = dealt \cup 1..Later(row.upto, now) /\ UNCHANGED <<jobs, slept>>
-DeleteSchedule == /\ row.here /\ Edit /\ row' = [row EXCEPT !.here = FALSE]
+\* A new schedule, or another rule: it begins now. With the same rule (another policy, other jobs) it goes
+\* on where it was.
+PutSchedule(rule) ==
+    LET same == row.here /\ rule = row.rule
+        new  == [row EXCEPT !.here = TRUE, !.rule = rule, !.paused = row.here /\ row.paused]
+    IN /\ Edit /\ Changed(IF same THEN new ELSE FromNow(new))
+       /\ dealt' = IF same THEN dealt ELSE dealt \cup 1..Later(row.upto, now)
+       /\ UNCHANGED <<jobs, slept>>
+HereG == [here |-> row.here]
+DeleteSchedule == /\ All(HereG) /\ Edit /\ row' = [row EXCEPT !.here = FALSE]
                   /\ UNCHANGED <<versions, jobs, dealt, slept>>
 \* Also of a schedule that is paused.
-TriggerSchedule == /\ row.here /\ Edit /\ jobs' = Stored(jobs, 0, Living(jobs))
+TriggerSchedule == /\ All(HereG) /\ Edit /\ jobs' = Stored(jobs, 0, Living(jobs))
                    /\ UNCHANGED <<versions, row, dealt, slept>>
-\* A deployment's declarations: any of the three.
-DeclareSchedules == PutSchedule \/ DeleteSchedule
+\* A deployment's declarations: either of the two.
+DeclareSchedules == (\E rule \in Rules : PutSchedule(rule)) \/ DeleteSchedule
 
-LeaderStep(l) == Look(l) \/ Fire(l) \/ Refused(l) \/ PayBack(l) \/ Lead(l)
-Next == \/ Tick \/ EndJob
+LeaderStep(l) == Look(l) \/ Fire(l) \/ Refused(l) \/ Busy(l) \/ PayBack(l) \/ Lead(l)
+Next == \/ Tick \/ \E n \in Lives : EndJob(n)
         \/ \E l \in Leaders : LeaderStep(l) \/ EnvDie(l)
         \/ PauseSchedule \/ ResumeSchedule \/ DeclareSchedules \/ TriggerSchedule
 Spec == Init /\ [][Next]_vars

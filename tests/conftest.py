@@ -16,6 +16,7 @@ pytest_plugins = [
     "tests.fix_workers",
     "tests.replay_plugin",
     "tests.worker_replay_plugin",
+    "tests.cron_replay_plugin",
 ]
 
 

@@ -15,7 +15,6 @@ from typing import Any, Final
 
 import pytest
 
-from correctness.cron_replay import refusal as cron_refusal
 from correctness.recording import Recording
 from correctness.replay import JUDGES, Judge, Report, judge_here, replay, too_long
 from correctness.tlc import CheckerMissing, find_jar, find_java
@@ -111,8 +110,6 @@ class ReplayPlugin:
                 for recorded, trace in traces
                 if (problem := self._problem(name, recorded, trace, refused.get(id(trace))))
             ]
-            whole = [[one.event for one in recorded] for recorded in self._tests[name].recorded]
-            problems += [problem for events in whole if (problem := cron_refusal(events))]
             self._report(session, name, "\n\n".join(problems))
         self._summarise(fit, report, time.monotonic() - started_s)
 

@@ -1,88 +1,94 @@
-"""What is recorded of schedules is judged: an honest story stands, and each lie has its reason."""
+"""What is recorded of schedules is judged by Cron: stories stand, and each lie has its reason."""
 
+from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
 from awa._core.actions import CRON_ACTIONS
-from correctness.cron_replay import refusal
+from correctness.configurations import SPEC
+from correctness.cron_moments import INSTANTS_MAX
+from correctness.cron_replay import replay_schedules
+from correctness.cron_traces import CronTrace, Long, cut_schedules
+from correctness.lies_of_schedules import LIES
+from correctness.traces import Recorded, read_ndjson
+from correctness.verdicts import Refusal
 
-RULE: Final = {"cron": "* * * * *", "timezone": "UTC"}
-
-
-def event(action: str, version: int, dealt: int, **more: Any) -> dict[str, Any]:
-    """Return an event of the one schedule; instants are minutes."""
-    seen = {"version": version, "dealt": minute(dealt), "paused": False, "rule": RULE}
-    return {"a": action, "schedule": ["n", "s"], **seen, **more}
-
-
-def minute(number: int) -> str:
-    """Return an instant."""
-    return f"2030-01-01T00:{number:02}:00+00:00"
+FOLDER: Final = SPEC.parent / "traces" / "schedules"
+ACCEPTED: Final = sorted((FOLDER / "accepted").glob("*.ndjson"))
+REJECTED: Final = sorted((FOLDER / "rejected").glob("*.ndjson"))
 
 
-def fire(seen: int, version: int, dealt: int, *due: int) -> dict[str, Any]:
-    """Return a fire of these instants."""
-    instants = [minute(at) for at in due]
-    return event("fire", version, dealt, seen=seen, due=instants, stored=[7 for _ in due])
+def name_of(path: Path) -> str:
+    """Return the story's name."""
+    return path.stem
 
 
-STORY: Final = [
-    event("put_schedule", 1, 0, answer="created"),
-    {"a": "enqueue", "entries": []},
-    fire(1, 2, 2, 1, 2),
-    event("trigger_schedule", 2, 2, answer="inserted", job=9),
-    event("pause_schedule", 3, 2, paused=True),
-    event("resume_schedule", 4, 5),
-    fire(4, 5, 7, 7),
-    event("put_schedule", 5, 7, answer="kept"),
-    {"a": "delete_schedule", "schedule": ["n", "s"]},
-    event("put_schedule", 6, 8, answer="created"),
-]
+def trace_of(recorded: list[Recorded]) -> CronTrace:
+    """Return the trace of the one schedule that is told of."""
+    (trace,) = cut_schedules(recorded)
+    assert isinstance(trace, CronTrace)
+    return trace
 
 
-def test_an_honest_story_stands() -> None:
-    """Guards the judge against refusing everything; the story has each event, with all it has."""
-    assert refusal(STORY) is None
-    for one in STORY:
-        if one["a"] in CRON_ACTIONS:
-            assert CRON_ACTIONS[one["a"]].fields == set(one) - {"a"}
-    with_events = {name for name, action in CRON_ACTIONS.items() if action.fields}
-    assert with_events == {one["a"] for one in STORY} - {"enqueue"}
+@cache
+def refusals() -> dict[Path, tuple[CronTrace, Refusal | None]]:
+    """Judge all files in one run."""
+    files = [*ACCEPTED, *REJECTED]
+    traces = [trace_of(read_ndjson(file)) for file in files]
+    pairs = zip(traces, replay_schedules(traces), strict=True)
+    return dict(zip(files, pairs, strict=True))
 
 
-@pytest.mark.parametrize(
-    ("place", "lie", "why"),
-    [
-        (2, {"seen": 0}, "as it was looked at"),
-        (2, {"due": [minute(2), minute(1)]}, "in their order"),
-        (2, {"due": [minute(0), minute(1)]}, "only what just passed"),
-        (2, {"due": [minute(2), minute(3)]}, "only what just passed"),
-        (2, {"stored": []}, "has its job"),
-        (2, {"version": 1}, "a new version"),
-        (3, {"version": 3}, "changes no schedule"),
-        (3, {"dealt": minute(3)}, "deals with no instant"),
-        (4, {"dealt": minute(3)}, "deals with nothing"),
-        (4, {"paused": False}, "was not paused"),
-        (5, {"dealt": minute(1)}, "comes again"),
-        (5, {"paused": True}, "is no more"),
-        (7, {"rule": {}}, "was there"),
-        (7, {"answer": "created"}, "was not there"),
-        (9, {"answer": "changed"}, "was not there"),
-    ],
-)
-def test_a_lie_is_rejected_for_its_reason(place: int, lie: dict[str, Any], why: str) -> None:
-    """Guards each demand of the judge: without it this story would stand."""
-    told = [{**one, **lie} if number == place else one for number, one in enumerate(STORY)]
-    refused = refusal(told)
-    assert refused is not None
-    assert why in refused
+@pytest.mark.parametrize("file", ACCEPTED, ids=name_of)
+def test_what_was_recorded_of_a_schedule_is_accepted(file: Path) -> None:
+    """Guards the specification against refusing what leaders rightly do, one after the other."""
+    _, refusal = refusals()[file]
+    assert refusal is None
 
 
-def test_an_instant_that_is_fired_twice_is_rejected() -> None:
-    """Guards FiredOnce, also where a row has been moved back."""
-    back = event("env_older", 2, 0)
-    assert "fired once" in str(refusal([*STORY[:3], back, fire(2, 3, 2, 2)]))
-    paused = event("pause_schedule", 3, 2, paused=True)
-    assert "not paused" in str(refusal([*STORY[:3], paused, fire(3, 4, 3, 3)]))
-    assert "was there" in str(refusal([{"a": "delete_schedule", "schedule": ["n", "s"]}]))
+@pytest.mark.parametrize("file", REJECTED, ids=name_of)
+def test_a_lie_about_a_schedule_is_rejected_where_it_stands(file: Path) -> None:
+    """Guards FiredOnce, NeverEarly, PausedSleeps and the others against a replay that sleeps."""
+    recorded = read_ndjson(file)
+    (line,) = [place for place, one in enumerate(recorded) if "impossible" in one.event]
+    trace, refusal = refusals()[file]
+    assert refusal is not None
+    assert line == trace.lines[refusal.event - 1], refusal
+    assert f'"{recorded[line].event["impossible"]}"' in refusal.why
+
+
+def test_the_rejected_schedules_are_those_of_the_accepted_ones() -> None:
+    """Guards against stories that were recorded anew without their lies."""
+    assert [file.stem for file in REJECTED] == sorted(lie.name for lie in LIES)
+    for lie in LIES:
+        kept = read_ndjson(FOLDER / "rejected" / f"{lie.name}.ndjson")
+        assert [told(one) for one in lie.told()] == [told(one) for one in kept]
+
+
+def told(one: Recorded) -> dict[str, Any]:
+    """Return an event as it was emitted."""
+    return {key: of for key, of in one.event.items() if key != "tx"}
+
+
+def test_the_stories_have_each_event_with_each_answer() -> None:
+    """Guards breadth: what no story has could be read in any way."""
+    events = [one.event for file in ACCEPTED for one in read_ndjson(file)]
+    for event in events:
+        if event["a"] in CRON_ACTIONS:
+            assert CRON_ACTIONS[event["a"]].fields == set(event) - {"a", "tx"}
+    found = {(event["a"], event["answer"]) for event in events if "answer" in event}
+    assert {("fire", answer) for answer in ("fired", "stale", "early")} <= found
+    assert {("put_schedule", answer) for answer in ("created", "changed")} <= found
+    assert {("trigger_schedule", a) for a in ("inserted", "skipped", "replaced")} <= found
+
+
+def test_more_instants_than_can_be_judged_are_told_of() -> None:
+    """Guards the summary: what is left out is no silent success."""
+    recorded = read_ndjson(FOLDER / "accepted" / "one_at_a_time.ndjson")
+    seldom = [one for one in recorded if one.event["a"] == "put_schedule"][:1]
+    often = {**seldom[0].event, "rule": {"every_s": 1, "anchor_s": 0}, "at": "2999-01-01T00:00:00Z"}
+    (long,) = cut_schedules([*seldom, Recorded(transaction=0, event=often)])
+    assert isinstance(long, Long)
+    assert str(INSTANTS_MAX) in long.why

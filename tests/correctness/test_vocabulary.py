@@ -5,8 +5,10 @@ from importlib.resources import files
 
 from awa._core.actions import ACTIONS, CRON_ACTIONS
 from awa._storage.functions import Storage
-from correctness import cron_replay, model
+from correctness import model
 from correctness.configurations import SPEC
+from correctness.cron_traces import NAMES as TOLD
+from correctness.cron_traces import WORLD
 from correctness.model.bounded import TRIES
 from correctness.verdicts import LOSSES_MAX
 from tests.fix_database import Session
@@ -34,12 +36,14 @@ def test_the_specification_has_an_operator_for_each_action() -> None:
 
 
 def test_what_is_done_with_schedules_is_specified_and_replayed_under_its_name() -> None:
-    """Guards the same for Cron: an operator that Next tries, and an event that is judged."""
+    """Guards the same for Cron: an operator that Next tries, and a case in the replay."""
     text = text_of("Cron")
     tried = set(re.findall(r"\b[A-Z]\w+", text[text.index("\nDeclareSchedules ==") :]))
     assert set() == {action.operator for action in CRON_ACTIONS.values()} - tried
     with_events = {name for name, action in CRON_ACTIONS.items() if action.fields}
-    assert with_events == set(cron_replay.JUDGES)
+    cases = set(re.findall(r'e\.a = "(\w+)"\s*->', text_of("CronTrace")))
+    assert with_events | WORLD == cases - {"time", "look", "job_ends"}
+    assert with_events | WORLD == TOLD
 
 
 def test_each_action_is_one_sql_file() -> None:

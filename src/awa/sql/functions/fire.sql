@@ -1,5 +1,5 @@
 -- fire: deal with the instants of a schedule that have passed, as whoever leads has worked it out.
---   spec      Cron!Fire                     event    fire (when it did), and those of the jobs: enqueue
+--   spec      Cron!Fire, Refused and Busy   event    fire (of a schedule that is there), and those of the jobs: enqueue
 --   requires  the version of the row as it was looked at; upto: instants up to it have passed (null: none has);
 --             due: those of them to fire, ascending; next_at: when to look next (null: never); a transaction of
 --             its own (AW007)
@@ -18,14 +18,16 @@ declare
     v_jobs bigint[] := '{}';
     v_at timestamptz;
     v schedule_job;
+    v_plan jsonb := jsonb_build_object('seen', fire.version, 'passed', as_text(fire.upto),
+                                       'due', to_jsonb(array(select as_text(d) from unnest(fire.due) d)));
 begin
     perform require_own_transaction('fire');
     select * into v_schedule from cron_schedules c where c.namespace = fire.namespace and c.name = fire.name for update;
     if v_schedule.version is distinct from fire.version or v_schedule.paused_at is not null then
-        return query select 'stale'::text, v_jobs;
+        return query select * from answer_fire(fire.namespace, fire.name, 'stale', v_jobs, v_plan);
         return;
     elsif fire.upto > clock_timestamp() then
-        return query select 'early'::text, v_jobs;
+        return query select * from answer_fire(fire.namespace, fire.name, 'early', v_jobs, v_plan);
         return;
     end if;
     perform check_instants(v_schedule.upto, fire.upto, fire.due);
@@ -39,7 +41,7 @@ begin
         v_jobs := v_jobs || v.job_id;
     end loop;
     if v.answer = 'busy' then
-        return query select 'busy'::text, '{}'::bigint[];
+        return query select * from answer_fire(fire.namespace, fire.name, 'busy', '{}', v_plan);
         return;
     end if;
     update cron_schedules c
@@ -49,7 +51,5 @@ begin
         last_job = coalesce((array_remove(v_jobs, null))[cardinality(array_remove(v_jobs, null))], c.last_job),
         last_fired_at = case when array_remove(v_jobs, null) = '{}' then c.last_fired_at else clock_timestamp() end
     where c.namespace = fire.namespace and c.name = fire.name;
-    perform tell_schedule('fire', fire.namespace, fire.name, jsonb_build_object(
-        'seen', fire.version, 'due', to_jsonb(array(select as_text(d) from unnest(fire.due) d)), 'stored', to_jsonb(v_jobs)));
-    return query select 'fired'::text, v_jobs;
+    return query select * from answer_fire(fire.namespace, fire.name, 'fired', v_jobs, v_plan);
 end $$;

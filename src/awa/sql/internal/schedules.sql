@@ -120,10 +120,13 @@ language sql stable as $$
                                                  else 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"' end)
 $$;
 
+-- at: what the clock says that counts. policy: which of the instants that passed are fired, and beside what.
 create function schedule_event(p_action text, p_schedule cron_schedules) returns jsonb
 language sql stable as $$
     select jsonb_build_object('a', p_action, 'schedule', jsonb_build_array(p_schedule.namespace, p_schedule.name), 'version', p_schedule.version,
-                              'dealt', as_text(p_schedule.upto), 'paused', p_schedule.paused_at is not null, 'rule', schedule_rule(p_schedule.definition))
+                              'at', as_text(clock_timestamp()), 'dealt', as_text(p_schedule.upto), 'paused', p_schedule.paused_at is not null,
+                              'rule', schedule_rule(p_schedule.definition),
+                              'policy', p_schedule.definition - '{cron,timezone,every_s,anchor_s,kind,args,opts}'::text[])
 $$;
 
 -- Of a schedule as it is after an action.
@@ -133,6 +136,14 @@ begin
     if tracing() then
         perform emit(schedule_event(p_action, c) || p_more) from cron_schedules c where c.namespace = p_namespace and c.name = p_name;
     end if;
+end $$;
+
+-- What became of a plan, told with what it saw and wanted.
+create function answer_fire(p_namespace text, p_name text, p_answer text, p_jobs bigint[], p_plan jsonb) returns table (answer text, job_ids bigint[])
+language plpgsql as $$
+begin
+    perform tell_schedule('fire', p_namespace, p_name, p_plan || jsonb_build_object('answer', p_answer, 'stored', to_jsonb(p_jobs)));
+    return query select p_answer, p_jobs;
 end $$;
 
 -- The key that a job of the schedule holds until it is finished, where jobs must not overlap.
