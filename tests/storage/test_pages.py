@@ -192,6 +192,16 @@ def test_completed_jobs_are_found_below_those_that_run_or_failed(one: Session, h
     assert blocks(one, "completed") < idle + 4000
 
 
+def test_a_page_that_jobs_to_come_fill_reads_none_of_the_ring(one: Session) -> None:
+    """Guards the first page of a queue that plans ahead: it needs no job of the ring."""
+    enqueue_many(one, 200)
+    of_the_ring = blocks(one, "available", 100)
+    for _ in range(100):
+        enqueue(one, delay_s=3600)
+    assert {"scheduled"} == {row[4] for row in page(one, max_jobs=100)}
+    assert blocks(one, None, 100) < of_the_ring / 2
+
+
 def test_a_job_that_completed_after_a_retry_is_found_in_the_same_slot(one: Session) -> None:
     """Guards passing by claims: of a job with several entries, the one that completed counts."""
     start_worker(one)

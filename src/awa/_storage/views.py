@@ -247,21 +247,33 @@ def _jobs(rows: Rows) -> tuple[JobRecord, ...]:
 
 
 def _job(row: tuple[Any, ...]) -> JobRecord:
-    columns = dict(zip(_JOB_FIELDS, row, strict=True))
-    extra = codec.json_value(columns.pop("extra"))
-    result = columns.pop("result")
+    # By place and not by name: a page has hundreds.
+    (*placed, args, extra, enqueued, run, claimed, finished, worker, result, reason) = row
+    job_id, kind, queue, priority, state, attempt, max_attempts, run_lease, losses = placed
+    more = codec.json_value(extra)
     return JobRecord(
-        **{
-            **columns,
-            "state": JobState(columns["state"]),
-            "args": codec.json_value(columns["args"]),
-            "metadata": extra.get("metadata", {}),
-            "tags": tuple(extra.get("tags", ())),
-            "progress": extra.get("progress"),
-            "errors": tuple(extra.get("errors", ())),
-            "result": None if result is None else codec.json_value(result),
-        }
+        id=job_id,
+        kind=kind,
+        queue=queue,
+        priority=priority,
+        state=_STATE_OF[state],
+        attempt=attempt,
+        max_attempts=max_attempts,
+        run_lease=run_lease,
+        losses=losses,
+        args=codec.json_value(args),
+        metadata=more.get("metadata", {}),
+        tags=tuple(more.get("tags", ())),
+        progress=more.get("progress"),
+        errors=tuple(more.get("errors", ())),
+        enqueued_at=enqueued,
+        run_at=run,
+        claimed_at=claimed,
+        finished_at=finished,
+        worker=worker,
+        result=None if result is None else codec.json_value(result),
+        reason=reason,
     )
 
 
-_JOB_FIELDS: Final = tuple(column.removesuffix("::text") for column in _JOB.split(", "))
+_STATE_OF: Final = {state.value: state for state in JobState}

@@ -4,8 +4,10 @@ create function "check"() returns table (property text, detail text)
 language sql stable security definer set search_path from current
 -- where jit is on, compiling this over all partitions took 15 s and running it 10 ms
 set jit = off as $$
-    with entry as (
-        select r.lane, r.slot, r.seq, r.job_id, r.run_lease, r.attempt, r.max_attempts, r.losses, r.extra -> 'unique' as uniq from ready r
+    with entry as (    -- read once: metadata of a million jobs may be gigabytes
+        select r.lane, r.slot, r.seq, r.job_id, r.run_lease, r.attempt, r.max_attempts, r.losses, r.extra -> 'unique' as uniq,
+               case when r.extra -> 'metadata' ? 'cron_fire_time' then r.extra -> 'metadata' end as fired
+        from ready r
     ), taken as (
         select c.lane, c.slot, c.token, c.part, c.no, g as numbers from claims c cross join lateral unnest(c.seqs) g
     ), closed as (
@@ -20,9 +22,10 @@ set jit = off as $$
     ), state as materialized (    -- once: with thousands of lanes it is not to be worked out anew for each row
         select n.lane, n.next, n.holes, n.young from lane_now n
     ), elsewhere as (
-        select d.job_id, d.run_lease, 'deferred' as place, d.state, d.losses, d.extra -> 'unique' as uniq from deferred d
-        union all select f.job_id, f.run_lease, 'final', f.state, f.losses, f.extra -> 'unique' from finals f
-        union all select q.job_id, q.run_lease, 'dlq', q.state, q.losses, q.extra -> 'unique' from dlq q
+        select p.job_id, p.run_lease, p.place, p.state, p.losses, p.extra -> 'unique' as uniq, case when p.extra -> 'metadata' ? 'cron_fire_time' then p.extra -> 'metadata' end as fired
+        from (select d.job_id, d.run_lease, 'deferred' as place, d.state, d.losses, d.extra from deferred d
+              union all select f.job_id, f.run_lease, 'final', f.state, f.losses, f.extra from finals f
+              union all select q.job_id, q.run_lease, 'dlq', q.state, q.losses, q.extra from dlq q) p
     ), place as (    -- where each job is: once, if all is well
         select e.job_id, e.run_lease, e.uniq, case when e.outcome = 'completed' then 'completed' when e.token is null then 'available' else 'running' end as state
         from fate e where e.outcome is null or e.outcome = 'completed'
@@ -132,10 +135,8 @@ set jit = off as $$
     -- a job keeps its id whatever becomes of it
     select 'FiredOnce', format('schedule %s of %s: its instant %s has the jobs %s', f.m ->> 'cron_name', f.m ->> 'cron_namespace', f.m ->> 'cron_fire_time',
                                array_agg(distinct f.job_id))
-    from (select p.job_id, p.extra -> 'metadata' as m
-          from (select r.job_id, r.extra from ready r union all select d.job_id, d.extra from deferred d
-                union all select f.job_id, f.extra from finals f union all select q.job_id, q.extra from dlq q) p
-          where p.extra -> 'metadata' ? 'cron_fire_time') f
+    from (select e.job_id, e.fired as m from entry e where e.fired is not null
+          union all select p.job_id, p.fired from elsewhere p where p.fired is not null) f
     group by f.m ->> 'cron_namespace', f.m ->> 'cron_name', f.m ->> 'cron_fire_time' having count(distinct f.job_id) > 1
     union all
     select 'PruneEmpty', format('slot %s: claims or closures of a lane without any entry there', s.slot)

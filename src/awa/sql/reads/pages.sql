@@ -44,7 +44,7 @@ declare
     -- and has all of them here or none: one may be completed where another was retried
     'newest_entries(p_slot smallint, p_low bigint[], p_high bigint[], p_kind text, p_above bigint, p_before bigint, p_limit int) returns setof walked', $q$
         select {k}::smallint, e.lane, e.seq, e.job_id from ready_{k} e
-        where e.job_id > p_above and e.job_id < p_before and e.seq >= p_low[e.lane] and e.seq < p_high[e.lane] and (p_kind is null or e.kind = p_kind)
+        where e.job_id > p_above and e.job_id < p_before and (p_kind is null or e.kind = p_kind) and e.seq >= p_low[e.lane] and e.seq < p_high[e.lane]
         order by e.job_id desc fetch first (p_limit) rows with ties
     $q$,
     -- of a lane's numbers from p_from to p_to, what was claimed and has not completed, and what was withdrawn. A row
@@ -148,14 +148,14 @@ language sql stable as $$
 $$;
 
 -- The newest entries of all slots together, the slot with the newest id first: one that holds nothing newer than
--- what was found need not be looked at.
-create function walk_entries(p_slots smallint[], p_low bigint[], p_high bigint[], p_kind text, p_before bigint, p_limit int) returns walked[]
+-- what was found need not be looked at. None up to p_above is wanted.
+create function walk_entries(p_slots smallint[], p_low bigint[], p_high bigint[], p_kind text, p_above bigint, p_before bigint, p_limit int) returns walked[]
 language plpgsql stable as $$
 declare
     v_slot smallint;
     v_newest bigint;
     v_found walked[] := '{}';
-    v_above bigint := 0;
+    v_above bigint := p_above;
 begin
     for v_slot, v_newest in select k, i from unnest(p_slots) k cross join lateral newest_id(k, p_before) i order by i desc loop
         exit when v_newest <= v_above;
@@ -188,7 +188,7 @@ language sql stable as $$
 $$;
 
 -- A page of those in the ring: ids are walked downwards in steps that grow until enough of them match.
-create function walk_page(p_slots smallint[], p_state text, p_spans lane_span[], p_kind text, p_before bigint, p_limit int) returns setof jobs
+create function walk_page(p_slots smallint[], p_state text, p_spans lane_span[], p_kind text, p_above bigint, p_before bigint, p_limit int) returns setof jobs
 language plpgsql stable as $$
 declare
     v_low bigint[] := array(select coalesce(s.low, 0) from generate_series(1, (select max(x.lane) from unnest(p_spans) x)) l
@@ -203,7 +203,7 @@ declare
     v_ids bigint[];
 begin
     while v_left > 0 loop
-        v_found := walk_entries(p_slots, v_low, v_high, p_kind, v_before, v_step);
+        v_found := walk_entries(p_slots, v_low, v_high, p_kind, p_above, v_before, v_step);
         exit when v_found = '{}';
         v_before := v_found[cardinality(v_found)].job_id;
         v_ids := likely_ids(p_state, v_found);
@@ -218,7 +218,7 @@ begin
     end loop;
 end $$;
 
-create function ring_page(p_slots smallint[], p_state text, p_queue text, p_kind text, p_before bigint, p_limit int) returns setof jobs
+create function ring_page(p_slots smallint[], p_state text, p_queue text, p_kind text, p_above bigint, p_before bigint, p_limit int) returns setof jobs
 language plpgsql stable as $$
 declare
     v_spans lane_span[] := array(select s from lane_spans(p_state, p_queue) s);
@@ -234,7 +234,7 @@ begin
         if (p_state is not null or p_queue is not null) and cardinality(v_spans) <= 200 then
             v_before := least(p_before, newest_match(p_slots, v_spans) + 1);
         end if;
-        return query select * from walk_page(p_slots, p_state, v_spans, p_kind, v_before, p_limit);
+        return query select * from walk_page(p_slots, p_state, v_spans, p_kind, p_above, v_before, p_limit);
         return;
     end if;
     return query select r.* from unnest(p_slots) k cross join lateral job_rows(k, v_ids) r
@@ -285,10 +285,12 @@ declare
     v_max int := least(greatest(coalesce(jobs_page.max_jobs, 100), 0), 10000);
     v_slots smallint[] := lock_live_slots();
     v_kept bigint[] := kept_page(jobs_page.state, jobs_page.queue, jobs_page.kind, v_before, v_max);
+    -- these alone fill the page: nothing older is on it
+    v_above bigint := coalesce((select k from unnest(v_kept) k order by k desc offset greatest(v_max - 1, 0) limit 1), 0);
 begin
     return query
     with found as (
-        select r.* from ring_page(v_slots, jobs_page.state, jobs_page.queue, jobs_page.kind, v_before, v_max) r
+        select r.* from ring_page(v_slots, jobs_page.state, jobs_page.queue, jobs_page.kind, v_above, v_before, v_max) r
         where jobs_page.state is null or jobs_page.state in ('available', 'running', 'completed')
         union all
         select w.* from jobs_in('{}', v_kept) w
