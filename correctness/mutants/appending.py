@@ -51,6 +51,17 @@ MUTANTS: Final = (
             "",
         ),
         "storage/test_waking.py::test_in_flight_is_from_the_first_number_to_the_end",
+    ),
+    mutant(
+        "AlikeNotInFlight",
+        "lock",
+        "enqueue_many",
+        (
+            "internal/documents.sql",
+            "    perform begin_append(v_lane.lane, v_lane.queue_id, v_lane.queue);\n",
+            "",
+        ),
+        "storage/test_waking.py::test_in_flight_is_from_the_first_number_to_the_end",
         "races/test_claims.py::test_a_sequence_is_not_moved_while_somebody_draws_from_it",
     ),
     mutant(

@@ -87,8 +87,10 @@ class Hunt:
     """Why the hunt says nothing."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Listener:
+    """A plugin: pytest asks which it has, so it is equal to itself alone."""
+
     failures: list[Failure] = field(default_factory=list)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from awa._core.limits import CATCH_UP_DEFAULT
+from correctness.naming import Event
 from correctness.processes.steps import Missed, Overlap
 from correctness.processes.world import World
-from correctness.projecting import Event
 from correctness.traces import Recorded
 
 EVERY_S: Final = 0.5

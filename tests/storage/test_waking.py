@@ -1,6 +1,7 @@
 """Sleeping and waking: the flag, the in-flight test, and who is notified."""
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from tests.fix_database import NewSession, Session
 from tests.fix_sql import (
@@ -166,14 +167,20 @@ def test_in_flight_is_from_the_first_number_to_the_end(session: NewSession, one:
     asked = "select awa.inflight(%s)"
     producer = session()
     assert not value(one, asked, [["a", "b", "nowhere"]])
-    producer.execute("begin")
-    assert not value(one, asked, [["a"]])
-    enqueue(producer, queue="a")
-    assert value(one, asked, [["a"]])
-    assert value(one, asked, [["b", "a"]])
-    assert not value(one, asked, [["b"]])
-    producer.execute("commit")
-    assert not value(one, asked, [["a"]])
+    alike: list[dict[str, list[str]]] = [{}, {}]
+    for jobs in (alike[:1], alike, [{}, {"tags": ["another"]}]):
+        producer.execute("begin")
+        assert not value(one, asked, [["a"]])
+        if len(jobs) == 1:
+            enqueue(producer, queue="a")
+        else:  # alike they are stored as they are read, and else after they were read
+            document = [{"kind": "k", "args": {}, "opts": {"queue": "a", **more}} for more in jobs]
+            producer.execute("select awa.enqueue_many(%s)", [Jsonb(document)])
+        assert value(one, asked, [["a"]])
+        assert value(one, asked, [["b", "a"]])
+        assert not value(one, asked, [["b"]])
+        producer.execute("commit")
+        assert not value(one, asked, [["a"]])
 
 
 def test_the_sleepers_order_misses_no_producer(
