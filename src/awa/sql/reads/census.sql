@@ -21,7 +21,7 @@ language sql stable security definer set search_path from current as $$
         'progress', (select coalesce(jsonb_agg(jsonb_build_array(p.job_id, progress_print(p.progress)) order by p.job_id), '[]')
                      from (select r.job_id, coalesce(e.progress, r.extra -> 'progress') as progress
                            from ready r left join leases e on e.slot = r.slot and e.lane = r.lane and e.seq = r.seq
-                           where r.lane = census.lane
+                           where r.lane = census.lane and (e.progress is not null or r.extra ? 'progress')
                              and not exists (select from closures x where x.slot = r.slot and x.lane = r.lane and x.seqs @> r.seq)
                            union all select d.job_id, d.extra -> 'progress' from deferred d where d.lane = census.lane
                            union all select f.job_id, f.extra -> 'progress' from finals f where f.lane = census.lane
