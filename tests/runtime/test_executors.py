@@ -12,6 +12,7 @@ import trio_asyncio
 
 import awa
 from awa._runtime import executors
+from awa._runtime.hearing import Hearing
 from tests import child_slow
 from tests.child_work import Deed, do, do_all
 from tests.workers import Number, until, until_state
@@ -109,6 +110,12 @@ async def test_a_job_in_a_process_says_how_far_it_is(database: str, tmp_path: Pa
         assert [{"percent": n, "message": job} for n, job in ((0, "first"), (1, "second"))] == said
 
 
+def test_a_folder_in_which_no_socket_can_be_says_so(tmp_path: Path) -> None:
+    """Guards the start on machines with a long TMPDIR: it is named, and what to do."""
+    with pytest.raises(awa.ConfigurationError, match="set TMPDIR"):
+        Hearing(tmp_path / ("far_away" * 20))
+
+
 async def test_a_handler_under_asyncio_is_cancelled_by_its_deadline_and_by_hand(
     database: str,
 ) -> None:
@@ -166,6 +173,8 @@ async def test_what_needs_trio_says_so_to_a_handler_under_asyncio(database: str)
             with pytest.raises(awa.ConfigurationError, match="trio_as_aio"):
                 await job.flush_progress()
             await trio_asyncio.trio_as_aio(job.flush_progress)()
+            seen = await trio_asyncio.trio_as_aio(client.get_job)(job.id)
+            assert {"percent": 50} == seen.progress
             with pytest.raises(awa.ConfigurationError, match="trio_as_aio"):
                 await client.insert(Number(1), kind="other")
             with pytest.raises(awa.ConfigurationError, match="complete_in"):
@@ -178,7 +187,6 @@ async def test_what_needs_trio_says_so_to_a_handler_under_asyncio(database: str)
         await client.start([("q", 1)])
         stored = await client.insert(Number(0))
         done = await until_state(client, stored.id, "completed")
-        assert {"percent": 50} == done.progress
         assert await client.get_job(done.result)
 
 
