@@ -8,7 +8,7 @@ import trio
 import awa
 from awa._runtime import noting
 from tests.fix_database import NewSession
-from tests.workers import Number, until_found, until_state
+from tests.workers import Number, until, until_found, until_state
 
 RELEASE = """
     select awa.release(0, 1, array[slot], array[token], array[part],
@@ -88,10 +88,15 @@ async def test_progress_is_seen_while_the_handler_runs(
 
 
 async def test_an_attempt_that_has_ended_says_nothing_any_more(
-    database: str, session: NewSession
+    database: str, session: NewSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Guards OnlyOpenNotes: released behind its worker's back, and its job runs elsewhere."""
+    """Guards OnlyOpenNotes: released behind its worker's back, and its job runs elsewhere.
+
+    So it is told, also when the worker itself has sent the note before it asks.
+    """
+    monkeypatch.setattr(noting, "NOTE_INTERVAL_S", 0.05)
     seen: list[Any] = []
+    notes: list[noting.Notes] = []
     async with awa.AsyncClient(database) as client:
 
         @client.task(Number, queue="q")
@@ -99,6 +104,8 @@ async def test_an_attempt_that_has_ended_says_nothing_any_more(
             seen.append(job.progress)
             if job.run_lease == 2:
                 return
+            desk: Any = job._reached()
+            notes.append(desk._notes)
             job.set_progress(1)
             await job.flush_progress()
             with session() as operator:
@@ -106,10 +113,15 @@ async def test_an_attempt_that_has_ended_says_nothing_any_more(
             job.set_progress(2)
             with pytest.raises(awa.StaleAttempt):
                 await job.flush_progress()
+            job.set_progress(3)
+            await until(lambda: not notes[0]._waiting)
+            with pytest.raises(awa.StaleAttempt):
+                await job.flush_progress()
 
         await client.start([("q", 1)])
         stored = await client.insert(Number(1), queue="q")
         await until_state(client, stored.id, "completed")
+        assert not notes[0]._over
     assert [None, {"percent": 1}] == seen
 
 

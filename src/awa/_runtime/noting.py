@@ -44,6 +44,8 @@ class Notes:
         self._storage = storage
         self._session = session
         self._waiting: dict[Attempt, _Latest] = {}
+        self._over: set[Attempt] = set()
+        """Somebody else has ended them, and they are still held here: whoever told, it is known."""
         self._turn = trio.Lock()
         """Who uses the session: it is one task's at a time."""
 
@@ -52,10 +54,11 @@ class Notes:
         self._waiting[attempt] = _Latest(number, text)
 
     def forget(self, held: Held, seqs: Iterable[int]) -> None:
-        """These attempts have completed their jobs: nobody needs to know how far they were."""
-        if self._waiting:
+        """These attempts are over here: nobody needs to know how far they were."""
+        if self._waiting or self._over:
             for seq in seqs:
                 self._waiting.pop((held, seq), None)
+                self._over.discard((held, seq))
 
     async def run(self) -> None:
         """Send what waits every few seconds, until cancelled."""
@@ -68,38 +71,39 @@ class Notes:
         finally:
             await self._session.aclose()
 
-    async def flush_now(self, attempt: Attempt) -> frozenset[Attempt]:
-        """Return when the latest of this attempt is answered; the attempt, if it has ended."""
+    async def flush_now(self, attempt: Attempt) -> bool:
+        """Return when the latest of this attempt is answered; whether the attempt has ended."""
         async with self._turn:
-            return await self.flush(self._session, [attempt])
+            await self.flush(self._session, [attempt])
+        return attempt in self._over
 
-    async def flush(self, session: Session, attempts: Iterable[Attempt]) -> frozenset[Attempt]:
-        """Send what waits of these attempts until all is answered; those that have ended."""
-        stale: set[Attempt] = set()
+    async def flush(self, session: Session, attempts: Iterable[Attempt]) -> None:
+        """Send what waits of these attempts until all is answered."""
         left = [attempt for attempt in attempts if attempt in self._waiting]
         tries = 0
         while left:
             part = self._within_bounds(left)
-            busy = await self._send(session, part, stale)
+            busy = await self._send(session, part)
             left = [*busy, *left[len(part) :]]
             if busy:
                 tries += 1
                 await _pause(tries)
-        return frozenset(stale)
 
     async def flush_once(self, session: Session, attempts: Iterable[Attempt]) -> set[Attempt]:
-        """Send what waits of these attempts once; those that somebody else is busy with."""
+        """Send what waits of these, whose ends come next; those that somebody else is busy with."""
         busy: set[Attempt] = set()
-        left = [attempt for attempt in attempts if attempt in self._waiting]
+        ending = list(attempts)
+        left = [attempt for attempt in ending if attempt in self._waiting]
         while left:
             part = self._within_bounds(left)
-            busy.update(await self._send(session, part, set()))
+            busy.update(await self._send(session, part))
             left = left[len(part) :]
+        self._over.difference_update(ending)
         return busy
 
-    def any_waiting(self) -> bool:
-        """Whether anything is unanswered."""
-        return bool(self._waiting)
+    def has_any(self) -> bool:
+        """Whether an attempt's end has to wait for its note, or be told here."""
+        return bool(self._waiting or self._over)
 
     def _within_bounds(self, attempts: list[Attempt]) -> list[Attempt]:
         taken: list[Attempt] = []
@@ -112,9 +116,7 @@ class Notes:
             taken.append(attempt)
         return taken
 
-    async def _send(
-        self, session: Session, attempts: list[Attempt], stale: set[Attempt]
-    ) -> list[Attempt]:
+    async def _send(self, session: Session, attempts: list[Attempt]) -> list[Attempt]:
         """Answers those that somebody else is busy with."""
         sent = [(one, self._waiting[one]) for one in attempts if one in self._waiting]
         if not sent:
@@ -135,7 +137,7 @@ class Notes:
                 busy.append(attempt)
                 continue
             if answer is NoteAnswer.STALE:
-                stale.add(attempt)
+                self._over.add(attempt)
             if self._waiting.get(attempt) is latest:
                 del self._waiting[attempt]
         return busy

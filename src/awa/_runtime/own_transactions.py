@@ -138,8 +138,7 @@ class OwnTransactions:
         """Return when the database has it. Raises StaleAttempt."""
         bridged = "trio_asyncio.trio_as_aio(job.flush_progress)()"
         require_trio("job.flush_progress()", instead=bridged)
-        attempt = receipt_of(job)
-        if attempt in await self._notes.flush_now(attempt):
+        if await self._notes.flush_now(receipt_of(job)):
             raise StaleAttempt
 
     def flush_progress_sync(self, job: Job[Any]) -> None:

@@ -117,6 +117,7 @@ class Settler:
 
     def was_ended(self, held: Held, body: Body, why: str) -> None:
         """An attempt was ended by somebody else, and does not run here any more."""
+        self._notes.forget(held, (body.seq,))
         if self._hooks is not None:
             self._hooks.was_ended(held, body, why)
         self._durable(held, 1)
@@ -199,7 +200,7 @@ class Settler:
         return min((now_s + wait for wait in waits if wait is not None), default=float("inf"))
 
     async def _settle(self, batch: Batch) -> None:
-        if self._notes.any_waiting() and not (batch := await self._noted(batch)).parcels:
+        if self._notes.has_any() and not (batch := await self._noted(batch)).parcels:
             await self._pause_for_busy()
             return
         try:
