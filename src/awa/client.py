@@ -182,7 +182,7 @@ class AsyncClient(AsyncBursts, AsyncJobs, AsyncQueues, AsyncDlq, AsyncSchedules)
         Raises InvalidInput with nothing written.
         """
         same = self._producing.batch(options)
-        prepared = [same.prepare(args) for args in jobs]
+        prepared = [*same.prepare_all(jobs)]
         handles: list[JobHandle] = []
         async with self._opened().connection() as conn:
             await self._make_lanes(same.lanes, conn)
@@ -202,7 +202,7 @@ class AsyncClient(AsyncBursts, AsyncJobs, AsyncQueues, AsyncDlq, AsyncSchedules)
         same = self._producing.batch(options)
 
         async def calls() -> AsyncGenerator[Call[CopyAnswer], None]:
-            for batch in batches(same.prepare(args) for args in jobs):
+            for batch in batches(same.prepare_all(jobs)):
                 await self._make_lanes(same.lanes)
                 yield self._storage.enqueue_many_counted(batch)
 

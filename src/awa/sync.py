@@ -148,7 +148,7 @@ class Client(Bursts, Schedules, Jobs, Queues, Dlq):
     def insert_many(self, jobs: Iterable[object], **options: Any) -> list[JobHandle]:
         """Store jobs in one transaction, all or none; see `AsyncClient.insert_many`."""
         same = self._producing.batch(options)
-        prepared = [same.prepare(args) for args in jobs]
+        prepared = [*same.prepare_all(jobs)]
         handles: list[JobHandle] = []
         with self._connection() as conn:
             self._make_lanes(conn, same.lanes)
@@ -163,7 +163,7 @@ class Client(Bursts, Schedules, Jobs, Queues, Dlq):
         same = self._producing.batch(options)
         answer = CopyAnswer()
         with self._connection() as conn:
-            for batch in batches(same.prepare(args) for args in jobs):
+            for batch in batches(same.prepare_all(jobs)):
                 self._make_lanes(conn, same.lanes)
                 answer += run_sync(conn, self._storage.enqueue_many_counted(batch))
         return answer

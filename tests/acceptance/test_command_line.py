@@ -109,8 +109,9 @@ def test_jobs_and_queues_are_shown_as_tables_and_as_json(database: str) -> None:
         ("nocolon", "package.module:client"),
         ("no_such_module:client", "cannot import no_such_module"),
         ("broken_app:client", "NameError"),
-        ("json:dumps", "not an awa.AsyncClient"),
-        ("json:nothing_of_this_name", "json:nothing_of_this_name is nothing"),
+        ("json:dumps", "json:dumps is of type function, not awa.AsyncClient"),
+        ("json:nothing_of_this_name", "json has no 'nothing_of_this_name'"),
+        ("broken_app.py:client", "'broken_app.py' is a file"),
     ],
 )
 def test_a_wrong_worker_target_is_one_line(

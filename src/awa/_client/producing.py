@@ -1,6 +1,6 @@
 """What asynchronous and synchronous clients share about enqueuing: all of it but the I/O."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from awa._core.options import JobOptions, NewJob, checked_name, checked_options,
 from awa._runtime.handlers import Handlers
 from awa._storage.calls import Call
 from awa._storage.functions import Storage
+from awa.errors import InvalidInput
 
 Lane = tuple[str, int]
 """Queue and priority."""
@@ -59,6 +60,16 @@ class Batch:
         if options is None:
             options = self._by_type[type(args)] = self._read_options(args)
         return new_job(args, options)
+
+    def prepare_all(self, jobs: Iterable[object]) -> Iterator[NewJob]:
+        """Check one after the other. Raises InvalidInput, which says whose arguments are wrong."""
+        for place, args in enumerate(jobs):
+            try:
+                yield self.prepare(args)
+            except InvalidInput as error:
+                if not error.field.startswith("args"):
+                    raise  # what they share
+                raise InvalidInput(f"jobs[{place}].{error.field}", error.problem) from error
 
     def _read_options(self, args: object) -> JobOptions:
         chosen = dict(self._options)

@@ -171,7 +171,9 @@ def _settings(
         high = ENQUEUE_SHARDS_MAX
         settings["enqueue_shards"] = checked_int("enqueue_shards", enqueue_shards, low=1, high=high)
     if not settings:
-        raise InvalidInput("settings", "are empty: give deadline, aging, dead_letters or shards")
+        raise InvalidInput(
+            "settings", "are empty: give deadline, aging, dead_letters or enqueue_shards"
+        )
     return settings
 
 

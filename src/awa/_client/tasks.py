@@ -142,7 +142,8 @@ class Tasks(AroundTasks):
     ) -> Callable[..., Handler]:
         """How to add a function as a handler, once what is said of its jobs was checked."""
         if not isinstance(args_type, type):
-            raise InvalidInput("args_type", f"must be a class, not {args_type!r}")
+            how = ", as in `@client.task(Args)`" if callable(args_type) else ""
+            raise InvalidInput("args_type", f"must be a class{how}, not {args_type!r:.100}")
         if kind is None and args_type.__module__ == "builtins":
             raise InvalidInput("kind", f"is needed: {args_type.__name__} names no kind")
         given = {option: value for option, value in defaults.items() if value is not None}

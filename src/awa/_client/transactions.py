@@ -49,10 +49,11 @@ class Transaction:
 
     async def insert_many(self, jobs: Iterable[object], **options: Any) -> list[JobHandle]:
         """Store jobs, seen by workers when the block commits. Options as in the client's."""
-        prepared = [self._producing.prepare(args, options) for args in jobs]
-        await self._make_lanes(one.lane for one in prepared)
+        same = self._producing.batch(options)
+        prepared = [*same.prepare_all(jobs)]
+        await self._make_lanes(same.lanes)
         handles: list[JobHandle] = []
-        for batch in batches(one.job for one in prepared):
+        for batch in batches(prepared):
             answers = await run_asyncio(self._conn, self._storage.enqueue_many(batch))
             handles += [handle_of(answer) for answer in answers]
         return handles

@@ -96,7 +96,9 @@ def _checked_delays(field: str, value: object) -> tuple[float, ...]:
 def _checked_types(field: str, value: object) -> tuple[type[BaseException], ...]:
     if value is None:
         return ()
-    given = tuple(value) if isinstance(value, Sequence) else (value,)
+    given: tuple[object, ...] = (value,)
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        given = tuple(value)
     checked: list[type[BaseException]] = []
     for one in given:
         if not (isinstance(one, type) and issubclass(one, BaseException)):

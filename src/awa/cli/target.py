@@ -81,11 +81,16 @@ def _queue_of_json(text: str, max_workers: int | None) -> QueueChoice:
     return found if max_workers is None else {"max_workers": max_workers, **found}
 
 
+_FORM = "package.module:client"
+
+
 def load_client(target: str) -> AsyncClient:
     """Import `module:client`. Raises ConfigurationError, with a line that says where and why."""
     module_name, _, attribute = target.partition(":")
     if not module_name or not attribute:
-        raise ConfigurationError(f"{target!r} is not of the form package.module:client")
+        raise ConfigurationError(f"{target!r} is not of the form {_FORM}")
+    if module_name.endswith(".py"):
+        raise ConfigurationError(f"{module_name!r} is a file: give its module, as in {_FORM}")
     sys.path.insert(0, os.getcwd())  # noqa: PTH109  # import paths are strings
     try:
         module = importlib.import_module(module_name)
@@ -96,12 +101,14 @@ def load_client(target: str) -> AsyncClient:
         raise ConfigurationError(
             f"cannot import {module_name}: {type(error).__name__}: {error}{where}"
         ) from error
-    found = getattr(module, attribute, None)
+    if not hasattr(module, attribute):
+        raise ConfigurationError(f"{module_name} has no {attribute!r}: {_FORM}")
+    found = getattr(module, attribute)
     if isinstance(found, Client):
         return found.asynchronous()
     if not isinstance(found, AsyncClient):
-        what = "nothing" if found is None else f"a {type(found).__name__}"
-        raise ConfigurationError(f"{target} is {what}, not an awa.AsyncClient or awa.Client")
+        kind = type(found).__name__
+        raise ConfigurationError(f"{target} is of type {kind}, not awa.AsyncClient or awa.Client")
     return found
 
 
