@@ -17,6 +17,8 @@ from typing import Final
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
+from correctness.cron_replay import replay_schedules
+from correctness.cron_traces import CronTrace, cut_schedules
 from correctness.mutants.mutant import Mutant
 from correctness.processes.forked import ROOT
 from correctness.processes.ground import Ground, ground
@@ -51,6 +53,8 @@ class Budget:
     seed: int | None = None
     """None: always the same programs."""
     keep_below: Path = KEPT
+    schedules: bool = False
+    """Whether Cron judges them: a run of TLC more."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,6 +66,7 @@ class Report:
     """The shortest program that broke something."""
     kept: list[Path] = field(default_factory=list)
     workers_judged: int = 0
+    schedules_judged: int = 0
 
     def line(self) -> str:
         """What happened in it, in one line."""
@@ -73,7 +78,8 @@ class Report:
         seconds_s = sum(verdict.seconds_s for verdict in self.played)
         return (
             f"{len(self.played)} programs in {seconds_s:.0f} s: {happened};"
-            f" {too_long} traces too long, {self.workers_judged} workers' traces judged"
+            f" {too_long} traces too long, {self.workers_judged} workers' traces"
+            f" and {self.schedules_judged} schedules judged"
         )
 
 
@@ -148,6 +154,8 @@ def search(where: Ground, budget: Budget, *, tell: Callable[[str], None] = print
         assert playing.report.failed is not None
         playing.report.kept.append(keep(playing.report.failed, budget.keep_below))
     _judge_workers(playing.report, budget, tell)
+    if budget.schedules:
+        _judge_schedules(playing.report, budget, tell)
     return playing.report
 
 
@@ -165,10 +173,38 @@ def _judge_workers(report: Report, budget: Budget, tell: Callable[[str], None]) 
     for (verdict, trace), refusal in zip(fit, refusals, strict=True):
         if refusal is not None:
             said = json.dumps(dict(trace.said[min(refusal.event, len(trace.said)) - 1]))
-            verdict.problems = (f"Runtime rejects event {refusal.event}, {said}: {refusal.why}",)
-            tell(told(verdict))
-            report.failed = report.failed or verdict
-            report.kept.append(keep(verdict, budget.keep_below))
+            problem = f"Runtime rejects event {refusal.event}, {said}: {refusal.why}"
+            _blame(verdict, problem, report, budget, tell)
+
+
+def _judge_schedules(report: Report, budget: Budget, tell: Callable[[str], None]) -> None:
+    """Replay what became of the schedules, likewise."""
+    if not available():
+        return
+    fit = [
+        (verdict, trace)
+        for verdict in report.played
+        if not verdict.problems
+        for trace in cut_schedules(verdict.recorded)
+        if isinstance(trace, CronTrace)
+    ]
+    report.schedules_judged = len(fit)
+    for (verdict, trace), refusal in zip(
+        fit, replay_schedules([trace for _, trace in fit]), strict=True
+    ):
+        if refusal is not None:
+            name = trace.schedule[1]
+            problem = f"Cron rejects event {refusal.event} of schedule {name}: {refusal.why}"
+            _blame(verdict, problem, report, budget, tell)
+
+
+def _blame(
+    verdict: Verdict, problem: str, report: Report, budget: Budget, tell: Callable[[str], None]
+) -> None:
+    verdict.problems = (problem,)
+    tell(told(verdict))
+    report.failed = report.failed or verdict
+    report.kept.append(keep(verdict, budget.keep_below))
 
 
 def told(verdict: Verdict) -> str:
@@ -220,6 +256,7 @@ def rounds(until_s: float, first: int, mutant: Mutant | None) -> Iterator[Budget
             shorten_s=SHORTENING_S if mutant is None else SHORTENING_S / 4,
             seed=number,
             keep_below=place_for(mutant),
+            schedules=True,
         )
         number += 1
 
