@@ -28,7 +28,6 @@ CONSTANTS
   Late <- TraceLate
   Most <- TraceMost
   OverlapNow <- TraceOverlap
-  Waits <- TraceWaits
 SPECIFICATION TraceSpec
 CONSTRAINT Track
 INVARIANTS FiredOnce NeverEarly OfItsRule NoFireLost Verdict

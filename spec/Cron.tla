@@ -122,35 +122,32 @@ Upto(v)   == Max(Passed(v) \cup {v.upto})
 Timely(v) == {d \in Passed(v) : Late(d, v.clock) <= LateMax}
 Chosen(v) == IF Kept("newest") THEN Newest(Timely(v), Most) ELSE Oldest(Timely(v), Most)
 
-\* There is a plan to be answered. (In a replay this is for the guards below to say.)
-Waits(l) == leader[l].pc = "looked"
-
 \* fire: compare, move on, store; all or nothing.
 Compares(v) == row.here /\ (Kept("compare") => row.version = v.version)
 InTime(v)   == Kept("clock") => \A d \in Passed(v) : d <= now
-FireG(l) == [looked   |-> leader[l].pc = "looked",        \* a plan for a row that nobody saw so
-             compares |-> Compares(leader[l]),            \* somebody else has fired it, or changed it
-             in_time  |-> InTime(leader[l])]              \* it is not due yet
+Fits(v)     == v.pc = "looked" /\ Compares(v) /\ InTime(v)
 Fire(l) ==
     LET v == leader[l]
         upto == IF Kept("upto_of_plan") THEN Upto(v) ELSE now
-        stored == IF Kept("one_transaction") THEN Chosen(v) ELSE {}
-    IN /\ Waits(l) /\ All(FireG(l))
+        chosen == Chosen(v)
+        passed == Passed(v)
+        stored == IF Kept("one_transaction") THEN chosen ELSE {}
+    IN /\ Fits(v)
        /\ row' = [row EXCEPT !.upto = upto, !.version = versions + 1] /\ versions' = versions + 1
        /\ jobs' = StoredAll(jobs, stored, v.busy)
        /\ fires' = [t \in Instants |-> IF t \in stored /\ fires[t] < 2 THEN fires[t] + 1 ELSE fires[t]]
-       /\ missed' = missed \cup {[at |-> d, late |-> Late(d, v.clock), newer |-> Cardinality({c \in Chosen(v) : c > d})]
-                                 : d \in Passed(v) \ Chosen(v)}
-       /\ dealt' = dealt \cup stored \cup (Passed(v) \ Chosen(v))
-       /\ leader' = [leader EXCEPT ![l] = IF stored = Chosen(v) THEN NoView ELSE [v EXCEPT !.pc = "owes", !.owes = Chosen(v)]]
+       /\ missed' = missed \cup {[at |-> d, late |-> Late(d, v.clock), newer |-> Cardinality({c \in chosen : c > d})]
+                                 : d \in passed \ chosen}
+       /\ dealt' = dealt \cup stored \cup (passed \ chosen)
+       /\ leader' = [leader EXCEPT ![l] = IF stored = chosen THEN NoView ELSE [v EXCEPT !.pc = "owes", !.owes = chosen]]
        /\ UNCHANGED <<now, slept, edits, deaths>>
 \* fire that answers stale or early: nothing was done.
 NothingDone(l) == /\ leader' = [leader EXCEPT ![l] = NoView]
                   /\ UNCHANGED <<now, versions, row, jobs, past, edits, deaths>>
-Refused(l) == Waits(l) /\ ~(Compares(leader[l]) /\ InTime(leader[l])) /\ NothingDone(l)
+Refused(l) == leader[l].pc = "looked" /\ ~Fits(leader[l]) /\ NothingDone(l)
 \* fire that answers busy: somebody settles the job that is to be replaced.
 BusyG == [replaces |-> OverlapNow = "replace", lives |-> Living(jobs)]
-Busy(l) == Waits(l) /\ All(BusyG) /\ All(FireG(l)) /\ NothingDone(l)
+Busy(l) == Fits(leader[l]) /\ All(BusyG) /\ NothingDone(l)
 \* Witness: the jobs come with a second transaction.
 PayBack(l) == /\ leader[l].pc = "owes"
               /\ jobs' = StoredAll(jobs, leader[l].owes, leader[l].busy)

@@ -40,7 +40,6 @@ TraceWhen(d)      == Policy.when[d]
 TraceLate(d, clock) == IF clock < Policy.late[d] THEN 0 ELSE 1
 TraceMost         == Policy.most
 TraceOverlap      == Policy.overlap
-TraceWaits(l)     == TRUE
 
 (* ------------------------------- the events ------------------------------ *)
 
@@ -57,7 +56,10 @@ Clock == IF \E c \in e.clocks : Planned(Seen(c)) THEN CHOOSE c \in e.clocks : Pl
 
 NewAts   == [n \in 1..Len(jobs') - Len(jobs) |-> jobs'[Len(jobs) + n].at]
 Answer(v) == IF ~Compares(v) THEN "stale" ELSE IF ~InTime(v) THEN "early" ELSE "fired"
-Fired    == /\ All(FireG(e.leader))
+FireG(v) == [looked   |-> v.pc = "looked",        \* a plan for a row that nobody saw so
+             compares |-> Compares(v),            \* somebody else has fired it, or changed it
+             in_time  |-> InTime(v)]              \* it is not due yet
+Fired    == /\ All(FireG(leader[e.leader]))
             /\ All([ascending |-> Rising(e.due), once |-> \A t \in Set(e.due) : fires[t] = 0])
             /\ Same("due", Set(e.due), Chosen(leader[e.leader]))
             /\ Fire(e.leader)
@@ -85,7 +87,7 @@ Goes     == All([forwards |-> e.to >= now]) /\ Passes(e.to)
 Act == CASE e.a = "time"            -> Goes
          [] e.a = "look"            -> LookBy(e.leader, Clock)
          [] e.a = "fire"            -> CASE e.answer = "fired" -> Fired
-                                         [] e.answer = "busy"  -> Busy(e.leader)
+                                         [] e.answer = "busy"  -> All(FireG(leader[e.leader])) /\ Busy(e.leader)
                                          [] OTHER              -> NotFired
          [] e.a = "put_schedule"    -> Put
          [] e.a = "delete_schedule" -> DeleteSchedule
