@@ -20,17 +20,17 @@ HELD = Held(
     taken_s=0.0,
     jobs=9,
 )
-ITEMS = ([3], [7], [2], ["{[4,6)}"])
+ITEMS = ("{3}", "{7}", "{2}", '{"{[4,6)}"}')
 SPOKEN = Detail(4, b'{"error":"x"}', 1.5, 11)
 
 
 @pytest.mark.parametrize(
     ("action", "parcel", "more"),
     [
-        (Action.COMPLETE, Parcel(HELD, [4, 5]), ([], [], [], False)),
-        (Action.COMPLETE, Parcel(HELD, [4, 5], [Detail(5, b"1")]), ([1], [5], ["1"], False)),
-        (Action.RETRY, Parcel(HELD, [4, 5], [SPOKEN]), ([1], [4], ['{"error":"x"}'], [1.5])),
-        (Action.FAIL, Parcel(HELD, [4, 5], [SPOKEN]), ([1], [4], ['{"error":"x"}'])),
+        (Action.COMPLETE, Parcel(HELD, [4, 5]), ("{}", "{}", [], False)),
+        (Action.COMPLETE, Parcel(HELD, [4, 5], [Detail(5, b"1")]), ("{1}", "{5}", ["1"], False)),
+        (Action.RETRY, Parcel(HELD, [4, 5], [SPOKEN]), ("{1}", "{4}", ['{"error":"x"}'], [1.5])),
+        (Action.FAIL, Parcel(HELD, [4, 5], [SPOKEN]), ("{1}", "{4}", ['{"error":"x"}'])),
         (Action.SNOOZE, Parcel(HELD, [4, 5], shared=0.5), ([0.5],)),
         (Action.CANCEL, Parcel(HELD, [4, 5], shared="why"), ("why",)),
         (Action.CANCEL, Parcel(HELD, [4, 5]), (None,)),
