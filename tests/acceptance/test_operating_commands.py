@@ -87,6 +87,8 @@ def test_a_queue_is_overridden_by_command(run: Run, one: Session) -> None:
         *(shown["overrides"][name] for name in ("max_workers", "rate", "burst")),
     )
     assert "ops" in run("queue", "override", "default").stdout
+    endless = parsed(run("queue", "override", "default", "--deadline-s", 0, "--json"))
+    assert (0, 5) == (endless["overrides"]["deadline_s"], endless["overrides"]["max_workers"])
     cleared = parsed(run("queue", "override", "default", "--clear", "--weight", 2, "--json"))
     assert {"weight": 2} == {k: v for k, v in cleared["overrides"].items() if v is not None}
 
@@ -149,6 +151,7 @@ def test_the_storage_shows_its_parts_by_command(run: Run, one: Session) -> None:
         (("queue", "override", "none"), "there is no queue"),
         (("queue", "override", "none", "--weight", "1"), "there is no queue"),
         (("queue", "override", "default", "--burst", "1"), "needs --rate"),
+        (("queue", "override", "default", "--rate", "0"), "rate_limit"),
         (("queue", "drain", "none"), "configure_queue makes one"),
         (("queue", "set", "default"), "are empty"),
         (("queue", "set", "default", "--enqueue-shards", "65"), "must be from 1 to 64"),

@@ -149,7 +149,8 @@ def override(
     """
     said = {**given, "rate_limit": _rate(rate, burst), "deadline": deadline_s, "aging": aging_s}
     with place.client() as client:
-        if any(value not in {None, False} for value in said.values()):
+        # By identity: 0 is a deadline, and equal to False.
+        if any(value is not None and value is not False for value in said.values()):
             client.override_queue(name, **said, by=by or user())
         found = [one for one in client.queue_stats() if one.queue == name]
     if not found:
