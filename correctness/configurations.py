@@ -78,6 +78,8 @@ CONFIGURATIONS: Final = (
     _holds("StorageTurns", "Storage"),
     _holds("deep/StorageThreeJobs", "Storage", deep=True),
     _holds("deep/StorageTwoSlots", "Storage", deep=True),
+    _holds("deep/StorageWaits", "Storage", deep=True),
+    _holds("deep/StorageLetters", "Storage", deep=True),
     _holds("deep/StorageRing", "Storage", deep=True),
     _holds("deep/StorageLife", "Storage", deep=True),
     *_breaks(

@@ -4,10 +4,11 @@ NAME is a configuration ("StorageOneJob", "witness/NoLaneLock") or a folder ("wi
 code is 0 only when every configuration gave what the registry expects of it, and every .cfg is
 listed there.
 
-What is named is run alone, breadth first, so that its counterexample is the shortest; with --deep
-everything is. Otherwise the witnesses and probes of a module share a run, and some are sought by
+What is named is run alone, breadth first, so that its counterexample is the shortest; so is what
+must hold. Otherwise the witnesses and probes of a module share a run, and some are sought by
 random walks: a broken property is one however it was found, and whatever is not found so is run
-alone before it is judged.
+alone before it is judged. With --deep the larger scopes come first, one after the other, each with
+all processors.
 """
 
 import argparse
@@ -198,7 +199,7 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     started_s = time.monotonic()
     todo = chosen(options.names, deep=options.deep)
-    wrong = report(checked(todo, alone=bool(options.names) or options.deep))
+    wrong = report(checked(todo, alone=bool(options.names)))
     for result in wrong:
         print(f"\n== {result.configuration.name}\n" + _tail(result.run.output))
     for path in unlisted():
