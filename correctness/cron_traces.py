@@ -257,9 +257,13 @@ def _stored(event: Event) -> list[int]:
 
 
 def _missed(event: Event) -> bool:
-    """Whether an event says that an older job was not finished."""
+    """Whether an event says that an older job was not finished.
+
+    Where the newest instant replaces the others, it does not: they are not stored in any case.
+    """
     if event["a"] == PLANS and event["answer"] == "fired":
-        return list(event["stored"][:1]) == [None]
+        skips = event["policy"]["overlap"] == "skip"
+        return skips and list(event["stored"][:1]) == [None]
     return event.get("answer") in {"skipped", "busy"}
 
 
