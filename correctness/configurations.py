@@ -380,10 +380,8 @@ CONFIGURATIONS: Final = (
 )
 
 
-TWINS: Final = tuple(
-    _holds(f"twin/{stem}", "Storage")
-    for stem in ("Holes", "Waits", "Letters", "Ring", "Unique", "Notes")
-)
+_SMALL: Final = ("Holes", "Waits", "Letters", "Ring", "Unique", "Notes")
+TWINS: Final = tuple(_holds(f"twin/{stem}", "Storage") for stem in _SMALL)
 """Small scopes of Storage whose whole graph is that of the Python twin (correctness/model)."""
 
 
