@@ -82,7 +82,9 @@ def _ask_worker(url: str) -> dict[str, Any]:
         with unwell:
             text = unwell.read()
     except OSError as error:
-        return {"problems": [f"no answer: {error}"], "worker": None}
+        # What urllib wraps says it without brackets.
+        why = getattr(error, "reason", error)
+        return {"problems": [f"no answer: {why}"], "worker": None}
     try:
         report: dict[str, Any] = json.loads(text)
         return {"problems": list(report["problems"]), "worker": report["worker"]}
