@@ -219,7 +219,7 @@ def test_roles_may_have_any_name_and_only_do_their_part(no_roles: None, empty: S
     run_sync(empty, install_roles(names=NAMES))
     allowed = "select has_function_privilege(%s, %s::regprocedure, 'execute')"
     enqueue = "awa.enqueue(text, jsonb, jsonb)"
-    claim = "awa.claim(bigint, bigint, bigint, text[], int[])"
+    claim = "awa.claim(bigint, bigint, bigint, text[], int[], int)"
     for role, function, expected in (
         (NAMES.producer, enqueue, True),
         (NAMES.producer, claim, False),
