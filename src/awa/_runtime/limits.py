@@ -205,7 +205,7 @@ INFLIGHT_POLL_MAX_S: Final = 0.2
 """... up to here: the longest a job waits that was in flight when its worker went to sleep."""
 
 BODIES_WITH_CLAIM_MAX: Final = 8
-"""So many jobs bring their bodies in the claim's own answer; more are read by a second statement."""
+"""So many jobs bring their bodies in the claim's own answer; more need a second statement."""
 
 EMPTY_LOOK_S: Final = 0.005
 DRAIN_LOOK_S: Final = 0.02
