@@ -14,28 +14,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from awa._runtime.events import WorkerEvent
 from correctness.merging import Event, Need, Step, merged
 from correctness.traces import Recorded
+from correctness.worker_names import Attempt, Names, numbers_of
 
-_SPAN: Final = re.compile(r"\[(\d+),(\d+)\)")
 _SETTLES: Final = {"complete", "retry", "snooze", "fail", "cancel_running", "release"}
-_FLUSHES: Final = {"flush_sent", "commit_sent"}
 _DONE: Final = {"settled", "already", "failed", "dead_lettered"}
+_NAMED_BY: Final = {"taken": 2, "attempts": 3, "answers": 3, "permits": 1}
+"""How many fields of a row name what it is about."""
 _LATE: Final = {"stale", "ended"}
 _UPPER: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
-
-
-class Attempt(NamedTuple):
-    """One entry of a job."""
-
-    job: int
-    run: int
-
-
-NOBODYS: Final = Attempt(0, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,12 +73,13 @@ def read_recording(path: Path) -> tuple[list[Recorded], list[Event]]:
 
 def join(recorded: Sequence[Recorded], told: Sequence[Event]) -> WorkerTrace:
     """Make one trace of a database's recording and of what its workers told."""
-    names = _Names(recorded, told)
+    names = Names(recorded, told)
     by_worker: dict[int, list[Event]] = defaultdict(list)
     for event in told:
         by_worker[event["worker"]].append(event)
     lines = [
-        [_told(event, names) for event in _until_crash(events)] for events in by_worker.values()
+        [_told(event, names) for event in _said_once(_until_crash(events))]
+        for events in by_worker.values()
     ]
     steps = merged([list(_recorded(recorded, names)), *lines])
     return WorkerTrace(
@@ -108,66 +100,6 @@ def join(recorded: Sequence[Recorded], told: Sequence[Event]) -> WorkerTrace:
     )
 
 
-class _Names:
-    """Small numbers for tokens, settle ids and workers; attempts as pairs of job and run."""
-
-    def __init__(self, recorded: Sequence[Recorded], told: Sequence[Event]) -> None:
-        began = [event["worker"] for event in told if event["a"] == "began"]
-        self.worker: Final = {worker: number for number, worker in enumerate(began, 1)}
-        sent = [event for event in told if event["a"] == "claim_sent"]
-        self.token: Final = {event["token"]: number for number, event in enumerate(sent, 1)}
-        self.call: Final = {
-            (event["worker"], event["call"]): self.token[event["token"]] for event in sent
-        }
-        flushed = [event["settle"] for event in told if event["a"] in _FLUSHES]
-        self.settle: Final = {settle: number for number, settle in enumerate(flushed, 1)}
-        self.queues: Final[dict[Attempt, int]] = {}
-        self.beats: Final[dict[Need, list[int]]] = defaultdict(list)
-        self._jobs: Final[dict[int, int]] = {}
-        self._queues: Final[dict[str, int]] = {}
-        self._pairs: Final = dict(self._taken(recorded))
-        self._pairs.update(self._heard(told))
-
-    def queue(self, name: str) -> int:
-        """Answer the small number of a queue."""
-        return self._queues.setdefault(name, len(self._queues) + 1)
-
-    def attempt(self, token: int, part: int, seq: int) -> Attempt | None:
-        """Answer an attempt; None when no worker here ever claimed it."""
-        return self._pairs.get((token, part, seq))
-
-    def _taken(self, recorded: Sequence[Recorded]) -> Iterator[tuple[Need, Attempt]]:
-        entries = {
-            (lane, seq): (job, run)
-            for one in recorded
-            if one.event["a"] != "census"
-            for lane, _, seq, job, run, *_ in one.event.get("entries") or ()
-        }
-        for one in recorded:
-            if one.event["a"] == "claim" and one.event["token"] in self.token:
-                for row in one.event["rows"]:
-                    for seq in _numbers(row["seqs"]):
-                        job, run = entries[row["lane"], seq]
-                        yield (one.event["token"], row["part"], seq), Attempt(self._job(job), run)
-
-    def _heard(self, told: Sequence[Event]) -> Iterator[tuple[Need, Attempt]]:
-        for event in told:
-            if event["a"] == "claim_answered":
-                for part, seq, job, run, queue in event["taken"]:
-                    receipt = (event["token"], part, seq)
-                    known = self._pairs.get(receipt, NOBODYS)
-                    attempt = Attempt(self._job(job), run) if job else known
-                    self.queues[attempt] = self.queue(queue)
-                    yield receipt, attempt
-
-    def _job(self, job: int) -> int:
-        return self._jobs.setdefault(job, len(self._jobs) + 1)
-
-
-def _numbers(text: str) -> list[int]:
-    return [n for low, high in _SPAN.findall(text) for n in range(int(low), int(high))]
-
-
 def _atts(attempts: Iterable[Attempt | None]) -> frozenset[Attempt]:
     return frozenset(attempt for attempt in attempts if attempt is not None)
 
@@ -175,7 +107,7 @@ def _atts(attempts: Iterable[Attempt | None]) -> frozenset[Attempt]:
 # What the database recorded ----------------------------------------------------------------------
 
 
-def _recorded(recorded: Sequence[Recorded], names: _Names) -> Iterator[Step]:
+def _recorded(recorded: Sequence[Recorded], names: Names) -> Iterator[Step]:
     for one in recorded:
         event = one.event
         match event["a"]:
@@ -188,7 +120,7 @@ def _recorded(recorded: Sequence[Recorded], names: _Names) -> Iterator[Step]:
                 yield from _settle(event, names)
 
 
-def _of_worker(event: Event, names: _Names) -> Iterator[Step]:
+def _of_worker(event: Event, names: Names) -> Iterator[Step]:
     worker = names.worker[event["worker"]]
     plain = {"a": event["a"], "worker": worker}
     ended = _settled(event, names)
@@ -203,7 +135,7 @@ def _of_worker(event: Event, names: _Names) -> Iterator[Step]:
         case "claim", _:
             yield from _claim(event, plain, names)
         case "heartbeat", "alive":
-            beat = _beat_key(event, _numbers(event["open"]))
+            beat = _beat_key(event, numbers_of(event["open"]))
             n = names.beats[beat].pop(0) if names.beats[beat] else 0
             record = {"worker": worker, "n": n, **_beat_lists(event, names, beat[-1])}
             step = {"a": "heartbeat", "beat": record, "atts": _atts(ended)}
@@ -213,16 +145,16 @@ def _of_worker(event: Event, names: _Names) -> Iterator[Step]:
             yield Step(said=event, event={**plain, "atts": _atts(ended)}, gives=gives)
 
 
-def _claim(event: Event, plain: dict[str, Any], names: _Names) -> Iterator[Step]:
+def _claim(event: Event, plain: dict[str, Any], names: Names) -> Iterator[Step]:
     if event["again"]:
         return
     token = event["token"]
     took = [
         names.attempt(token, row["part"], seq)
         for row in event["rows"]
-        for seq in _numbers(row["seqs"])
+        for seq in numbers_of(row["seqs"])
     ]
-    number = names.token.get(token, 0)
+    number = names.executed(event)
     yield Step(
         said=event,
         event={**plain, "token": number, "took": _atts(took)},
@@ -231,16 +163,16 @@ def _claim(event: Event, plain: dict[str, Any], names: _Names) -> Iterator[Step]
     )
 
 
-def _settled(event: Event, names: _Names) -> list[Attempt]:
+def _settled(event: Event, names: Names) -> list[Attempt]:
     pairs = (
         names.attempt(item["token"], item["part"], seq)
         for item in event.get("items") or ()
-        for seq in _numbers(item["settled"])
+        for seq in numbers_of(item["settled"])
     )
     return [pair for pair in pairs if pair is not None]
 
 
-def _settle(event: Event, names: _Names) -> Iterator[Step]:
+def _settle(event: Event, names: Names) -> Iterator[Step]:
     ended = _settled(event, names)
     number = names.settle.get(event["settle"], 0)
     if not number and event["worker"] not in names.worker:
@@ -267,7 +199,7 @@ def _beat_key(event: Event, named: Sequence[int]) -> Need:
     return event["worker"], event["beat"], event["upto"], tuple(named)
 
 
-def _beat_lists(event: Event, names: _Names, named: Sequence[int]) -> dict[str, Any]:
+def _beat_lists(event: Event, names: Names, named: Sequence[int]) -> dict[str, Any]:
     def token(call: int) -> int:
         return names.call.get((event["worker"], call), 0)
 
@@ -298,9 +230,28 @@ def _until_crash(events: list[Event]) -> list[Event]:
     return events
 
 
-def _told(event: Event, names: _Names) -> Step:
+def _said_once(events: list[Event]) -> Iterator[Event]:
+    """What says a thing again, a call or a row, is under a name that no step of a worker has."""
+    last_call = 0
+    for event in events:
+        again = _repeats(event) or event.get("call", last_call + 1) <= last_call
+        last_call = event.get("call", last_call)
+        yield {**event, "a": f"{event['a']}_again"} if again else event
+
+
+def _repeats(event: Event) -> bool:
+    """Whether it has two rows about one thing, which a set would not show."""
+    return any(
+        len({tuple(row[:keys]) for row in event[key]}) < len(event[key])
+        for key, keys in _NAMED_BY.items()
+        if isinstance(event.get(key), (list, tuple))
+    )
+
+
+def _told(event: Event, names: Names) -> Step:
     worker = names.worker.get(event["worker"], 0)
-    plain = {"a": event["a"], "worker": worker}
+    # What is said before its worker began is no step of any worker.
+    plain = {"a": event["a"] if worker else "said_by_nobody", "worker": worker}
     match event["a"]:
         case "claim_sent" | "claim_answered":
             return _told_claim(event, plain, names)
@@ -312,13 +263,13 @@ def _told(event: Event, names: _Names) -> Step:
             return _told_commit(event, plain, names)
     if "attempt" not in event:
         return _told_life(event, plain, names)
-    job, run = names.attempt(*event["attempt"]) or NOBODYS
+    job, run = names.own(*event["attempt"])
     how = {"how": event["how"]} if "how" in event else {}
     needs = frozenset({("ended", job, run)}) if event["a"] == "told" else frozenset[Need]()
     return Step(said=event, event={**plain, "job": job, "run": run, **how}, needs=needs)
 
 
-def _told_life(event: Event, plain: dict[str, Any], names: _Names) -> Step:
+def _told_life(event: Event, plain: dict[str, Any], names: Names) -> Step:
     """Where a worker is in its life, and how many handlers it may run."""
     if event["a"] == "permitted":
         permitted = {"queue": names.queue(event["queue"]), "permits": event["permits"]}
@@ -334,12 +285,12 @@ def _told_life(event: Event, plain: dict[str, Any], names: _Names) -> Step:
     return Step(said=event, event={**plain, "dropped": event["dropped"]}, gives=gives)
 
 
-def _told_claim(event: Event, plain: dict[str, Any], names: _Names) -> Step:
+def _told_claim(event: Event, plain: dict[str, Any], names: Names) -> Step:
     token = names.token.get(event["token"], 0)
     if event["a"] == "claim_sent":
         sent = {**plain, "token": token, "limit": event["limit"]}
         return Step(said=event, event=sent, gives=frozenset({("asked", token)}))
-    took = [names.attempt(event["token"], part, seq) for part, seq, *_ in event["taken"]]
+    took = [names.said(event["token"], row) for row in event["taken"]]
     return Step(
         said=event,
         event={**plain, "token": token, "took": _atts(took)},
@@ -347,28 +298,28 @@ def _told_claim(event: Event, plain: dict[str, Any], names: _Names) -> Step:
     )
 
 
-def _told_flush(event: Event, plain: dict[str, Any], names: _Names) -> Step:
+def _told_flush(event: Event, plain: dict[str, Any], names: Names) -> Step:
     plain["id"] = names.settle.get(event["settle"], 0)
     match event["a"]:
         case "flush_sent":
-            atts = _atts(names.attempt(*receipt) for receipt in event["attempts"])
+            atts = frozenset(names.own(*receipt) for receipt in event["attempts"])
             gives = frozenset({("flushed", plain["id"])})
             sent = {**plain, "how": event["how"], "atts": atts}
             return Step(said=event, event=sent, gives=gives)
         case "flush_answered":
-            said = [(names.attempt(*receipt), answer) for *receipt, answer in event["answers"]]
+            said = [(names.own(*receipt), answer) for *receipt, answer in event["answers"]]
             done = [pair for pair, answer in said if answer in _DONE]
             late = [pair for pair, answer in said if answer in _LATE]
             return Step(
                 said=event,
                 event={**plain, "done": _atts(done), "late": _atts(late)},
-                needs=frozenset(("ended", *pair) for pair in (*done, *late) if pair is not None),
+                needs=frozenset(("ended", *pair) for pair in (*done, *late)),
             )
     return Step(said=event, event=plain)
 
 
-def _told_commit(event: Event, plain: dict[str, Any], names: _Names) -> Step:
-    job, run = names.attempt(*event["attempt"]) or NOBODYS
+def _told_commit(event: Event, plain: dict[str, Any], names: Names) -> Step:
+    job, run = names.own(*event["attempt"])
     number = names.settle.get(event["settle"], 0)
     plain |= {"job": job, "run": run, "id": number}
     if event["a"] == "commit_sent":
@@ -377,7 +328,7 @@ def _told_commit(event: Event, plain: dict[str, Any], names: _Names) -> Step:
     return Step(said=event, event={**plain, "done": event["done"]}, needs=needs)
 
 
-def _told_beat(event: Event, plain: dict[str, Any], names: _Names) -> Step:
+def _told_beat(event: Event, plain: dict[str, Any], names: Names) -> Step:
     n = 1 + sum(map(len, names.beats.values()))
     names.beats[_beat_key(event, sorted(event["named"]))].append(n)
     sent = {**plain, "n": n, **_beat_lists(event, names, event["named"])}

@@ -28,8 +28,11 @@ TraceAll(g) == LET wrong == {k \in DOMAIN g : ~g[k]}
 \* queues: of each attempt.
 Pairs(of)         == Traces[trace][of]
 PermitsOf(w)      == {p \in Pairs("permits") : p[1] = w}
-QueueOf(h)        == (CHOOSE q \in Pairs("queues") : q[1] = h.job /\ q[2] = h.run)[3]
-TraceLanes(h)     == (CHOOSE p \in permits[h.worker] : p[2] = QueueOf(h))[3]
+\* Nobody's queue is 0; of a queue without permits no handler runs.
+QueueOf(h)        == LET known == {q \in Pairs("queues") : q[1] = h.job /\ q[2] = h.run}
+                     IN IF known = {} THEN 0 ELSE (CHOOSE q \in known : TRUE)[3]
+TraceLanes(h)     == LET granted == {p \in permits[h.worker] : p[2] = QueueOf(h)}
+                     IN IF granted = {} THEN 0 ELSE (CHOOSE p \in granted : TRUE)[3]
 TraceBeside(h)    == {k \in Busy(h.worker) : QueueOf(k) = QueueOf(h)}
 RECURSIVE Sum(_)
 Sum(S) == IF S = {} THEN 0 ELSE LET p == CHOOSE q \in S : TRUE IN p[3] + Ahead + Sum(S \ {p})

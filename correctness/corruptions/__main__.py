@@ -1,8 +1,9 @@
 """`python -m correctness.corruptions [--recorded FOLDER]`: corrupt traces, and write who notices.
 
 The stories of traces/accepted are corrupted in every way, and recordings of tests in a folder
-(`pytest --replay-traces --keep-traces FOLDER`) in some, drawn with a fixed seed. The exit code is 0
-only when there is a reason for each corruption that is accepted.
+(`pytest --replay-traces --keep-traces FOLDER`) in some, drawn with a fixed seed; and with Java what
+workers told in traces/workers. The exit code is 0 only when there is a reason for each corruption
+that is accepted.
 """
 
 import argparse
@@ -14,19 +15,32 @@ from typing import Final
 
 from correctness.configurations import SPEC
 from correctness.corruptions.judging import everything, judged
+from correctness.corruptions.judging_workers import judged_workers
+from correctness.corruptions.of_workers import wrong_tellings
 from correctness.corruptions.operators import corruptions
 from correctness.corruptions.reporting import Counts, sections, written
+from correctness.cron_traces import NAMES
 from correctness.replay_by_twin import judge
+from correctness.tlc import available
 from correctness.traces import Recorded, cut, read_ndjson
+from correctness.worker_traces import read_recording
 
 ROOT: Final = SPEC.parent
 PAGE: Final = ROOT / "correctness" / "corruptions.md"
 ACCEPTED: Final = ROOT / "traces" / "accepted"
+TOLD: Final = ROOT / "traces" / "workers"
+SAMPLE: Final = (
+    TOLD / "test_what_waits_behind_a_handler_is_released_though_a_claim_is_under_way.ndjson"
+)
 SEED: Final = 20
 EACH: Final = 8
 """So many corruptions of each recording."""
 EVENTS_MAX: Final = 40
 """Longer recordings take the twin too long."""
+TOLD_MAX: Final = 100
+"""Of a longer telling there are too many corruptions."""
+SAMPLED: Final = 100
+"""Corruptions of what workers told, for the tests."""
 
 
 def of_stories(files: Iterable[Path]) -> Counts:
@@ -44,9 +58,23 @@ def of_recordings(files: Iterable[Path]) -> Counts:
     for file in files:
         recorded = read_ndjson(file)
         if len(recorded) <= EVENTS_MAX and _is_accepted(recorded):
-            every = list(corruptions(recorded))
+            # Of schedules the twin knows nothing: Cron judges them.
+            every = [one for one in corruptions(recorded) if one.action not in NAMES]
             sample = chosen.sample(every, min(EACH, len(every)))
             counts.add(file.stem, judged(recorded, iter(sample)))
+    return counts
+
+
+def of_workers(files: Iterable[Path], *, most: int | None = None) -> Counts:
+    """Corrupt what workers told, in every way or in so many. Raise CheckerMissing without TLC."""
+    counts = Counts()
+    tellings = [(file.stem, *read_recording(file)) for file in files]
+    short = [(name, recorded, told) for name, recorded, told in tellings if len(told) <= TOLD_MAX]
+    for name, recorded, told in short:
+        lines = [dict(line) for line in told]
+        every = list(wrong_tellings(lines))
+        step = 1 if most is None else -(-len(every) * len(short) // most)
+        counts.add(name, judged_workers(recorded, lines, every[::step]))
     return counts
 
 
@@ -60,13 +88,17 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--recorded", type=Path, metavar="FOLDER")
     options = parser.parse_args(arguments)
     stories = of_stories(sorted(ACCEPTED.glob("*.ndjson")))
-    recorded = sections(PAGE.read_text())[1] if PAGE.exists() else ""
+    _, recorded, workers, sample = sections(PAGE.read_text() if PAGE.exists() else "")
     wrong = stories.unexplained
     if options.recorded:
         found = of_recordings(sorted(options.recorded.glob("*.ndjson")))
         recorded = found.table()
         wrong = [*wrong, *found.unexplained]
-    page = written(stories.table(), recorded)
+    if available():
+        whole = of_workers(sorted(TOLD.glob("*.ndjson")))
+        workers, sample = whole.table(), of_workers([SAMPLE], most=SAMPLED).table()
+        wrong = [*wrong, *whole.unexplained]
+    page = written(stories.table(), recorded, workers, sample)
     PAGE.write_text(page)
     print(page, flush=True)
     for one in wrong:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from correctness.corruptions.operators import Corruption, corruptions
+from correctness.corruptions.operators import Corruption, Wrong, corruptions
 from correctness.naming import Event
 from correctness.replay_by_twin import judge
 from correctness.traces import Recorded, cut
@@ -43,7 +43,7 @@ UNREAD: Final = "the replay does not read it there"
 class Verdict:
     """What became of a corruption."""
 
-    corruption: Corruption
+    corruption: Wrong
     refused: bool
     reason: str | None
     """Why it is accepted: empty where it is refused, None where nobody knows."""
@@ -70,10 +70,10 @@ def everything(story: Sequence[Recorded]) -> Iterator[Verdict]:
 
 def _reason(story: Sequence[Recorded], wrong: Corruption, same: bool) -> str | None:  # noqa: FBT001
     event = story[wrong.where].event
-    if same:
-        return _unread(wrong, event)
     if wrong.operator == "neighbours swapped":
         return ORDER
+    if same:
+        return _unread(wrong, event)
     if event["a"] == "note_progress":
         return _of_note(story, wrong, event)
     if wrong.operator in {"an event left out", "an event twice"}:
@@ -152,6 +152,9 @@ def _unread(wrong: Corruption, event: Event) -> str | None:
         "another shard": {"ensure_lane"},
         "another priority": {"ensure_lane"},
         "another beat": RESCUES,
+        "another open": {"heartbeat"},
+        "another upto": {"heartbeat"},
+        "another stale": SETTLES,
         "another slot": SETTLES | RESCUES | {"cancel_pending"},
         "another worker": SETTLES | {"note_progress"},
         "another answer": {"rotate"},

@@ -13,8 +13,8 @@ STRANGER: Final = -900
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Corruption:
-    """A recording with one thing wrong."""
+class Wrong:
+    """One thing that is made wrong."""
 
     operator: str
     action: str
@@ -24,6 +24,12 @@ class Corruption:
     key: str
     """Which part of the event; none when it is about the whole."""
     what: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corruption(Wrong):
+    """A recording with one thing wrong."""
+
     recorded: tuple[Recorded, ...]
 
 

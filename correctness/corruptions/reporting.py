@@ -12,10 +12,15 @@ HEAD: Final = (
     "Written by `make corruptions`. "
     "A recording is corrupted in one place, and the Python twin replays it. "
     "What it does not refuse leads to the same tables at the end, by another way that Storage"
-    " allows; each kind has its reason below, and one without a reason fails the run.\n\n"
+    " allows; each kind has its reason below, and one without a reason fails the run. "
+    "What workers told is corrupted likewise, beside a database that says what it said, and TLC"
+    " replays it by Runtime.\n\n"
 )
 STORIES: Final = "## Every corruption of the stories in traces/accepted\n\n"
 RECORDED: Final = "## A sample of what the tests recorded\n\n"
+WORKERS: Final = "## Every corruption of what workers told in traces/workers\n\n"
+SAMPLE: Final = "## A sample of these, in every run of the tests\n\n"
+_HEADS: Final = (STORIES, RECORDED, WORKERS, SAMPLE)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,12 +61,15 @@ class Counts:
         return "\n".join(lines) + "\n"
 
 
-def written(stories: str, recorded: str) -> str:
-    """Answer the page; the tables of what was recorded may be those of an earlier page."""
-    return f"{HEAD}{STORIES}{stories}\n{RECORDED}{recorded}"
+def written(*tables: str) -> str:
+    """Answer the page; some of its tables may be those of an earlier page."""
+    return HEAD + "\n".join(f"{head}{told}" for head, told in zip(_HEADS, tables, strict=True))
 
 
-def sections(page: str) -> tuple[str, str]:
-    """Answer the tables of a page: of the stories, and of what was recorded."""
-    stories, _, recorded = page.partition(STORIES)[2].partition(f"\n{RECORDED}")
-    return stories, recorded
+def sections(page: str) -> list[str]:
+    """Answer the tables of a page: of stories, of what was recorded, of workers, of a sample."""
+    tables: list[str] = []
+    for head, after in zip(_HEADS, (*_HEADS[1:], None), strict=True):
+        _, _, rest = page.partition(head)
+        tables.append(rest if after is None else rest.partition(f"\n{after}")[0])
+    return tables
