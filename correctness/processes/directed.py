@@ -20,18 +20,28 @@ from correctness.processes.steps import (
     Wait,
 )
 
+_TURNS: Final[Program] = (
+    Turn(action="rotate"),
+    Turn(action="evacuate"),
+    Turn(action="evacuate", behind=2),
+    Wait(tenths=1),
+)
+
 DIRECTED: Final[dict[str, Program]] = {
     # The answer to a completion is lost, and it is sent again.
     "ClosedTwice": (Start(), CutAt(about="complete"), Enqueue(jobs=3), Await(most_s=60)),
     # A number is drawn, a later one is claimed, and then the first commits.
     "NeverInFlight": (Start(), Add(), Enqueue(), Wait(tenths=5), Finish(how="commit")),
-    # A slot is emptied in which handlers are at work.
+    # A slot is emptied while a completion of its entries is on its way. The leader may be turning
+    # the ring just then, and one turn at a time is all there is.
     "CarriedWithoutItsClaim": (
         Start(),
-        Enqueue(work="own", jobs=3),
-        Wait(tenths=1),
-        Turn(action="rotate"),
-        Turn(action="evacuate"),
+        Hold(about="complete", tenths=30),
+        Enqueue(jobs=3),
+        Await(most_s=60),
+        *_TURNS,
+        *_TURNS,
+        *_TURNS,
     ),
     # A beat is overtaken by claims that were sent after it; the worker has more to do than it can.
     "ReconcilesLaterCalls": (

@@ -19,7 +19,6 @@ from correctness.processes.steps import Program, read, written
 PROGRAMS: Final = 6
 SHORTEN_S: Final = 60.0
 
-
 REACHED: Final = (
     "ClosedTwice",
     "NeverInFlight",
@@ -27,6 +26,8 @@ REACHED: Final = (
     "ReconcilesLaterCalls",
 )
 """Whose programs are played here; `python -m correctness.processes --directed` plays all."""
+PLAYS: Final = 4
+"""So often a program may miss its defect, but for once."""
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +48,13 @@ def test_programs_of_faults_lose_and_double_nothing(sound: Ground) -> None:
 
 @pytest.mark.parametrize("name", REACHED)
 def test_a_defect_of_the_sql_is_seen(name: str, sound: Ground) -> None:
-    """Guards the audit: a program that reaches a defect does not hold."""
+    """Guards the audit: a program that reaches a defect does not hold.
+
+    Processes do not keep time: on a busy machine a fault may come when nothing is left to harm.
+    """
     (mutant,) = (mutant for mutant in MUTANTS if mutant.name == name)
-    assert judged(DIRECTED[name], with_mutant(sound, mutant)).problems
+    broken = with_mutant(sound, mutant)
+    assert any(judged(DIRECTED[name], broken).problems for _ in range(PLAYS))
 
 
 @settings(max_examples=20, phases=[Phase.generate], derandomize=True, database=None, deadline=None)
