@@ -98,6 +98,32 @@ async def test_cancel_ends_the_job_with_its_reason(database: str) -> None:
         assert (3, 0) == (health_of(client).cancelled, health_of(client).failures)
 
 
+async def test_a_misplaced_outcome_says_in_history_and_log_what_to_write(
+    database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Guards authors of handlers: neither a raised outcome nor its class is a riddle."""
+    async with awa.AsyncClient(database) as client:
+
+        @client.task(Number, queue="q", max_attempts=1)
+        def handle(job: awa.Job[Number]) -> object:
+            if job.args.n:
+                raise awa.Snooze(5)  # type: ignore[misc]  # the mistake
+            return awa.Cancel
+
+        await client.start([("q", 2)])
+        handles = await client.insert_many([Number(0), Number(1)], queue="q")
+        ended = [await until_state(client, handle_of.id, "failed") for handle_of in handles]
+        (returned,), (raised,) = (job.errors for job in ended)
+        assert (
+            "result: is the class Cancel, not an instance of it: write awa.Cancel(...)"
+            == (returned["error"])
+        )
+        assert "BaseException; if it was an outcome" in raised["error"]
+        await until(lambda: health_of(client).failed == 2)
+    for past in (returned, raised):
+        assert any(past["error"] in record.message for record in caplog.records)
+
+
 class Closed(awa.TerminalError):
     """The account is closed."""
 

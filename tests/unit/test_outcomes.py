@@ -8,6 +8,7 @@ import pytest
 
 import awa
 from awa._core.failures import Failure, cut_text, failure_of, leaves_of
+from awa._runtime.handlers import encode_result
 
 
 def test_delays_are_seconds_or_timedeltas() -> None:
@@ -58,6 +59,27 @@ def test_an_error_is_kept_as_type_message_and_place() -> None:
     trace = f"{outer}\n{inner}"
     assert {"error": "bad moment", "type": "ValueError", "trace": trace} == stored
     assert "ValueError: bad moment" == str(failure)
+
+
+@pytest.mark.parametrize("outcome", [awa.Snooze(5), awa.RetryAfter(5), awa.Cancel(), awa.Snooze])
+def test_an_outcome_that_is_raised_is_told_how_to_be_returned(outcome: Any) -> None:
+    """Guards the handler's author: Python's own words stay, and what to write instead follows."""
+    with pytest.raises(TypeError) as caught:
+        raise outcome
+    failure = failure_of(ExceptionGroup("nursery", [caught.value]))
+    assert "TypeError" == failure.type
+    assert failure.message.startswith("exceptions must derive from BaseException; if it was an")
+    assert "`return awa.Snooze(...)`" in failure.message
+    assert "another" == failure_of(TypeError("another")).message
+
+
+@pytest.mark.parametrize("outcome", [awa.Completed, awa.RetryAfter, awa.Snooze, awa.Cancel])
+def test_the_class_of_an_outcome_is_no_outcome(outcome: type) -> None:
+    """Guards `return awa.Cancel`: the error says whose fault it is and what to write."""
+    with pytest.raises(awa.InvalidInput, match=rf"write awa\.{outcome.__name__}\(\.\.\.\)"):
+        encode_result(outcome)
+    with pytest.raises(awa.InvalidInput, match=r"is the class Mute, not an instance of it$"):
+        encode_result(Mute)
 
 
 def test_what_postgresql_cannot_store_is_replaced_and_long_text_is_cut() -> None:

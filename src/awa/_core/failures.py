@@ -25,6 +25,12 @@ _FRAME_LENGTH_MAX: Final = 200
 _LEAVES_MAX: Final = 5
 _OURS: Final = ("awa._runtime", "trio.")
 """Code that calls handlers: what is above it in a traceback says nothing about the error."""
+_RAISED_NO_ERROR: Final = "exceptions must derive from BaseException"
+"""Python's own words. They do not say what was raised, and neither can we: an outcome, perhaps."""
+_RETURN_IT: Final = (
+    "; if it was an outcome such as Snooze, RetryAfter or Cancel: these are values that a handler"
+    " returns, so write `return awa.Snooze(...)` where it says `raise`"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +107,10 @@ def _type_of(error: BaseException) -> str:
 
 def _text_of(error: BaseException) -> str:
     try:
-        return cut_text(str(error))
+        text = str(error)
+        if type(error) is TypeError and text == _RAISED_NO_ERROR:
+            text += _RETURN_IT
+        return cut_text(text)
     except Exception as failure:  # noqa: BLE001  # whatever it raises, the worker goes on
         return f"(its text failed with {type(failure).__name__})"
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from awa._core.arguments import decoder_for, encode_json
 from awa._core.options import checked_duration_s
+from awa._core.outcomes import OUTCOMES
 from awa._core.resources import Resource
 from awa._core.retrying import DEFAULT_POLICY, RetryPolicy
 from awa._runtime.limits import RESULT_BYTES_MAX
@@ -186,8 +187,15 @@ def _deadline_s(defaults: Mapping[str, object]) -> float | None:
 
 def encode_result(value: object) -> bytes:
     """A handler's value as JSON text. Raises InvalidInput (field `result`)."""
+    if isinstance(value, type):
+        raise InvalidInput("result", _class_as_result(value))
     text = encode_json("result", value)
     if len(text) > RESULT_BYTES_MAX:
         problem = f"takes {len(text)} bytes as JSON; the limit is {RESULT_BYTES_MAX}"
         raise InvalidInput("result", problem)
     return text
+
+
+def _class_as_result(value: type) -> str:
+    problem = f"is the class {value.__name__}, not an instance of it"
+    return f"{problem}: write awa.{value.__name__}(...)" if value in OUTCOMES else problem
