@@ -12,6 +12,7 @@ of the test opens) and `on_database_finished` (called when all of them are close
 """
 
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -42,6 +43,26 @@ _numbers: Final = count(1)
 def open_session(conninfo: str, **options: Any) -> Session:
     """Open a plain session: synchronous, autocommit unless told otherwise."""
     return psycopg.connect(conninfo, **{"autocommit": True, **options})
+
+
+def crash(session: Session) -> None:
+    """Kill this session's backend as the kernel does: the server ends all others and recovers."""
+    os.kill(session.info.backend_pid, signal.SIGKILL)
+
+
+def reconnected(session: NewSession, conninfo: str) -> Session:
+    """Return a session once the server takes some again."""
+    found: list[Session] = []
+
+    def connects() -> bool:
+        try:
+            found.append(session(conninfo))
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    wait_until(connects)
+    return found[0]
 
 
 class Statement:

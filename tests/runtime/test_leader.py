@@ -3,7 +3,6 @@
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -183,40 +182,6 @@ async def test_a_worker_that_is_told_not_to_lead_does_not(
 
 
 Looked = tuple[tuple[Observed, ...], bool]
-
-
-class OneLook(Storage):
-    """A storage that answers a follower once; what it asks later fails on the server."""
-
-    def __init__(self) -> None:
-        super().__init__("awa")
-        self.answered = False
-        self.refused = False
-
-    def look_on(self) -> Call[Looked]:
-        """Look, until there was an answer."""
-        call = super().look_on()
-
-        def decode(rows: Any) -> Looked:
-            self.answered = True
-            return call.decode(rows)
-
-        self.refused = self.answered
-        return replace(call, sql="select 1/0") if self.answered else replace(call, decode=decode)
-
-
-async def test_a_followers_first_look_counts(database: str) -> None:
-    """Guards the jobs of a leader that dies soon: who follows has seen it alive at once."""
-    async with working(database, "leader") as leader:
-        await until(lambda: leads(leader))
-        once = OneLook()
-        async with working(database, "follower", storage=once) as follower:
-            await until(lambda: once.refused)
-            incarnation = follower._incarnation
-            assert incarnation is not None
-            assert incarnation.leader is not None
-            seen = incarnation.leader._observer._watch.records.values()
-            assert any(record.was_here for record in seen)
 
 
 class BrokenPromotion(Storage):

@@ -1,19 +1,17 @@
 """Workers that die, hang or seem to: their jobs run again, and those of the living do not."""
 
-import os
 import signal
 import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-import psycopg
 import pytest
 
 from awa._storage.install import migrate_sync
 from tests.facts import Stopwatch, wait_until
 from tests.fix_cluster import NewCluster
-from tests.fix_database import NewSession, Session
+from tests.fix_database import NewSession, Session, crash, reconnected
 from tests.fix_workers import NewWorker, WorkerProcess, leader_name
 
 QUICK_S: Final = 1.0
@@ -112,6 +110,22 @@ def test_jobs_of_a_killed_worker_run_again_within_seconds(
     assert leader_name(database) in workers
 
 
+def test_jobs_of_a_worker_that_died_alone_are_rescued_by_the_next(
+    new_worker: NewWorker, database: str, one: Session
+) -> None:
+    """Guards a restart by the machine: who comes after the death need not have seen the life."""
+    first = new_worker("first")
+    job_id = held_by(one, first, [])
+    first.kill()
+    second = new_worker("second")
+    wait_until(lambda: leader_name(database) == "second")
+    watch = Stopwatch()
+    wait_until(lambda: job(one, job_id, "state") == ("completed",))
+    assert watch.unhindered_s() < PROMISED_S
+    assert "is lost (absence" in second.log()
+    assert (1, 1) == job(one, job_id, "attempt", "losses")
+
+
 def test_a_frozen_worker_is_rescued_and_told_when_it_returns(
     new_worker: NewWorker, one: Session
 ) -> None:
@@ -207,7 +221,7 @@ def test_trouble_of_the_server_rescues_nobody(
         before.close()
         cluster.restart()
     else:
-        kill_backend(before)
+        crash(before)
     after = reconnected(session, conninfo)
     wait_until(lambda: leader_name(conninfo) == "early")
     # Longer than the grace, shorter than the time-out.
@@ -218,26 +232,6 @@ def test_trouble_of_the_server_rescues_nobody(
     assert ["running", "running"] == [job(after, job_id, "state")[0] for job_id in jobs]
     assert 0 == losses(after)
     assert [] == after.execute('select * from awa."check"()').fetchall()
-
-
-def kill_backend(session: Session) -> None:
-    """Kill this session's backend as the kernel does: the server ends all others and recovers."""
-    os.kill(session.info.backend_pid, signal.SIGKILL)
-
-
-def reconnected(session: NewSession, conninfo: str) -> Session:
-    """Return a session once the server takes some again."""
-    found: list[Session] = []
-
-    def connects() -> bool:
-        try:
-            found.append(session(conninfo))
-        except psycopg.OperationalError:
-            return False
-        return True
-
-    wait_until(connects)
-    return found[0]
 
 
 def test_claims_that_commit_after_the_rescue_are_found(

@@ -132,7 +132,7 @@ def test_workers_are_observed_and_rescued(one: Session, do: Any) -> None:
     """Guards liveness: counters, locks and strays are read; what was ended elsewhere is told."""
     job = enqueue(one)
     item = claimed(one, 5, 1)
-    assert (Observed(worker=WORKER, beat=0, alive=False),) == do(STORAGE.observe())
+    assert (Observed(worker=WORKER, beat=0, alive=False, beaten=False),) == do(STORAGE.observe())
     assert () == do(STORAGE.strays())
     assert RescueAnswer.ALIVE is do(STORAGE.rescue_worker(WORKER, beat=3)).answer
     gone = do(STORAGE.rescue_worker(WORKER, beat=0, max_claims=9, kinds=["k", "other"]))

@@ -4,8 +4,10 @@ from typing import Final
 
 import pytest
 
+from awa._storage.install import migrate_sync
 from tests.fix_actions import cancel_running, dead_letter, dlq_retry, retry, snooze, told
-from tests.fix_database import NewSession, Session
+from tests.fix_cluster import NewCluster
+from tests.fix_database import NewSession, Session, crash, reconnected
 from tests.fix_sql import (
     Row,
     beat,
@@ -28,7 +30,12 @@ def lead(session: Session) -> bool:
 
 def observe(session: Session) -> list[tuple[int, int, bool]]:
     """Look at every worker: its number, its counter, whether a session of it lives."""
-    return session.execute("select * from awa.observe()").fetchall()
+    return session.execute("select worker, beat, alive from awa.observe()").fetchall()
+
+
+def beaten(session: Session) -> dict[int, bool]:
+    """Look whose last beat this run of the server has taken."""
+    return dict(session.execute("select worker, beaten from awa.observe()").fetchall())
 
 
 def strays(session: Session) -> list[int]:
@@ -81,6 +88,32 @@ def test_an_observer_sees_counters_and_sessions(session: NewSession, one: Sessio
     for each, alive in ((first, True), (second, False)):
         one.execute("select pg_terminate_backend(%s, 10000)", [each.info.backend_pid])
         assert [(-7, 0, False), (5, 3, alive)] == observe(one)
+
+
+@pytest.mark.parametrize("end", ["restart", "crash"])
+def test_a_beat_counts_in_its_own_run_of_the_server(
+    new_cluster: NewCluster, session: NewSession, end: str
+) -> None:
+    """Guards the living: with the server's run all locks end, and none is missed in the next."""
+    cluster = new_cluster()
+    conninfo = cluster.conninfo()
+    migrate_sync(conninfo, schema="awa")
+    before = session(conninfo)
+    start_worker(before, 5)
+    start_worker(before, 6)
+    assert {5: False, 6: False} == beaten(before), "before its first beat nothing held its lock"
+    for worker in (5, 6):
+        beat(before, 3, 0, worker=worker)
+    assert {5: True, 6: True} == beaten(before)
+    if end == "crash":
+        crash(before)
+    else:
+        before.close()
+        cluster.restart()
+    after = reconnected(session, conninfo)
+    assert {5: False, 6: False} == beaten(after)
+    beat(after, 4, 0, worker=6)
+    assert {5: False, 6: True} == beaten(after)
 
 
 def test_strays_are_those_that_hold_claims_and_have_no_row(one: Session) -> None:

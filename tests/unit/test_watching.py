@@ -14,11 +14,14 @@ W = 7
 OLD_S = 100.0
 
 
-def watched(*looks: tuple[float, int, bool], watch: Watch | None = None) -> Watch:
+def watched(
+    *looks: tuple[float, int, bool], watch: Watch | None = None, beaten: bool = True
+) -> Watch:
     """Return a watch after looks at one worker: (when, beat, alive)."""
     watch = watch or Watch()
     for now_s, beat, alive in looks:
-        watch = looked(watch, now_s, Observed(worker=W, beat=beat, alive=alive))
+        seen = Observed(worker=W, beat=beat, alive=alive, beaten=beaten)
+        watch = looked(watch, now_s, seen)
     return watch
 
 
@@ -95,28 +98,26 @@ def test_a_beat_begins_the_absence_anew() -> None:
     assert [] == signs(watched(*looks, watch=experienced()))
 
 
-def test_a_lock_that_was_seen_held_is_missed_at_once() -> None:
-    """Guards a quick rescue by a leader that has only just begun: no restart freed that lock."""
-    looks = [(0.0, 5, True), *after(1, 5, beat=5)]
-    assert [] == signs(watched(*looks[:-1]))
-    assert [Sign.ABSENCE] == signs(watched(*looks))
+def test_a_lock_that_a_beat_needed_is_missed_by_who_comes_later() -> None:
+    """Guards a quick rescue by a worker that has only just begun: no restart freed that lock."""
+    assert [] == signs(watched(*after(0, 4, beat=5)[:-1]))
+    assert [Sign.ABSENCE] == signs(watched(*after(0, 4, beat=5)))
     beaten = [(0.0, 5, True), *after(1, 5, beat=6)]
     assert [Sign.ABSENCE] == signs(watched(*beaten)), "it was held at an earlier beat"
 
 
-def test_a_beat_between_two_looks_was_brought_by_a_lock_holder() -> None:
-    """Guards the jobs of a worker that no look saw alive: a beat shows that it was there."""
-    assert [Sign.ABSENCE] == signs(watched((0.0, 5, False), *after(1, 5, beat=6)))
-    begun = looked(Watch(), 0.0)
-    assert [Sign.ABSENCE] == signs(watched(*after(1, 5, beat=1), watch=begun))
-    assert [] == signs(watched(*after(1, 5, beat=0), watch=begun)), "it may not be there yet"
-    assert [] == signs(watched(*after(1, 5, beat=1))), "whether it is older than us is not known"
-
-
-def test_no_absence_of_a_lock_never_seen_in_a_young_session() -> None:
+def test_no_absence_of_a_lock_from_an_earlier_run_of_the_server() -> None:
     """Guards restarts: no lock is held then, and the living come back within the time-out."""
-    assert [] == signs(watched(*after(0, 15, beat=5)))
-    assert [Sign.SILENCE] == signs(watched(*after(0, 16, beat=5)))
+    assert [] == signs(watched(*after(0, 15, beat=5), beaten=False))
+    assert [Sign.SILENCE] == signs(watched(*after(0, 16, beat=5), beaten=False))
+
+
+def test_a_run_that_ends_meanwhile_ends_the_absence() -> None:
+    """Guards a crash between two looks of a session that outlives it: what was missed is void."""
+    missed = watched(*after(0, 3, beat=5))
+    restarted = watched(*after(3, 5, beat=5), watch=missed, beaten=False)
+    assert [] == signs(restarted)
+    assert [] == signs(watched(*after(5, 8, beat=5), watch=restarted)), "it begins anew"
 
 
 def after(first: int, last: int, *, beat: int) -> list[tuple[float, int, bool]]:
@@ -127,8 +128,8 @@ def after(first: int, last: int, *, beat: int) -> list[tuple[float, int, bool]]:
 def test_a_worker_before_its_first_beat_is_lost_by_silence_only() -> None:
     """Guards starting on a slow machine: its row may be there before its sessions are."""
     looks = [(OLD_S + 1 + s, 0, False) for s in range(16)]
-    assert [] == signs(watched(*looks[:-1], watch=experienced()))
-    assert [Sign.SILENCE] == signs(watched(*looks, watch=experienced()))
+    assert [] == signs(watched(*looks[:-1], watch=experienced(), beaten=False))
+    assert [Sign.SILENCE] == signs(watched(*looks, watch=experienced(), beaten=False))
 
 
 def test_long_gaps_show_little_absence() -> None:
@@ -142,7 +143,7 @@ def test_the_time_that_a_look_takes_is_not_silence() -> None:
     """Guards against slow answers: what a look saw may be as old as the question, or as new."""
     watch = Watch()
     for n in range(10):
-        same = [Observed(worker=W, beat=5, alive=True)]
+        same = [Observed(worker=W, beat=5, alive=True, beaten=True)]
         watch = look(watch, same, asked_s=20.0 * n, answered_s=20.0 * n + 19.0, patience=PATIENCE)
     assert [] == signs(watch)
 
@@ -159,8 +160,9 @@ def test_each_worker_is_judged_by_itself() -> None:
     """Guards the others: one worker's silence says nothing of its neighbours."""
     watch = Watch()
     for s in range(16):
-        mute = Observed(worker=1, beat=5, alive=True)
-        watch = looked(watch, float(s), mute, Observed(worker=2, beat=5 + s // 5, alive=True))
+        mute = Observed(worker=1, beat=5, alive=True, beaten=True)
+        fine = Observed(worker=2, beat=5 + s // 5, alive=True, beaten=True)
+        watch = looked(watch, float(s), mute, fine)
     assert [1] == [found.worker for found in lost(watch, PATIENCE)]
 
 
@@ -180,6 +182,7 @@ class Seen:
     gap_s: float
     beat: int
     alive: bool
+    beaten: bool
 
 
 LOOKS = st.lists(
@@ -188,6 +191,7 @@ LOOKS = st.lists(
         gap_s=st.sampled_from([0.0, 0.5, 1.0, 1.5, 2.0, 5.0, 6.0, 20.0]),
         beat=st.sampled_from([0, 1, 1, 1, 1, 2]),
         alive=st.booleans(),
+        beaten=st.sampled_from([True, True, True, True, False]),
     ),
     max_size=40,
 )
@@ -203,12 +207,11 @@ def by_definition(looks: list[Seen]) -> set[Sign]:
     unchanged = looks[same:]
     if len(unchanged) >= 3 and sum(min(s.gap_s, 5.0) for s in unchanged[1:]) >= 15.0:
         return {Sign.SILENCE}
-    free = len(unchanged) - next(
-        (n for n, seen in enumerate(reversed(unchanged)) if seen.alive), len(unchanged)
-    )
-    absent_s = sum(min(s.gap_s, 1.5) for s in unchanged[free:][1:])
-    missed = any(seen.alive or seen.beat != looks[0].beat for seen in looks)
-    if missed and unchanged[free:] and absent_s >= 3.0 and looks[-1].beat > 0:
+    missed = [seen.beaten and not seen.alive for seen in unchanged]
+    since = len(missed)
+    while since and missed[since - 1]:
+        since -= 1
+    if sum(min(s.gap_s, 1.5) for s in unchanged[since:][1:]) >= 3.0:
         return {Sign.ABSENCE}
     return set()
 
@@ -219,7 +222,7 @@ def test_what_is_remembered_suffices_for_the_definition(looks: list[Seen]) -> No
     watch, now_s = Watch(), 0.0
     for seen in looks:
         now_s += seen.gap_s
-        watch = watched((now_s, seen.beat, seen.alive), watch=watch)
+        watch = watched((now_s, seen.beat, seen.alive), watch=watch, beaten=seen.beaten)
     assert by_definition(looks) == set(signs(watch))
 
 

@@ -362,6 +362,8 @@ class Observed:
     beat: int
     alive: bool
     """Whether a session of its holds its liveness lock, or none can be expected to."""
+    beaten: bool
+    """Whether its last beat was taken in this run of the server, whose locks are those of now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,17 +1,15 @@
 """Who is alive, judged by what one observer has seen with its own eyes.
 
-No clock but the observer's own takes part, and no start time of a server: when one backend crashes
-all sessions and locks of the server are gone, a standby that takes over forgets all locks too, and
-neither shows in its start time. What an observer knows ends with its session; a new session knows
-nothing.
+No clock but the observer's own takes part. What an observer knows ends with its session; a new
+session knows nothing.
 
 A worker is lost when the observer has seen one of these:
 
 * silence: the same beat in several looks, over the whole time-out;
 * absence: the same beat, and nobody holding the worker's liveness lock, through the grace. Only
-  of a worker that lived in the observer's session: some look saw its lock held, or a beat came
-  between two looks, which a connection brought that held the lock. Right after a restart of the
-  server nobody's lock is held until everybody is back; but then the observer's session is new, too.
+  while that beat is one of this run of the server: a connection brought it that held the lock.
+  After a restart, a crash or a promotion nobody's lock is held until everybody is back, and then
+  nobody's beat is of this run either.
 
 Between two looks the observer may itself have been asleep, with or without the rest of the world.
 So the time between two looks counts only up to a bound, however long it was.
@@ -76,9 +74,7 @@ class _Record:
     looks: int
     silent_s: float
     absent_s: float | None
-    """None: the last look saw its lock held."""
-    was_here: bool
-    """It held its lock at some moment of the observer's session."""
+    """None: at the last look its lock was held, or could not be expected to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +104,7 @@ def look(
     return Watch(
         answered_s=answered_s,
         records={
-            seen.worker: _after(before, seen, gap_s, patience)
-            if (before := watch.records.get(seen.worker)) is not None
-            else _first(seen, looked_before=watch.answered_s is not None)
+            seen.worker: _after(watch.records.get(seen.worker), seen, gap_s, patience)
             for seen in workers
         },
     )
@@ -126,7 +120,7 @@ def lost(watch: Watch, patience: Patience) -> tuple[Lost, ...]:
 
 
 def somebody_is_absent(watch: Watch) -> bool:
-    """Whether the last look saw a worker whose lock nobody holds."""
+    """Whether the last look missed a worker: its lock was free, and had been held."""
     return any(record.absent_s is not None for record in watch.records.values())
 
 
@@ -139,34 +133,20 @@ def look_again_s(workers: int, *, least_s: float, share_s: float) -> float:
     return max(least_s, workers * share_s)
 
 
-def _first(seen: Observed, *, looked_before: bool) -> _Record:
-    # A worker that was not there at the last look has beaten since, if it ever has.
-    was_here = seen.alive or (looked_before and seen.beat > 0)
-    return _Record(seen.beat, 1, 0.0, None if seen.alive else 0.0, was_here)
-
-
-def _after(before: _Record, seen: Observed, gap_s: float, patience: Patience) -> _Record:
-    if before.beat != seen.beat:
-        return _Record(seen.beat, 1, 0.0, None if seen.alive else 0.0, was_here=True)
-    was_here = before.was_here or seen.alive
-    if seen.alive:
-        absent_s = None
-    elif before.absent_s is None:
-        absent_s = 0.0
-    else:
-        absent_s = before.absent_s + min(gap_s, patience.glance_s)
+def _after(before: _Record | None, seen: Observed, gap_s: float, patience: Patience) -> _Record:
+    is_absent = seen.beaten and not seen.alive
+    if before is None or before.beat != seen.beat:
+        return _Record(seen.beat, 1, 0.0, 0.0 if is_absent else None)
+    absent_s = None
+    if is_absent:
+        glance_s = min(gap_s, patience.glance_s)
+        absent_s = 0.0 if before.absent_s is None else before.absent_s + glance_s
     silent_s = before.silent_s + min(gap_s, patience.beat_s)
-    return _Record(seen.beat, before.looks + 1, silent_s, absent_s, was_here)
+    return _Record(seen.beat, before.looks + 1, silent_s, absent_s)
 
 
 def _signs(record: _Record, patience: Patience) -> Iterable[tuple[Sign, float]]:
     if record.looks >= patience.looks_min and record.silent_s >= patience.timeout_s:
         yield Sign.SILENCE, record.silent_s
-    elif (
-        record.was_here
-        # Before its first beat a worker may not have opened the sessions that hold its lock.
-        and record.beat > 0
-        and record.absent_s is not None
-        and record.absent_s >= patience.grace_s
-    ):
+    elif record.absent_s is not None and record.absent_s >= patience.grace_s:
         yield Sign.ABSENCE, record.absent_s

@@ -73,6 +73,8 @@ class Heart:
         self._interval_s = interval_s
         self.beat_s = trio.current_time()
         """When the last beat was answered, by trio's clock."""
+        self.begun: Final = trio.Event()
+        """Set once a beat was answered."""
         self._asked_s = float("inf")
         self._failures = 0
         self.trouble = ""
@@ -119,6 +121,7 @@ class Heart:
             if self.beat_s - asked_s < CLOCK_LOOK_MAX_S:
                 self._clock.looked(asked_s=asked_s, answered_s=self.beat_s, server_s=answer.at_s)
             self._statistics.beats += 1
+            self.begun.set()
             self._look_again = answer.released > 0 or answer.busy > 0
             self._on_beat()
             if answer.released:

@@ -58,6 +58,9 @@ HEARTBEAT_INTERVAL_S: Final = 5.0
 CLOCK_LOOK_MAX_S: Final = 0.5
 """A beat that was answered so soon tells the server's time as well."""
 
+FIRST_BEAT_MAX_S: Final = 1.0
+"""A worker waits so long for its first beat to be answered before it claims without."""
+
 HEARTBEAT_TIMEOUT_S: Final = 15.0
 """A worker that is silent for so long may be presumed dead."""
 

@@ -195,16 +195,17 @@ def integers(rows: Rows) -> tuple[int, ...]:
 
 
 def observed(rows: Rows) -> tuple[entries.Observed, ...]:
-    """Rows (worker, beat, alive)."""
+    """Rows (worker, beat, alive, beaten)."""
     return tuple(
-        entries.Observed(worker=worker, beat=beat, alive=alive) for worker, beat, alive in rows
+        entries.Observed(worker=worker, beat=beat, alive=alive, beaten=beaten)
+        for worker, beat, alive, beaten in rows
     )
 
 
 def looked_on(rows: Rows) -> tuple[tuple[entries.Observed, ...], bool]:
-    """Rows (worker, beat, alive, led); without any worker there is one with nulls."""
-    seen = observed([row[:3] for row in rows if row[0] is not None])
-    return seen, bool(rows[0][3])
+    """Rows (worker, beat, alive, beaten, led); without any worker one with nulls."""
+    seen = observed([row[:4] for row in rows if row[0] is not None])
+    return seen, bool(rows[0][4])
 
 
 def promotion(rows: Rows) -> entries.Promotion:

@@ -29,14 +29,14 @@ class Upkeep(Calling):
 
     def observe(self) -> Call[tuple[entries.Observed, ...]]:
         """Every worker as it is now."""
-        return self._call("observe", "", (), codec.observed, columns="worker, beat, alive")
+        return self._call("observe", "", (), codec.observed, columns="worker, beat, alive, beaten")
 
     def look_on(self) -> Call[tuple[tuple[entries.Observed, ...], bool]]:
         """What a follower asks at once: every worker as it is now, and whether somebody leads."""
         led, observe = (f'{self._prefix}."{function}"()' for function in ("led", "observe"))
         return Call(
             action="observe",
-            sql="select o.worker, o.beat, o.alive, l.led "  # names of ours, quoted
+            sql="select o.worker, o.beat, o.alive, o.beaten, l.led "  # names of ours, quoted
             f"from {led} l (led) left join {observe} o on true",
             params=(),
             decode=codec.looked_on,

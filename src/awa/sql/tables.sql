@@ -74,9 +74,11 @@ create table workers (
     started_at timestamptz not null default clock_timestamp(),
     beat bigint not null default 0,
     beat_at timestamptz not null default clock_timestamp(),
-    reconciled bigint not null default 0
+    reconciled bigint not null default 0,
+    run text
 ) with (fillfactor = 50);
 comment on column workers.reconciled is 'claim calls up to this one were looked at by some beat; every twelfth beat looks at all again';
+comment on column workers.run is 'the run of the server that took the last beat (server_run): with a run all locks end';
 
 -- ------------------------------------------------------------------------------------- the ring
 

@@ -30,7 +30,7 @@ begin
         perform refuse_input('open_calls', 'must be a set of call numbers');
     end if;
     update workers w
-    set beat = greatest(w.beat, heartbeat.beat), beat_at = clock_timestamp(),
+    set beat = greatest(w.beat, heartbeat.beat), beat_at = clock_timestamp(), run = server_run(),
         reconciled = greatest(w.reconciled, least(heartbeat.upto, lower(heartbeat.open_calls) - 1))
     where w.worker = heartbeat.worker
     -- what earlier beats have dealt with is looked at again every twelfth time: a call whose reply said

@@ -20,12 +20,14 @@ $$;
 
 -- observe: every worker's counter, and whether some session of it holds its liveness lock. The test takes
 -- and drops the lock in one expression; a session that comes meanwhile waits for microseconds. A worker whose
--- sessions do not last, behind a pooler, has no lock that could be missed.
-create function observe() returns table (worker bigint, beat bigint, alive boolean)
+-- sessions do not last, behind a pooler, has no lock that could be missed. beaten: this run of the server has
+-- taken a beat of it, which came over a session that held the lock; then nothing but its holder's end frees it.
+create function observe() returns table (worker bigint, beat bigint, alive boolean, beaten boolean)
 language sql volatile security definer set search_path from current as $$
     select w.worker, w.beat, coalesce(w.info ->> 'poll_only' = 'true', false)
                              or not case when pg_try_advisory_lock(lk_alive(), hashint8(w.worker))
-                                         then pg_advisory_unlock(lk_alive(), hashint8(w.worker)) else false end
+                                         then pg_advisory_unlock(lk_alive(), hashint8(w.worker)) else false end,
+           coalesce(w.run = server_run(), false)
     from workers w order by w.worker
 $$;
 
