@@ -24,6 +24,7 @@ LOOK_INTERVAL_S: Final = 0.1
 STALL_TIMEOUT_S: Final = 60.0
 INTERRUPTED: Final = 130
 
+_BEATING: Final = "select count(*) from awa.workers where beat > 0"
 # The worker that has most of the slow files in hand, and what time it is.
 _VICTIM: Final = """
     select (w.info ->> 'pid')::int, clock_timestamp()
@@ -59,20 +60,31 @@ def run(console: Console, plan: Plan, *, worker_count: int) -> Findings:
         client.migrate()
         with psycopg.connect(cluster.conninfo(), autocommit=True) as session:
             began = wal_position(session)
-            run_at = store(plan, client)
-            _tell(console, plan, worker_count)
             with crew(cluster.url(), worker_count) as workers:
+                _begun(session, workers, worker_count)
+                run_at = store(plan, client)
+                _tell(console, plan, worker_count)
                 killed_at = _follow(client, session, console, plan, workers)
             # The workers have left: all that they did is in the server's statistics.
             wal_bytes = wal_position(session) - began
             return look(session, plan, run_at=run_at, killed_at=killed_at, wal_bytes=wal_bytes)
 
 
+def _begun(session: Session, workers: Crew, count: int) -> None:
+    """Return when all workers are there: a death is for another one to notice, which was alive."""
+    began_s = time.monotonic()
+    while session.execute(_BEATING).fetchone() != (count,):
+        workers.require_alive()
+        if time.monotonic() - began_s > STALL_TIMEOUT_S:
+            raise WorkerFailed(f"not all of {count} workers have begun")
+        time.sleep(LOOK_INTERVAL_S)
+
+
 def _tell(console: Console, plan: Plan, worker_count: int) -> None:
     files, missing = len(plan.files), len(plan.missing)
     for line in (
         f"{files:,} jobs enqueued, one of them for later, and {missing} that cannot succeed",
-        f"{worker_count} worker processes start; {plan.failing} jobs fail at their first attempt",
+        f"{worker_count} worker processes begin; {plan.failing} jobs fail at their first attempt",
     ):
         console.print(line, highlight=False)
 
