@@ -11,8 +11,12 @@ import trio
 import trio_asyncio
 
 import awa
-from awa._runtime import executors
+from awa._core.entries import Body
+from awa._runtime import executors, starts
+from awa._runtime.children import DetachedPlace
+from awa._runtime.executors import Run
 from awa._runtime.hearing import Hearing
+from awa._runtime.processes import open_processes
 from tests import child_slow
 from tests.child_work import Deed, do, do_all
 from tests.workers import Number, until, until_state
@@ -85,6 +89,62 @@ async def test_a_deadline_kills_the_process_of_a_handler(database: str, tmp_path
         assert ("deadline", {"percent": 70}) == (failed.errors[-1]["type"], failed.progress)
         await until(lambda: not is_there(pid), "the child's end")
         assert pid == int(pid_file.read_text())
+
+
+def names_in(folder: Path) -> set[str]:
+    """Return what is in a folder."""
+    return {one.name for one in folder.iterdir()}
+
+
+def slow_job(*, within_s: float) -> awa.Job[Number]:
+    """Return an attempt that may take so long, in a scope that the caller enters."""
+    body = Body(0, 1, 1, 1, 1, 1, 1, 25, 0, "number", b'{"n": 1}', b"{}", 0.0)
+    place = DetachedPlace(queue="q", priority=2, deadline=None)
+    scope = trio.CancelScope(deadline=trio.current_time() + within_s)
+    return awa.Job(body, Number(1), place, scope)
+
+
+async def run_slow(run: Run, *, within_s: float = float("inf")) -> object:
+    """Run an attempt as a runner does."""
+    job = slow_job(within_s=within_s)
+    assert job._scope is not None
+    with job._scope:
+        return await run(child_slow.answer, job)
+    raise AssertionError("its deadline has cancelled it")
+
+
+async def test_a_child_that_is_slow_to_start_costs_no_attempt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guards jobs on slow machines: put off while the child starts, which starts once.
+
+    Also that the handler is not run for an attempt that was put off.
+    """
+    monkeypatch.setenv(child_slow.GATE, str(tmp_path))
+    async with open_processes(grace_s=0.05) as run:
+        put_off = [await run_slow(run, within_s=0.02) for _ in range(2)]
+        assert [awa.Snooze(0), awa.Snooze(0)] == put_off
+        (tmp_path / "open").touch()
+        pid = await run_slow(run)
+    assert {"open", "runs", str(pid)} == names_in(tmp_path)
+    assert "one\n" == (tmp_path / "runs").read_text()
+
+
+async def test_a_child_that_never_starts_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guards the bound of a start: the attempt that waits for it says what took too long."""
+    monkeypatch.setenv(child_slow.GATE, str(tmp_path))
+    monkeypatch.setattr(starts, "CHILD_START_S", 0.5)
+    async with open_processes(grace_s=0.3) as run:
+
+        async def put_off_for_ever() -> None:
+            while True:  # no attempt may wait at the moment when the child is killed
+                assert awa.Snooze(0) == await run_slow(run, within_s=0.1)
+
+        with pytest.raises(awa.ProcessDied, match="did not start within"):
+            await put_off_for_ever()
+    assert not any(is_there(int(name)) for name in names_in(tmp_path))
 
 
 async def test_a_job_in_a_process_says_how_far_it_is(database: str, tmp_path: Path) -> None:

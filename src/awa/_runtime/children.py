@@ -10,6 +10,7 @@ import pickle
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -51,6 +52,12 @@ class Told(NamedTuple):
 
     ask: int
     is_stale: bool
+
+
+class Ran(NamedTuple):
+    """The handler ran to its end."""
+
+    value: Any
 
 
 ENCODE: Final = msgspec.msgpack.Encoder().encode
@@ -182,14 +189,23 @@ def begin_child(folder: str) -> None:
     _LINES.append(Line(folder))
 
 
-def run_in_child(call: int, function: Callable[[Any], Any], subject: Any) -> Any:
-    """Run the handler; what it needs was imported on the way here."""
+def run_in_child(
+    call: int, until_s: float, function: Callable[[Any], Any], subject: Any
+) -> Ran | None:
+    """Run the handler; what it needs was imported on the way here.
+
+    Not after `until_s` of the machine's monotonic clock: its attempt has been let go of, and this
+    answers None.
+    """
     (line,) = _LINES
+    # Said first: the worker, which listens after that time, knows of every handler that began.
     line.send(Said(call), wait=True)
+    if time.monotonic() >= until_s:
+        return None
     desk = subject._desk = ChildDesk(call, line)  # noqa: SLF001  # the runner's side of it
     current_job.set(subject if isinstance(subject, Job) else None)
     try:
-        return function(subject)
+        return Ran(function(subject))
     except BaseException as error:
         if not _travels(error):
             raise RuntimeError(str(failure_of(error))) from None

@@ -2,7 +2,7 @@
 
 import logging
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
@@ -67,7 +67,7 @@ class Hearing:
         try:
             yield number
         finally:
-            self._hear()
+            self.hear()
             del self._calls[number]
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -77,10 +77,15 @@ class Hearing:
                 task_status.started()
                 while True:
                     await trio.lowlevel.wait_readable(self._socket)
-                    self._hear()
+                    self.hear()
 
-    def _hear(self) -> None:
-        """All that was said so far."""
+    def start(self, function: Callable[..., Awaitable[Any]], *args: Any) -> None:
+        """Run this beside the hearing, until both are over."""
+        assert self._nursery is not None
+        self._nursery.start_soon(function, *args)
+
+    def hear(self) -> None:
+        """Do all that was said so far."""
         while True:
             try:
                 message, sender = self._socket.recvfrom(CHILD_MESSAGE_BYTES_MAX)
@@ -98,8 +103,7 @@ class Hearing:
         if said.text:
             job._note(msgspec.json.decode(said.text))  # noqa: SLF001  # as the child's job did
         if said.ask:
-            assert self._nursery is not None
-            self._nursery.start_soon(self._answer, job, said.ask, sender)
+            self.start(self._answer, job, said.ask, sender)
 
     async def _answer(self, job: Job[Any], ask: int, sender: str) -> None:
         try:

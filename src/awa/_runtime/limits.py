@@ -297,6 +297,13 @@ HOOK_EVENTS_MAX: Final = 10_000
 HOOKS_TOLD_S: Final = 10.0
 """... at most this often."""
 
+CHILD_START_S: Final = 30.0
+"""A child process that no attempt could wait for has so long to start and to import its handler;
+then it is killed."""
+
+CHILD_LATE_S: Final = 1.0
+"""What runs around a handler whose child was not there in time has so long to end."""
+
 CHILD_IDLE_S: Final = 300.0
 """A child process without a job ends after so long."""
 

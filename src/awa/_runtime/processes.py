@@ -1,7 +1,8 @@
 """Handlers in child processes, by trio-parallel: for work that keeps a processor busy.
 
 A child runs one job at a time and is used again. A cancelled attempt kills its child, and a child
-that dies ends only its own attempt.
+that dies ends only its own attempt. One that is slow to start does not: when too little would be
+left of the attempt's time the job is put off, and the child starts on for whoever comes next.
 """
 
 import logging
@@ -16,11 +17,12 @@ from typing import Any, Final
 import trio
 import trio_parallel
 
-from awa._core.outcomes import ProcessDied
-from awa._runtime.children import begin_child, picture_of, run_in_child
+from awa._core.outcomes import ProcessDied, Snooze
+from awa._runtime.children import begin_child, picture_of
 from awa._runtime.executors import Run
 from awa._runtime.hearing import Hearing
 from awa._runtime.limits import CHILD_GRACE_S, CHILD_IDLE_S
+from awa._runtime.starts import Allowance, Starts
 from awa.batch import JobBatch
 from awa.handler import Job
 
@@ -29,32 +31,30 @@ _log: Final = logging.getLogger("awa.worker")
 
 @asynccontextmanager
 async def open_processes(*, grace_s: float) -> AsyncIterator[Run]:
-    """Children for the length of the block; each is started when it is first needed.
-
-    Its start counts into no deadline, up to `grace_s`.
-    """
-    # Not more children than permits: each runner waits for its own.
-    limiter = trio.CapacityLimiter(float("inf"))
+    """Children for the length of the block; each is started when it is first needed."""
     async with _open_hearing() as (hearing, folder), _open_children(folder) as context:
+        starts = Starts(context, hearing)
 
         async def run(function: Callable[[Any], Any], subject: Job[Any] | JobBatch[Any]) -> Any:
-            allowance = _Allowance(subject, grace_s)
+            allowance = Allowance(subject._scope, grace_s)  # noqa: SLF001  # the runner's side of it
             try:
-                with hearing.call(subject, allowance.begun) as call:
-                    return await context.run_sync(
-                        run_in_child,
-                        call,
-                        function,
-                        picture_of(subject),
-                        kill_on_cancel=True,
-                        limiter=limiter,
-                    )
+                with hearing.call(subject, allowance.begun) as number:
+                    ran = await starts.run(allowance, number, function, picture_of(subject))
             except trio_parallel.BrokenWorkerError as error:
                 raise ProcessDied(_how_it_died(error)) from None
             finally:
                 allowance.over()
+            return _put_off(subject) if ran is None else ran.value
 
-        yield run
+        try:
+            yield run
+        finally:
+            starts.close()
+
+
+def _put_off(subject: Job[Any] | JobBatch[Any]) -> Any:
+    # At once: it waits for the start of the same child again.
+    return [Snooze(0) for _ in subject] if isinstance(subject, JobBatch) else Snooze(0)
 
 
 @asynccontextmanager
@@ -85,33 +85,6 @@ async def _open_children(folder: str) -> AsyncIterator[trio_parallel.WorkerConte
     except trio_parallel.BrokenWorkerError as error:
         # Its job has ended long ago, or the pipe would not have been closed.
         _log.warning("a child process did not end by itself: %s", error)
-
-
-class _Allowance:
-    """The time that a child needs to start is added to its attempt's.
-
-    Up to the grace, for which the database leaves an attempt to its worker.
-    """
-
-    def __init__(self, subject: Job[Any] | JobBatch[Any], grace_s: float) -> None:
-        # The scope is the runner's side of the handler's view.
-        self._scope = subject._scope  # noqa: SLF001
-        self._called_s = trio.current_time()
-        self._grace_s = grace_s
-        if self._scope is not None:
-            self._deadline_s = self._scope.deadline
-            self._scope.deadline = self._deadline_s + grace_s
-
-    def begun(self) -> None:
-        """The handler runs from now on."""
-        if self._scope is not None:
-            took_s = trio.current_time() - self._called_s
-            self._scope.deadline = self._deadline_s + min(took_s, self._grace_s)
-
-    def over(self) -> None:
-        """The attempt has ended, and others may go on in its scope while there is time."""
-        if self._scope is not None and trio.current_time() < self._deadline_s:
-            self._scope.deadline = self._deadline_s
 
 
 def _how_it_died(error: BaseException) -> str:
