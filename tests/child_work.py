@@ -61,6 +61,11 @@ def _note(job: awa.Job[Deed]) -> None:
     with suppress(awa.ConfigurationError):
         job.complete_in_sync(None)
         raise AssertionError("in a child process")
+    job.update_metadata({"huge": [1e300] * 200})
+    with suppress(awa.InvalidInput):
+        job.flush_progress_sync()
+        raise AssertionError("the database has refused it")
+    job.update_metadata({"huge": None})
     for percent in range(200):
         job.set_progress(percent / 4)
     job.flush_progress_sync()

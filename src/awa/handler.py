@@ -235,7 +235,11 @@ class Job(Generic[ArgsT]):
         self._note(with_metadata(self.progress, updates))
 
     async def flush_progress(self) -> None:
-        """Return when the database has it. Raises StaleAttempt when the attempt is over."""
+        """Return when the database has it.
+
+        Raises StaleAttempt when the attempt is over, and InvalidInput when the database refuses
+        what was set last, so that it is not kept.
+        """
         await self._reached().flush_progress(self)
 
     def flush_progress_sync(self) -> None:

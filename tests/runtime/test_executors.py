@@ -150,7 +150,7 @@ async def test_a_child_that_never_starts_is_killed(
 async def test_a_job_in_a_process_says_how_far_it_is(database: str, tmp_path: Path) -> None:
     """Guards ProgressKept over the line to a child: while it runs, and for the next attempt.
 
-    Alone and in a batch.
+    Alone and in a batch. What the database refuses is told to the child.
     """
     place = tmp_path / "place"
     async with awa.AsyncClient(database) as client:
@@ -161,7 +161,7 @@ async def test_a_job_in_a_process_says_how_far_it_is(database: str, tmp_path: Pa
         await until(lambda: place.exists() and place.read_text() == "flushed", "the child's word")
         seen = await client.get_job(note.id)
         assert seen is not None
-        assert {"percent": 49.75} == seen.progress
+        assert {"percent": 49.75, "metadata": {"huge": None}} == seen.progress
         place.write_text("seen")
         done = await until_state(client, note.id, "completed")
         assert 2 == done.attempt

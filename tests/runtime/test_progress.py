@@ -125,6 +125,41 @@ async def test_an_attempt_that_has_ended_says_nothing_any_more(
     assert [None, {"percent": 1}] == seen
 
 
+async def test_what_the_database_refuses_is_told_to_who_asks(
+    database: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Guards `flush_progress`: it answers no note that is not there, whoever has sent it.
+
+    Also the company of a refused note, which comes in one call with it, and the job's outcome.
+    """
+    monkeypatch.setattr(noting, "NOTE_INTERVAL_S", 0.05)
+    notes: list[noting.Notes] = []
+    async with awa.AsyncClient(database) as client:
+
+        @client.batch_task(Number, queue="q", max_size=2, max_wait_ms=60_000)
+        async def handle(jobs: awa.JobBatch[Number]) -> list[object]:
+            first, second = jobs
+            desk: Any = first._reached()
+            first.update_metadata({"huge": [1e300] * 200})
+            second.set_progress(7)
+            notes.append(desk._notes)
+            await until(lambda: not notes[0]._waiting)
+            await second.flush_progress()
+            with pytest.raises(awa.InvalidInput, match="progress: must be JSON of at most 32768"):
+                await first.flush_progress()
+            first.update_metadata({"huge": None})
+            await first.flush_progress()
+            first.update_metadata({"huge": [1e300] * 200})
+            return [awa.Cancel(), awa.Cancel()]
+
+        await client.start([("q", 2)])
+        stored = await client.insert_many([Number(1), Number(2)], queue="q")
+        said = [(await until_state(client, job.id, "cancelled")).progress for job in stored]
+        assert not notes[0]._refused
+    assert [{"metadata": {"huge": None}}, {"percent": 7}] == said
+    assert 2 == len([record for record in caplog.records if "is dropped" in record.message])
+
+
 async def test_what_is_too_much_is_refused_where_it_is_said(database: str) -> None:
     """Guards the bounds: the handler's own line raises, and what it said before stands.
 

@@ -26,7 +26,7 @@ from awa._core.resources import IN_A_CHILD, State
 from awa._runtime.attempts import current_job
 from awa._runtime.limits import CHILD_LOOK_S, CHILD_MESSAGE_BYTES_MAX
 from awa.batch import JobBatch
-from awa.errors import ConfigurationError, StaleAttempt
+from awa.errors import ConfigurationError, InvalidInput, StaleAttempt
 from awa.handler import Job
 
 if TYPE_CHECKING:
@@ -51,7 +51,9 @@ class Told(NamedTuple):
     """What the worker answers to a question."""
 
     ask: int
-    is_stale: bool
+    is_stale: bool = False
+    refusal: tuple[str, str] | None = None
+    """Which field the database refused, and why."""
 
 
 class Ran(NamedTuple):
@@ -62,7 +64,7 @@ class Ran(NamedTuple):
 
 ENCODE: Final = msgspec.msgpack.Encoder().encode
 _DECODE: Final = msgspec.msgpack.Decoder(Told).decode
-_REPLY_BYTES_MAX: Final = 64
+_REPLY_BYTES_MAX: Final = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,16 +104,16 @@ class Line:
             pass  # the worker is gone, and its attempt with it
         return True
 
-    def answer(self, ask: int) -> bool:
-        """Wait for the answer to this question; whether the attempt is stale."""
+    def answer(self, ask: int) -> Told:
+        """Wait for the answer to this question; without a worker the attempt is stale."""
         self.socket.settimeout(CHILD_LOOK_S)
         try:
             while (parent := parent_process()) is not None and parent.is_alive():
                 with suppress(TimeoutError):
                     told = _DECODE(self.socket.recv(_REPLY_BYTES_MAX))
                     if told.ask == ask:
-                        return told.is_stale
-            return True
+                        return told
+            return Told(ask, is_stale=True)
         finally:
             self.socket.settimeout(None)
 
@@ -136,14 +138,17 @@ class ChildDesk:
             self._say(wait=False)
 
     def flush_progress_sync(self, job: Job[Any]) -> None:
-        """Return when the database has it. Raises StaleAttempt."""
+        """Return when the database has it. Raises StaleAttempt, and InvalidInput if it refuses."""
         with self._turn:
             self._say(wait=True)
             self._line.asked += 1
             ask = self._line.asked
             self._line.send(Said(self._call, job.id, ask=ask), wait=True)
-            if self._line.answer(ask):
-                raise StaleAttempt
+            told = self._line.answer(ask)
+        if told.is_stale:
+            raise StaleAttempt
+        if told.refusal is not None:
+            raise InvalidInput(*told.refusal)
 
     def end(self) -> None:
         """The handler has ended: say what is unsaid."""

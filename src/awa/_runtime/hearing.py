@@ -12,10 +12,11 @@ from typing import Any, Final
 import msgspec
 import trio
 
+from awa._core.failures import cut_text
 from awa._runtime.children import ENCODE, WORKERS_END, Said, Told
 from awa._runtime.limits import CHILD_MESSAGE_BYTES_MAX
 from awa.batch import JobBatch
-from awa.errors import ConfigurationError, StaleAttempt
+from awa.errors import ConfigurationError, InvalidInput, StaleAttempt
 from awa.handler import Job
 
 _log: Final = logging.getLogger("awa.worker")
@@ -110,7 +111,9 @@ class Hearing:
             await job.flush_progress()
         except StaleAttempt:
             told = Told(ask, is_stale=True)
+        except InvalidInput as refusal:
+            told = Told(ask, refusal=(refusal.field, cut_text(refusal.problem)))
         else:
-            told = Told(ask, is_stale=False)
+            told = Told(ask)
         with suppress(OSError):  # it may have been killed meanwhile
             self._socket.sendto(ENCODE(told), sender)

@@ -24,6 +24,7 @@ from awa._runtime.limits import (
 )
 from awa._runtime.reconnecting import ANSWERS, Session
 from awa._storage.functions import Storage
+from awa.errors import AwaError, InvalidInput
 
 _log: Final = logging.getLogger("awa.worker")
 
@@ -46,19 +47,23 @@ class Notes:
         self._waiting: dict[Attempt, _Latest] = {}
         self._over: set[Attempt] = set()
         """Somebody else has ended them, and they are still held here: whoever told, it is known."""
+        self._refused: dict[Attempt, InvalidInput] = {}
+        """Why the database does not have their latest note, which was dropped: for who asks."""
         self._turn = trio.Lock()
         """Who uses the session: it is one task's at a time."""
 
     def put(self, attempt: Attempt, number: int, text: bytes) -> None:
         """The latest of this attempt. From any thread."""
         self._waiting[attempt] = _Latest(number, text)
+        self._refused.pop(attempt, None)
 
     def forget(self, held: Held, seqs: Iterable[int]) -> None:
         """These attempts are over here: nobody needs to know how far they were."""
-        if self._waiting or self._over:
+        if self.has_any():
             for seq in seqs:
                 self._waiting.pop((held, seq), None)
                 self._over.discard((held, seq))
+                self._refused.pop((held, seq), None)
 
     async def run(self) -> None:
         """Send what waits every few seconds, until cancelled."""
@@ -72,9 +77,14 @@ class Notes:
             await self._session.aclose()
 
     async def flush_now(self, attempt: Attempt) -> bool:
-        """Return when the latest of this attempt is answered; whether the attempt has ended."""
+        """Return when the latest of this attempt is answered; whether the attempt has ended.
+
+        Raises InvalidInput, with what the database says, where it has refused the latest.
+        """
         async with self._turn:
             await self.flush(self._session, [attempt])
+        if (refusal := self._refused.get(attempt)) is not None:
+            raise refusal.with_traceback(None)
         return attempt in self._over
 
     async def flush(self, session: Session, attempts: Iterable[Attempt]) -> None:
@@ -99,11 +109,13 @@ class Notes:
             busy.update(await self._send(session, part))
             left = left[len(part) :]
         self._over.difference_update(ending)
+        for attempt in ending if self._refused else ():
+            self._refused.pop(attempt, None)
         return busy
 
     def has_any(self) -> bool:
         """Whether an attempt's end has to wait for its note, or be told here."""
-        return bool(self._waiting or self._over)
+        return bool(self._waiting or self._over or self._refused)
 
     def _within_bounds(self, attempts: list[Attempt]) -> list[Attempt]:
         taken: list[Attempt] = []
@@ -117,7 +129,7 @@ class Notes:
         return taken
 
     async def _send(self, session: Session, attempts: list[Attempt]) -> list[Attempt]:
-        """Answers those that somebody else is busy with."""
+        """Send what waits of these; those that somebody else is busy with."""
         sent = [(one, self._waiting[one]) for one in attempts if one in self._waiting]
         if not sent:
             return []
@@ -128,9 +140,10 @@ class Notes:
         try:
             answers = await session.ask(self._storage.note_progress(self._worker, notes))
         except ANSWERS as error:
-            # Checked when it was set; whatever else it is, progress must not hold up an outcome.
-            _log.error("the progress of %d attempts is dropped: %s", len(sent), error)
-            answers = tuple(NoteAnswer.NOTED for _ in sent)
+            if len(sent) > 1:  # one of them spoils the call for its company
+                return [one for attempt, _ in sent for one in await self._send(session, [attempt])]
+            self._drop(*sent[0], error)
+            return []
         busy: list[Attempt] = []
         for (attempt, latest), answer in zip(sent, answers, strict=True):
             if answer is NoteAnswer.BUSY:
@@ -141,6 +154,17 @@ class Notes:
             if self._waiting.get(attempt) is latest:
                 del self._waiting[attempt]
         return busy
+
+    def _drop(self, attempt: Attempt, latest: _Latest, error: AwaError) -> None:
+        """Let go of a note that is refused: progress must not hold up an outcome."""
+        held, seq = attempt
+        what = "progress of attempt %d of claim %d of queue %s is dropped: %s"
+        _log.error(what, seq, held.token, held.queue, error)
+        if self._waiting.get(attempt) is latest:
+            if not isinstance(error, InvalidInput):
+                error = InvalidInput("progress", str(error))
+            self._refused[attempt] = error
+            del self._waiting[attempt]
 
 
 async def _pause(tries: int) -> None:

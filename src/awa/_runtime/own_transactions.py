@@ -135,7 +135,7 @@ class OwnTransactions:
         self._notes.put(receipt_of(job), number, text)
 
     async def flush_progress(self, job: Job[Any]) -> None:
-        """Return when the database has it. Raises StaleAttempt."""
+        """Return when the database has it. Raises StaleAttempt, and InvalidInput if it refuses."""
         bridged = "trio_asyncio.trio_as_aio(job.flush_progress)()"
         require_trio("job.flush_progress()", instead=bridged)
         if await self._notes.flush_now(receipt_of(job)):
