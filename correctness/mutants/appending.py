@@ -99,6 +99,24 @@ MUTANTS: Final = (
         "storage/test_unique.py",
     ),
     mutant(
+        "KeysInTheDocumentsOrder",
+        "order",
+        "enqueue_many",
+        (
+            UNIQUE,
+            (
+                "array(select distinct on ((w.uniq).key) w from unnest(p_wishes) w"
+                " order by (w.uniq).key, w.ord);"
+            ),
+            (
+                "array(select f.w from (select distinct on ((w.uniq).key) w from unnest(p_wishes) w"
+                " order by (w.uniq).key, w.ord) f order by (f.w).ord);"
+            ),
+        ),
+        "races/test_unique_keys.py::test_documents_with_the_same_keys_in_another_order_take_turns",
+        attack="B10",
+    ),
+    mutant(
         "PromotedNotInFlight",
         "lock",
         "promote",

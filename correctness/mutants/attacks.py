@@ -49,7 +49,6 @@ ATTACKS: Final[dict[str, str]] = {
 
 NOT_IN_THE_SQL: Final[dict[str, str]] = {
     "B2": "claims answer no bodies, whatever text is changed: `tests/races/test_bodies.py`",
-    "B10": "the order of locks is read off the server: `tests/correctness/test_lock_plans.py`",
     "B14": "the worker's sessions see to it: `tests/runtime/`",
     "B15": "the worker asks for the outcome instead: `tests/runtime/`",
     "B16": "there is no such table: each claim's row has the whole state",

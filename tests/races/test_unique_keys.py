@@ -254,16 +254,23 @@ class TestForgetting:
 
 
 def test_documents_with_the_same_keys_in_another_order_take_turns(
-    one: Session, other: Session, start: Start, blocked: Blocked
+    one: Session, other: Session, session: NewSession, start: Start, blocked: Blocked
 ) -> None:
     """Guards NoDeadlock: keys are taken in their own order, not in the document's."""
     mine = [unique(key=f"{n:032x}", on_conflict="return") for n in range(20)]
-    documents = "select count(*) from awa.enqueue_many(%s) where duplicate"
+    put_many(one, *mine)
+    asked = [{"kind": "k", "args": {}, "opts": opts} for opts in reversed(mine)]
     with one.transaction():
-        put_many(one, *mine)
-        asked = [{"kind": "k", "args": {}, "opts": opts} for opts in reversed(mine)]
-        second = start(other, documents, [psycopg.types.json.Jsonb(asked)])
+        one.execute("select from awa.unique_keys order by unique_key limit 1 for update")
+        second = start(
+            other,
+            "select count(*) from awa.enqueue_many(%s) where duplicate",
+            [psycopg.types.json.Jsonb(asked)],
+        )
         blocked(second.pid)
+        # who waits for the first key has none of those behind it, whoever wants them next
+        free = session().execute("select from awa.unique_keys for update skip locked")
+        assert 19 == free.rowcount
     assert [(20,)] == second.rows()
 
 
