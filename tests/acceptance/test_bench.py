@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 
-from awa._bench.draining import require_all_done
+from awa._bench.draining import require_all_done, require_possible, time_of
 from awa._bench.figures import DRAINS, FIGURES, MEASUREMENTS, Samples, chosen_measurements
 from awa._bench.processes import family_cpu_s, process_times
 from awa._bench.running import turns
@@ -127,6 +127,26 @@ def test_drains_are_compared_with_plain_ones_right_beside_them() -> None:
     assert [("drain",), ("steady",)] == turns(("drain", "steady"))
     assert [("pinned",)] == turns(("pinned",))
     assert [("drain", "backlog", "drain")] == turns(("drain", "backlog"))
+
+
+def test_a_drain_is_no_faster_than_the_database_showed_it() -> None:
+    """Guards every rate: a worker's first word that comes late makes no drain twice as fast."""
+    told_in_time = time_of(1000, first_s=10.0, look_s=10.5, done_then=100, done_s=20.0)
+    assert told_in_time == pytest.approx(9.5 / 0.9)
+    assert 10.0 == time_of(1000, first_s=10.0, look_s=10.5, done_then=0, done_s=20.0)
+    told_late = time_of(1000, first_s=15.0, look_s=15.1, done_then=500, done_s=20.0)
+    assert told_late == pytest.approx(9.8)
+    nothing_was_left = time_of(1000, first_s=10.0, look_s=11.0, done_then=1000, done_s=11.5)
+    assert nothing_was_left == pytest.approx(1.5)
+
+
+def test_more_work_than_time_makes_the_run_fail() -> None:
+    """Guards every rate: a wrong clock gives no figure."""
+    require_possible(2.0, 3.9, workers=2)
+    require_possible(0.01, 0.02, workers=1)
+    require_possible(1.0, None, workers=1)
+    with pytest.raises(InternalError, match="a clock of this machine is wrong"):
+        require_possible(0.64, 1.12, workers=1)
 
 
 def test_jobs_that_are_left_make_the_run_fail(one: Session) -> None:

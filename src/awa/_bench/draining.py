@@ -19,7 +19,13 @@ from awa._bench.jobs import bench_jobs
 from awa._bench.processes import resident_mb
 from awa._bench.producing import insert_all
 from awa._bench.server import fresh_database, open_session
-from awa._bench.workers import MAX_WORKERS, WorkerProcess, wait_for_first, worker_processes
+from awa._bench.workers import (
+    MAX_WORKERS,
+    WorkerProcess,
+    read_reports,
+    wait_for_first,
+    worker_processes,
+)
 from awa.errors import InternalError
 
 if TYPE_CHECKING:
@@ -35,6 +41,11 @@ if TYPE_CHECKING:
 _LOOK_MIN_S: Final = 0.002
 _LOOK_MAX_S: Final = 0.25
 _STALL_TIMEOUT_S: Final = 60.0
+# So much of a backlog has to be left at the first look for the looks to tell a rate by themselves.
+_LEFT_MIN: Final = 0.25
+# Processor time is counted in ticks, and up to a moment after the end of the drain.
+_CPU_SLACK: Final = 1.2
+_CPU_SLACK_S: Final = 0.25
 
 _COMPLETED: Final = """
     select coalesce(sum(upper(r) - lower(r)), 0)::bigint
@@ -49,6 +60,10 @@ class _Progress:
 
     looks: int = 0
     """Transactions of the harness itself."""
+    first_look_s: float = 0.0
+    """When it looked first, by the machine's monotonic clock."""
+    first_done: int = 0
+    """How many jobs were completed then."""
     early_mb: float | None = None
     """Memory of the first worker when a tenth of the jobs was done."""
     late_mb: float | None = None
@@ -159,19 +174,61 @@ def drain(
 ) -> Drained:
     """Wait until the workers have completed so many jobs. Raises InternalError when they stall."""
     cpu_before = server_cpu_s(session)
-    first_s = wait_for_first(workers)
+    wait_for_first(workers)
     progress = _wait_until_done(session, jobs, workers)
     done_s = time.monotonic()
     cpu_after = server_cpu_s(session)
-    shares = [worker.cpu_since_first_s() for worker in workers if worker.first_s]
-    known = [share for share in shares if share is not None]
+    worker_cpu_s = _worker_cpu_s(workers)
+    took_s = time_of(
+        jobs,
+        first_s=wait_for_first(workers),
+        look_s=progress.first_look_s,
+        done_then=progress.first_done,
+        done_s=done_s,
+    )
+    require_possible(took_s, worker_cpu_s, workers=len(workers))
     return Drained(
-        took_s=done_s - first_s,
+        took_s=took_s,
         wal_bytes=wal_bytes(session) - before.wal_bytes,
         progress=progress,
-        worker_cpu_s=sum(known) if known else None,
+        worker_cpu_s=worker_cpu_s,
         postgres_cpu_s=None if cpu_before is None or cpu_after is None else cpu_after - cpu_before,
     )
+
+
+def _worker_cpu_s(workers: Sequence[WorkerProcess]) -> float | None:
+    """Processor seconds of all that ran a job, since their first ones; None without /proc."""
+    # Only one was waited for. Each job is done by now, so all that ran one have said so.
+    read_reports(workers, timeout_s=0)
+    shares = [worker.cpu_since_first_s() for worker in workers if worker.first_s]
+    known = [share for share in shares if share is not None]
+    return sum(known) if known else None
+
+
+def time_of(jobs: int, *, first_s: float, look_s: float, done_then: int, done_s: float) -> float:
+    """How long the drain took, from the first handler's start.
+
+    That start is the workers' word. It is not taken for later than what the harness has seen by
+    itself allows: what was left at its first look took from then on so long as it did, and the jobs
+    before took no less each.
+    """
+    took_s = done_s - first_s
+    left = jobs - done_then
+    if left < jobs * _LEFT_MIN:
+        return took_s
+    return max(took_s, (done_s - look_s) * jobs / left)
+
+
+def require_possible(took_s: float, worker_cpu_s: float | None, *, workers: int) -> None:
+    """A worker is one thread: raise InternalError where it worked for longer than there was time.
+
+    Then a clock or a count is wrong, and so is every rate by it.
+    """
+    if worker_cpu_s is not None and worker_cpu_s > took_s * workers * _CPU_SLACK + _CPU_SLACK_S:
+        raise InternalError(
+            f"{workers} workers used {worker_cpu_s:.3f} s of processors in {took_s:.3f} s: a clock"
+            " of this machine is wrong"
+        )
 
 
 def _wait_until_done(session: Session, jobs: int, workers: Sequence[WorkerProcess]) -> _Progress:
@@ -181,7 +238,10 @@ def _wait_until_done(session: Session, jobs: int, workers: Sequence[WorkerProces
     done = 0
     while done < jobs:
         before = done
+        asked_s = time.monotonic()
         done = _completed(session)
+        if not seen.looks:
+            seen.first_look_s, seen.first_done = asked_s, done
         seen.looks += 1
         now_s = time.monotonic()
         if done > before:
