@@ -66,8 +66,8 @@ async def audit(stage: Stage, name: str, *, drain_s: float, counts_hold: bool = 
         scenario=name,
         faults=dict(Counter(fault.kind for fault in stage.faults)),
         jobs=len(books.committed),
-        doubted=len(books.doubted),
-        doubted_kept=len(books.doubted & ends.keys()),
+        doubted=len(books.doubted()),
+        doubted_kept=len(books.doubted() & ends.keys()),
         lost=len(books.committed.keys() - ends.keys()),
         ended_twice=sum(count > 1 for count in ends.values()),
         duplicates=stage.effects.duplicates(),
@@ -130,6 +130,15 @@ def wrong_ends(stage: Stage) -> Iterator[str]:
     yield from some("committed and never ended", books.committed.keys() - times.keys())
     yield from some("ended more than once", {n for n, count in times.items() if count > 1})
     yield from some("refused or rolled back, and there", books.refused & times.keys())
+    yield from some(
+        "in doubt, of transactions that are there in part",
+        {
+            n
+            for group in books.doubted_together
+            if not _whole(group & times.keys(), group)
+            for n in group
+        },
+    )
     yield from some("ended, and never made", times.keys() - books.wishes.keys())
     yield from some(
         "ended otherwise than they should",
@@ -147,6 +156,11 @@ def wrong_ends(stage: Stage) -> Iterator[str]:
             if any(effect.lease > lease for effect in stage.effects.begins.get(n, ()))
         },
     )
+
+
+def _whole(there: frozenset[int], group: frozenset[int]) -> bool:
+    """Whether all of a transaction is there, or nothing."""
+    return not there or there == group
 
 
 def given_up(stage: Stage) -> set[int]:

@@ -29,8 +29,8 @@ class Books:
     wishes: dict[int, Wish] = field(default_factory=dict)
     committed: dict[int, float] = field(default_factory=dict)
     """The answer came, at this moment: these must end, once each."""
-    doubted: set[int] = field(default_factory=set)
-    """The call was sent and its reply lost: each of these is there whole, or not at all."""
+    doubted_together: list[frozenset[int]] = field(default_factory=list)
+    """The call was sent and its reply lost: each transaction is there whole, or not at all."""
     refused: set[int] = field(default_factory=set)
     """The database, or the client, said that nothing was written; or it was rolled back."""
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
@@ -43,6 +43,17 @@ class Books:
     def next_number(self) -> int:
         """Return a number for a job that no other has."""
         return next(self.numbers)
+
+    def doubted(self) -> set[int]:
+        """Return all jobs that may be there or not."""
+        return set[int]().union(*self.doubted_together)
+
+    def ends_in_doubt(self, numbers: set[int], *, rolls_back: bool) -> None:
+        """Note that nobody said what became of a transaction; one to be rolled back is nothing."""
+        if rolls_back:
+            self.refused |= numbers
+        else:
+            self.doubted_together.append(frozenset(numbers))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -92,17 +103,17 @@ async def book(
         books.refused |= numbers
         return True
     except awa.OutcomeUnknown:
-        (books.refused if rolls_back else books.doubted).update(numbers)
+        books.ends_in_doubt(numbers, rolls_back=rolls_back)
         return False
     except (awa.WorldError, psycopg.Error) as error:
         # Without a code the server has said nothing: a COMMIT may have been under way.
         silent = isinstance(error, psycopg.Error) and error.sqlstate is None
-        (books.doubted if silent and not rolls_back else books.refused).update(numbers)
+        books.ends_in_doubt(numbers, rolls_back=rolls_back or not silent)
         return False
     if answered:
         books.committed.update(dict.fromkeys(numbers, trio.current_time()))
     else:
-        (books.refused if rolls_back else books.doubted).update(numbers)
+        books.ends_in_doubt(numbers, rolls_back=rolls_back)
     return answered
 
 

@@ -85,6 +85,8 @@ class Ended:
     """Of all jobs that are still there."""
     own: list[Run]
     """What handlers wrote in transactions of their own."""
+    numbers: set[int] = field(default_factory=set)
+    """In the arguments of all jobs that are still there."""
 
 
 def problems_of(
@@ -95,6 +97,8 @@ def problems_of(
     return [
         *_unended(ended.states, told),
         *_strangers(said, stored),
+        *_lost(stored, told),
+        *_in_part(said, stored, ended.numbers),
         *_starts(said, told),
         *_effects(said, ended.own, told),
         *_own_effects(ended.own, told),
@@ -120,9 +124,30 @@ def _unended(states: dict[int, str], told: History) -> Iterator[str]:
 
 def _strangers(said: Iterable[dict[str, Any]], stored: Stored) -> Iterator[str]:
     """Nothing runs of what was rolled back."""
-    known = stored.committed | stored.unknown | {TICKED}
+    known = stored.committed.keys() | stored.unknown() | {TICKED}
     for number in sorted({line["n"] for line in said} - known):
         yield f"job number {number} ran, and its transaction was not committed"
+
+
+def _lost(stored: Stored, told: History) -> Iterator[str]:
+    """What a producer was told is committed was stored: the log tells of it."""
+    for number, job in sorted(stored.committed.items()):
+        if job not in told.stored:
+            yield f"job number {number} was committed as job {job}, and no event tells of it"
+
+
+def _in_part(
+    said: Iterable[dict[str, Any]], stored: Stored, numbers: Iterable[int]
+) -> Iterator[str]:
+    """What is in doubt is there whole or not at all.
+
+    A job that is not there any more has run: those that end otherwise are kept for longer.
+    """
+    there = {line["n"] for line in said} | set(numbers)
+    for group in stored.unknown_together:
+        if group & there and group - there:
+            some, none = sorted(group & there), sorted(group - there)
+            yield f"of one transaction job numbers {some} are there, and {none} are not"
 
 
 def _starts(said: Sequence[dict[str, Any]], told: History) -> Iterator[str]:

@@ -101,7 +101,7 @@ def _until_all_ended(played: World) -> Ended:
     if open_jobs:
         raise Broken([f"job {job} does not end: {state}" for job, state in open_jobs.items()])
     own = [(job, run) for job, run in played.ask("select job, run from public.own_effects")]
-    return Ended(states=states, own=own)
+    return Ended(states=states, own=own, numbers=_numbers(played))
 
 
 def _until_all_left(played: World) -> None:
@@ -120,6 +120,14 @@ def _states(played: World) -> dict[int, str]:
         " union all select id, 'dead' from awa.dead_letters order by 1"
     )
     return dict(rows)
+
+
+def _numbers(played: World) -> set[int]:
+    rows = played.ask(
+        "select (args->>'n')::int from awa.jobs"
+        " union select (args->>'n')::int from awa.dead_letters"
+    )
+    return {number for (number,) in rows}
 
 
 def _broken_at_the_end(played: World) -> list[str]:

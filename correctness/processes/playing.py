@@ -114,9 +114,9 @@ class Player:
             try:
                 kept = _store(self._world.session(), step.work, together, options)
             except psycopg.OperationalError:
-                stored.unknown.update(together)
+                stored.unknown_together.append(frozenset(together))
                 continue
-            stored.committed.update(number for number, _ in kept)
+            stored.committed.update(kept)
             stored.refused.update(set(together) - {number for number, _ in kept})
             self._jobs.extend(job for _, job in kept)
 
@@ -150,13 +150,15 @@ class Player:
             else:
                 self._producing.commit()
         except psycopg.OperationalError:
-            lost = stored.refused if step.how != "commit unanswered" else stored.unknown
-            if step.how == "commit":
-                lost = stored.unknown
-            lost.update(numbers)
+            if step.how in {"commit", "commit unanswered"}:
+                stored.unknown_together.append(frozenset(numbers))
+            else:
+                stored.refused.update(numbers)
         else:
-            done = stored.refused if step.how == "rollback" else stored.committed
-            done.update(numbers)
+            if step.how == "rollback":
+                stored.refused.update(numbers)
+            else:
+                stored.committed.update(self._added)
             self._jobs.extend(job for _, job in self._added if step.how == "commit")
         with contextlib.suppress(psycopg.OperationalError):
             self._producing.close()

@@ -77,11 +77,16 @@ class WorkerRun:
 class Stored:
     """Arguments of jobs by what became of the transactions that stored them."""
 
-    committed: set[int] = field(default_factory=set)
+    committed: dict[int, int] = field(default_factory=dict)
+    """The ids of the jobs that are known to be there."""
     refused: set[int] = field(default_factory=set)
     """Rolled back."""
-    unknown: set[int] = field(default_factory=set)
-    """The connection was lost before the answer."""
+    unknown_together: list[frozenset[int]] = field(default_factory=list)
+    """The connection was lost before the answer; by transaction."""
+
+    def unknown(self) -> set[int]:
+        """All that may be there or not."""
+        return set[int]().union(*self.unknown_together)
 
 
 class World:

@@ -70,6 +70,12 @@ def refuse(stage: Stage) -> None:
     stage.books.refused.add(max(stage.books.committed))
 
 
+def halve(stage: Stage) -> None:
+    """Have one transaction in doubt have stored a job, and not the other one."""
+    numbers = {max(stage.books.committed), stage.books.next_number()}
+    stage.books.ends_in_doubt(numbers, rolls_back=False)
+
+
 def forget(stage: Stage) -> None:
     """Have no producer know of a job."""
     del stage.books.wishes[max(stage.books.committed)]
@@ -146,6 +152,7 @@ LIES: Final[dict[str, Callable[[Stage], None]]] = {
     "jobs ended more than once": end_twice,
     "jobs committed and never ended": lose,
     "jobs refused or rolled back, and there": refuse,
+    "jobs in doubt, of transactions that are there in part": halve,
     "jobs ended, and never made": forget,
     "jobs ended otherwise than they should": fail,
     "jobs ended by an attempt that was not their last": end_too_early,

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import Phase, given, settings
 
 from correctness.mutants.every import MUTANTS
+from correctness.processes.audit import Ended, History, problems_of
 from correctness.processes.directed import DIRECTED
 from correctness.processes.ground import Ground, ground, with_mutant
 from correctness.processes.hunting import Budget, search
@@ -15,6 +16,7 @@ from correctness.processes.judging import judged
 from correctness.processes.programs import programs
 from correctness.processes.proxy import Messages
 from correctness.processes.steps import Program, read, written
+from correctness.processes.world import Stored
 
 PROGRAMS: Final = 6
 SHORTEN_S: Final = 60.0
@@ -55,6 +57,21 @@ def test_a_defect_of_the_sql_is_seen(name: str, sound: Ground) -> None:
     (mutant,) = (mutant for mutant in MUTANTS if mutant.name == name)
     broken = with_mutant(sound, mutant)
     assert any(judged(DIRECTED[name], broken).problems for _ in range(PLAYS))
+
+
+def test_the_audit_misses_nothing_of_what_producers_were_told() -> None:
+    """Guards what was committed and what is in doubt: gone with its event, or there in part."""
+    ended = Ended(states={1: "completed", 2: "cancelled"}, own=[], numbers={1, 2})
+    told = History(endings={(1, 1): ["complete"]}, stored={1, 2})
+    ended.own.append((1, 1))
+    sound = Stored(committed={1: 1}, unknown_together=[frozenset({2}), frozenset({3, 4})])
+    assert [] == problems_of([], sound, ended, told)
+    gone = Stored(committed={1: 1, 5: 5})
+    (problem,) = problems_of([], gone, ended, told)
+    assert "number 5 was committed as job 5, and no event tells of it" in problem
+    halved = Stored(committed={1: 1}, unknown_together=[frozenset({2, 3})])
+    (problem,) = problems_of([], halved, ended, told)
+    assert "of one transaction job numbers [2] are there, and [3] are not" in problem
 
 
 @settings(max_examples=20, phases=[Phase.generate], derandomize=True, database=None, deadline=None)
