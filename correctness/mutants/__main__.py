@@ -1,8 +1,8 @@
 """`python -m correctness.mutants [NAME ...] [--sample N] [--quick]`: hunt mutants of the SQL.
 
 A line for each says who caught it. The exit code is 0 only when every mutant was caught, except
-those that SURVIVORS lists with the reason. A hunt that is no sample renews its rows in
-correctness/mutants.md.
+those that SURVIVORS lists with the reason. First the same tests hunt the SQL as it is: where they
+catch that, nobody is hunted. A hunt that is no sample renews its rows in correctness/mutants.md.
 """
 
 import argparse
@@ -12,7 +12,16 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from correctness.mutants.every import MUTANTS, sample
-from correctness.mutants.hunting import ROOT, Hunt, ground, hunt
+from correctness.mutants.hunting import (
+    CONTROL_S_MAX,
+    HUNT_S_MAX,
+    ROOT,
+    Ground,
+    Hunt,
+    control,
+    ground,
+    hunt,
+)
 from correctness.mutants.mutant import Mutant
 from correctness.mutants.reporting import SURVIVORS, outcome, read_outcomes, written
 
@@ -40,10 +49,23 @@ def line(done: Hunt) -> str:
     return f"{done.mutant.name:<30} {done.mutant.kind:<7} {done.seconds_s:>5.1f} s   {outcome}"
 
 
-def hunted(mutants: Iterable[Mutant], *, quick: bool) -> list[Hunt]:
-    """Hunt them on one server, with a line for each as it comes."""
+def sound(mutants: Sequence[Mutant], where: Ground) -> bool:
+    """Whether their hunters let the SQL as it is survive; of all mutants, the replay too."""
+    whole = len(mutants) == len(MUTANTS)
+    seconds_s_max = CONTROL_S_MAX if whole else HUNT_S_MAX
+    done = hunt(control(mutants), where, quick=not whole, seconds_s_max=seconds_s_max)
+    print(line(done), flush=True)
+    if done.mistake:
+        print(done.mistake)
+    return done.failure is None and not done.mistake
+
+
+def hunted(mutants: Sequence[Mutant], *, quick: bool) -> list[Hunt]:
+    """Hunt them on one server, with a line for each as it comes. Raise SystemExit."""
     hunts: list[Hunt] = []
     with ground() as where:
+        if not sound(mutants, where):
+            raise SystemExit("the hunters catch what is no mutant: they would say nothing of one")
         for mutant in mutants:
             hunts.append(hunt(mutant, where, quick=quick))
             print(line(hunts[-1]), flush=True)

@@ -11,13 +11,14 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Final, Literal
 
+import psycopg
 import pytest
 
 from awa._storage.install import migrate_sync
@@ -31,6 +32,7 @@ from tests.schedules.gating import change, install_gated
 ROOT: Final = Path(__file__).resolve().parents[2]
 TESTS: Final = ROOT / "tests"
 HUNT_S_MAX: Final = 240.0
+CONTROL_S_MAX: Final = 1800.0
 STATEMENT_MS_MAX: Final = 6000
 """A mutant may wait for ever where the SQL does not wait; then its statement fails."""
 
@@ -39,6 +41,20 @@ Catcher = Literal["schedule", "test", "check", "replay", "machine"]
 _MACHINE: Final = "correctness/test_machine.py"
 _OF_CHECK: Final = re.compile(r"\('([A-Z][A-Za-z]+)', ")
 _OF_SCHEDULE: Final = re.compile(r"(?m)^E +'([A-Z][A-Za-z]+)'")
+_INVALID: Final = (
+    *("AmbiguousColumn", "AmbiguousFunction", "CannotCoerce", "DatatypeMismatch", "GroupingError"),
+    *("IndeterminateDatatype", "InvalidColumnReference", "SyntaxError", "UndefinedColumn"),
+    *("UndefinedFunction", "UndefinedObject", "UndefinedParameter", "UndefinedTable"),
+    "WrongObjectType",
+)
+_STATES: Final = sorted(getattr(psycopg.errors, name).sqlstate for name in _INVALID)
+_SAID: Final = r"(?m)^(?:E|\s*\|)\s.*"
+_OF_MISTAKE: Final = re.compile(
+    rf"{_SAID}(?:\bpsycopg\.errors\.(?:{'|'.join(_INVALID)})\b|'(?:{'|'.join(_STATES)})'"
+    "|unsupported startup parameter)"
+)
+"""What a test says that met SQL which is none, or a server that does not take the hunt's options:
+said of the error, not in the source of the test."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,9 +86,11 @@ class Failure:
 
     @property
     def is_mistake(self) -> bool:
-        """Whether the mutant cannot be installed: then it shows nothing."""
-        return "AnchorMissing" in self.said or (
-            self.when == "setup" and "def template(" in self.said
+        """Whether the mutant cannot be installed, or is no SQL: then it shows nothing."""
+        return (
+            "AnchorMissing" in self.said
+            or (self.when == "setup" and "def template(" in self.said)
+            or _OF_MISTAKE.search(self.said) is not None
         )
 
 
@@ -125,7 +143,15 @@ def ground() -> Iterator[Ground]:
         yield made
 
 
-def hunt(mutant: Mutant, where: Ground, *, quick: bool = False) -> Hunt:
+def control(mutants: Iterable[Mutant]) -> Mutant:
+    """The SQL as it is, for all these hunters: what they catch in it is of the hunt itself."""
+    hunters = dict.fromkeys(hunter for mutant in mutants for hunter in mutant.hunters)
+    return Mutant(name="(control)", kind="effect", actions=(), edits=(), hunters=tuple(hunters))
+
+
+def hunt(
+    mutant: Mutant, where: Ground, *, quick: bool = False, seconds_s_max: float = HUNT_S_MAX
+) -> Hunt:
     """Hunt one mutant; a quick hunt asks the tests named for it and nobody else."""
     started_s = time.monotonic()
     context = multiprocessing.get_context("fork")
@@ -139,10 +165,10 @@ def hunt(mutant: Mutant, where: Ground, *, quick: bool = False) -> Hunt:
         found: Failure | None = None
         mistake = ""
         try:
-            if here.poll(HUNT_S_MAX):
+            if here.poll(seconds_s_max):
                 found = here.recv()
             else:
-                mistake = f"no answer within {HUNT_S_MAX:.0f} s"
+                mistake = f"no answer within {seconds_s_max:.0f} s"
         except EOFError:
             output.seek(0)
             mistake = output.read()[-3000:]
@@ -170,13 +196,13 @@ def _child(mutant: Mutant, where: Ground, answer: Connection, output: int, *, qu
 
 
 def _lend(mutant: Mutant, where: Ground) -> None:
-    """Make the template that the mutant's tests are to use. Raise ValueError."""
-    gates = any(_is_schedule(hunter) for hunter in mutant.hunters)
-    name = fresh_name("mutant")
-    with open_session(where.cluster.conninfo()) as session:
-        create(session, name, where.gated if gates else where.plain)
-    change(where.cluster.conninfo(name), mutant.edits, gates=gates)
-    fix_cluster.lent_templates["gated" if gates else "plain"] = name
+    """Make the templates that the mutant's tests are to use. Raise ValueError."""
+    for gates in {_is_schedule(hunter) for hunter in mutant.hunters}:
+        name = fresh_name("mutant")
+        with open_session(where.cluster.conninfo()) as session:
+            create(session, name, where.gated if gates else where.plain)
+        change(where.cluster.conninfo(name), mutant.edits, gates=gates)
+        fix_cluster.lent_templates["gated" if gates else "plain"] = name
 
 
 def _is_schedule(hunter: str) -> bool:
@@ -184,9 +210,8 @@ def _is_schedule(hunter: str) -> bool:
 
 
 def _first_failure(mutant: Mutant, *, quick: bool) -> Failure | None:
-    for test in mutant.hunters:
-        if found := _run(test):
-            return found
+    if found := _run(*mutant.hunters):
+        return found
     if quick:
         return None
     named = [test for test in mutant.hunters if not _is_schedule(test)]

@@ -1,5 +1,6 @@
 """Mutants of the SQL: their list, and a sample of the hunt. `make mutants` hunts them all."""
 
+import re
 import subprocess
 import sys
 from typing import Final
@@ -11,7 +12,7 @@ from correctness.gates import GATES, gated
 from correctness.mutants.__main__ import PAGE
 from correctness.mutants.attacks import ATTACKS, NOT_IN_THE_SQL
 from correctness.mutants.every import MUTANTS
-from correctness.mutants.hunting import ROOT, TESTS
+from correctness.mutants.hunting import ROOT, TESTS, Failure
 from correctness.mutants.reporting import SPECS, SURVIVORS, read_outcomes, written
 from tests.tidy.tree import SQL
 
@@ -63,6 +64,25 @@ def test_a_sample_of_the_mutants_is_caught() -> None:
     command = [sys.executable, "-m", "correctness.mutants", "--sample", str(SAMPLE)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"\(control\) .* SURVIVED", done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("said", "mistaken"),
+    [
+        ('E   psycopg.errors.UndefinedColumn: column "n" does not exist', True),
+        ("E   psycopg.errors.SyntaxError: syntax error at end of input", True),
+        ("E   AssertionError: no function f()\nE   assert '42883' == 'AW001'", True),
+        ("  | psycopg.errors.DatatypeMismatch: integer and text", True),
+        ("E   OperationalError: FATAL: unsupported startup parameter: options", True),
+        ("    with pytest.raises(psycopg.errors.UndefinedTable):\nE   DID NOT RAISE", False),
+        ("E   psycopg.errors.QueryCanceled: statement timeout", False),
+        ("E   assert 42883 == 1", False),
+    ],
+)
+def test_sql_that_is_none_is_a_mistake_and_no_catch(said: str, mistaken: bool) -> None:
+    """Guards the page: what any test would notice says nothing of a test."""
+    assert mistaken == Failure(node="tests/x.py::test_x", when="call", said=said).is_mistake
 
 
 def test_a_text_that_is_missing_or_stands_twice_is_named() -> None:

@@ -9,6 +9,7 @@ from tests.fix_database import NewSession, Session
 from tests.fix_sql import Row, claim, complete, numbers, release, row, start_worker, value
 
 JOBS = 300_000
+DOCUMENT = 30_000
 BLOCKS_MAX = 300
 
 
@@ -35,11 +36,12 @@ def test_statistics_taken_while_empty_turn_no_plan(
     start_worker(one)
     one.execute("select awa.ensure_lane('default')")
     one.execute("analyze")
-    one.execute(
-        "select count(*) from awa.enqueue_many((select jsonb_agg(jsonb_build_object("
-        "'kind', 'k', 'args', i)) from generate_series(1, %s) i))",
-        [JOBS],
-    )
+    for _ in range(JOBS // DOCUMENT):
+        one.execute(
+            "select count(*) from awa.enqueue_many((select jsonb_agg(jsonb_build_object("
+            "'kind', 'k', 'args', i)) from generate_series(1, %s) i))",
+            [DOCUMENT],
+        )
     claim(one, 500, token=1)  # sets the hint bits
     worker = session()
     for token in range(2, 6):
