@@ -52,7 +52,6 @@ NOT_IN_THE_SQL: Final[dict[str, str]] = {
     "B14": "the worker's sessions see to it: `tests/runtime/`",
     "B15": "the worker asks for the outcome instead: `tests/runtime/`",
     "B16": "there is no such table: each claim's row has the whole state",
-    "F6": "rescues ask no clock: the caller says what it observed",
     "S5": "no attempt is parked in this version",
     "S8": "the leader's observation: `tests/runtime/test_rescue.py`",
     "S11": "withdrawals lock the lane, not the entry",

@@ -202,7 +202,7 @@ MUTANTS: Final = (
     mutant(
         "BodiesOfTheCurrentSlot",
         "effect",
-        "claim evacuate",
+        "bodies claim evacuate",
         ("reads/bodies.sql", ":= lock_live_slots();", ":= array[current_slot()];"),
         "storage/test_bodies.py::test_bodies_of_several_rows_name_slot_part_and_lane",
         attack="S9",
@@ -210,7 +210,7 @@ MUTANTS: Final = (
     mutant(
         "SleepByTry",
         "lock",
-        "enqueue enqueue_many",
+        "sleep_on enqueue enqueue_many",
         (
             "sessions/waking.sql",
             "            perform pg_advisory_lock(lk_sleeping(), q.queue_id);\n",

@@ -4,6 +4,7 @@ from typing import Final
 
 from correctness.mutants import (
     appending,
+    asking,
     claiming,
     firing,
     noting,
@@ -25,6 +26,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *turning.MUTANTS,
     *firing.MUTANTS,
     *noting.MUTANTS,
+    *asking.MUTANTS,
 )
 """Names are different, and every action is part of one at least: a test sees to it."""
 

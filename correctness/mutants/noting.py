@@ -14,7 +14,7 @@ MUTANTS: Final = (
     mutant(
         "AskedUnlocked",
         "lock",
-        "complete",
+        "settled_by complete",
         (
             SETTLED_BY,
             "    if not pg_try_advisory_xact_lock(lk_claim(), hashint8(settled_by.token)) then\n",
