@@ -40,6 +40,17 @@ ENQUEUE_MANY: Final = (
 )
 
 
+def bodies(arguments: LiteralString) -> LiteralString:
+    """For a FROM: what `bodies` answers with these arguments, a row for each entry."""
+    return (
+        "(select slot, part, lane, entry.* from awa.bodies(" + arguments + ") many,"
+        " unnest(seqs, job_ids, run_leases, attempts, max_attempts, losses, kinds,"
+        " string_to_array(args, chr(10))::jsonb[], string_to_array(extras, chr(10))::jsonb[],"
+        " many.enqueued_s) entry (seq, job_id, run_lease, attempt, max_attempts, losses, kind,"
+        " args, extra, enqueued_s)) bodies"
+    )
+
+
 def row(session: Session, statement: LiteralString, params: Sequence[object] = ()) -> Any:
     """Return the only row."""
     found = session.execute(statement, params).fetchall()

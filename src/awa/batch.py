@@ -62,6 +62,9 @@ class JobBatch(Sequence[Job[ArgsT]], Generic[ArgsT]):
     def _job(self, place: int) -> Job[ArgsT]:
         job = self._jobs.get(place)
         if job is None:
+            # Who looks at one mostly looks at all, and then it is cheaper to make them together.
+            if not isinstance(self._bodies, list):
+                self._bodies = list(self._bodies)
             job = Job(
                 self._bodies[place], self.args[place], self._places[place], self._scope, self._desk
             )

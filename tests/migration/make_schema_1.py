@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -82,7 +83,7 @@ def fill(session: psycopg.Connection) -> None:
         session,
         STORAGE.claim(WORKER, call=1, token=CLAIM, asks=[Ask(queue="default", limit=10)]),
     )
-    bodies = {body.kind: body for body in run_sync(session, STORAGE.bodies(CLAIM))}
+    bodies = {body.kind: body for body in chain(*run_sync(session, STORAGE.bodies(CLAIM)))}
     result = Result(item=1, seq=bodies["completed"].seq, value=b'{"answer": 42}')
     run_sync(session, STORAGE.complete(WORKER, 1, [item(bodies["completed"])], [result]))
     run_sync(session, STORAGE.release(WORKER, 2, [item(bodies["released"])]))

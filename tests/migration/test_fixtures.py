@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -86,9 +87,9 @@ def test_work_goes_on_where_it_stopped(upgraded: Session) -> None:
     """The cursor, the numbers and the open claims survived the dump."""
     claim = STORAGE.claim(WORKER, call=2, token=1002, asks=[Ask(queue="default", limit=10)])
     run_sync(upgraded, claim)
-    kinds = {body.kind: body.run_lease for body in run_sync(upgraded, STORAGE.bodies(1002))}
+    kinds = {body.kind: body.run_lease for body in chain(*run_sync(upgraded, STORAGE.bodies(1002)))}
     assert {"released": 2, "available": 1} == kinds
-    still_open = {body.kind for body in run_sync(upgraded, STORAGE.bodies(1001))}
+    still_open = {body.kind for body in chain(*run_sync(upgraded, STORAGE.bodies(1001)))}
     assert {"running", "waiting_external"} == still_open
     info = WorkerInfo(name="n", host="h", pid=2, queues=("default",), version="0.1.0")
     assert "started" == run_sync(upgraded, STORAGE.worker_start(WORKER + 1, info))

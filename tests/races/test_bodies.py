@@ -10,6 +10,7 @@ from tests.fix_database import NewSession, Session, open_session
 from tests.fix_sql import (
     Blocked,
     Start,
+    bodies,
     claim,
     complete,
     enqueue,
@@ -73,7 +74,7 @@ def test_bodies_that_move_while_they_are_asked_for_are_found(
     claim(one, token=1)
     mover = session()
     mover.execute("begin; lock table awa.ready_0, awa.claims_0 in access exclusive mode")
-    reading = start(session(), "select seq from awa.bodies(1) order by seq")
+    reading = start(session(), "select seq from " + bodies("1") + " order by seq")
     blocked(reading.pid)
     for table, slot in (("ready", "slot"), ("claims", "slot")):
         mover.execute(f"create temp table moved as select * from awa.{table}_0")

@@ -9,6 +9,7 @@ from tests.fix_sql import (
     Blocked,
     Row,
     Start,
+    bodies,
     claim,
     claim_params,
     claimed,
@@ -75,7 +76,7 @@ def test_a_lane_that_is_being_claimed_stays(one: Session, other: Session, taken:
         assert [6, 7] == claim(other, 2, token=2).seqs
         assert ("busy", 5) == evacuate(one)
     assert ("moved", 3) == evacuate(one)
-    assert [(1, 6), (1, 7)] == one.execute("select slot, seq from awa.bodies(2)").fetchall()
+    assert [(1, 6), (1, 7)] == one.execute("select slot, seq from " + bodies("2")).fetchall()
     assert taken.slot == 0
 
 

@@ -15,6 +15,7 @@ from tests.fix_sql import (
     WORKER,
     Answers,
     Row,
+    bodies,
     claim,
     complete,
     enqueue_many,
@@ -89,7 +90,7 @@ def settle(load: Load, session: Session, row: Row, chance: random.Random) -> Non
     jobs = {
         seq: job
         for seq, job, part in session.execute(
-            "select seq, job_id, part from awa.bodies(%s)", [row.token]
+            "select seq, job_id, part from " + bodies("%s"), [row.token]
         ).fetchall()
         if part == row.part
     }

@@ -29,6 +29,7 @@ from tests.fix_ring import EVACUATE, PRUNE, rotate
 from tests.fix_sql import (
     Row,
     beat,
+    bodies,
     claim,
     complete,
     enqueue_many,
@@ -113,7 +114,7 @@ def take(storm: Storm, session: Session, dice: random.Random) -> None:
             raise
         return
     for lane, seq, job in session.execute(
-        "select lane, seq, job_id from awa.bodies(%s)", [token]
+        "select lane, seq, job_id from " + bodies("%s"), [token]
     ).fetchall():
         storm.bodies[lane, seq] = job
     storm.rows += found.rows

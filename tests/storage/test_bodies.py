@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from awa._storage.executors import run_sync
 from awa._storage.functions import Storage
 from tests.fix_database import Session
 from tests.fix_sql import (
+    bodies,
     claim,
     complete,
     enqueue,
@@ -16,6 +18,7 @@ from tests.fix_sql import (
     release,
     row,
     start_worker,
+    value,
 )
 
 
@@ -29,7 +32,7 @@ def test_bodies_are_what_the_claim_took(one: Session) -> None:
     found = row(
         one,
         "select slot, part, lane, seq, job_id, run_lease, attempt, max_attempts, losses, kind,"
-        " args, extra, enqueued_at <= clock_timestamp() from awa.bodies(-7)",
+        " args, extra, to_timestamp(enqueued_s) <= clock_timestamp() from " + bodies("-7"),
     )
     extra = {"tags": ["a", "b"], "metadata": {"k": "v"}, "deadline_s": 1.5}
     assert (0, 1, 1, 1, 1, 1, 1, 3, 0, "kind ß", args, extra, True) == found
@@ -42,10 +45,37 @@ def test_only_what_is_still_open_has_a_body(one: Session) -> None:
     found = claim(one, token=1).row
     complete(one, found, seqs=[2], settle_id=1)
     release(one, found, seqs=[4], settle_id=2)
-    bodies = one.execute("select seq, args from awa.bodies(1) order by seq").fetchall()
-    assert [(1, {"n": 1}), (3, {"n": 3}), (5, {"n": 5})] == bodies
+    read = one.execute("select seq, args from " + bodies("1") + " order by seq").fetchall()
+    assert [(1, {"n": 1}), (3, {"n": 3}), (5, {"n": 5})] == read
     complete(one, found, settle_id=3)
     assert [] == one.execute("select * from awa.bodies(1)").fetchall()
+
+
+def test_many_entries_come_in_several_rows_and_none_is_lost_between_them(one: Session) -> None:
+    """Guards the bound on a row, and what a worker puts together of such rows: gaps and all."""
+    start_worker(one)
+    enqueue_many(one, 130)
+    found = claim(one, token=1, limit=130).row
+    complete(one, found, seqs=[1, 50, 51, 120], settle_id=1)
+    assert 50 >= value(one, "select max(cardinality(seqs)) from awa.bodies(1)")
+    (read,) = run_sync(one, Storage(schema="awa").bodies(1))
+    left = [seq for seq in range(1, 131) if seq not in {1, 50, 51, 120}]
+    assert [(seq, seq, b'{"n": %d}' % seq) for seq in left] == [
+        (body.seq, body.job_id, body.args) for body in read
+    ]
+
+
+def test_a_line_feed_in_a_text_separates_nothing(one: Session) -> None:
+    """Guards BodyKept: between two JSON texts there is a line feed, and in none of them."""
+    start_worker(one)
+    nasty = {"a\nb": "c\n\r\u2028\x85\\n", "d": ["\n"]}
+    for _ in range(2):
+        one.execute("select awa.enqueue('k', %s, %s)", [Jsonb(nasty), Jsonb({"metadata": nasty})])
+    claim(one, token=1)
+    (read,) = run_sync(one, Storage(schema="awa").bodies(1))
+    assert 2 * [(nasty, {"metadata": nasty})] == [
+        (json.loads(body.args), json.loads(body.extra)) for body in read
+    ]
 
 
 def test_an_unknown_token_has_no_bodies(one: Session) -> None:
@@ -63,9 +93,11 @@ def test_bodies_of_several_rows_name_slot_part_and_lane(one: Session) -> None:
         one.execute("select setval('awa.ring_seq', %s)", [slot])
         enqueue(one, priority=priority)
     found = claim(one, token=1)
-    bodies = one.execute("select slot, part, lane, seq from awa.bodies(1) order by part").fetchall()
-    assert [(r.slot, r.part, r.lane, r.seqs[0]) for r in found.rows] == bodies
-    assert [(2, 1, 1, 1), (11, 2, 1, 2), (11, 3, 2, 1)] == bodies
+    read = one.execute(
+        "select slot, part, lane, seq from " + bodies("1") + " order by part"
+    ).fetchall()
+    assert [(r.slot, r.part, r.lane, r.seqs[0]) for r in found.rows] == read
+    assert [(2, 1, 1, 1), (11, 2, 1, 2), (11, 3, 2, 1)] == read
 
 
 def test_a_guess_finds_what_is_in_its_slots_and_no_more(one: Session) -> None:
@@ -75,7 +107,7 @@ def test_a_guess_finds_what_is_in_its_slots_and_no_more(one: Session) -> None:
         one.execute("select setval('awa.ring_seq', %s)", [slot])
         enqueue(one)
     claim(one, token=1)
-    guessed = "select slot, seq from awa.bodies(1, %s) order by seq"
+    guessed = "select slot, seq from " + bodies("1, %s") + " order by seq"
     for guess, found in (([11, 2, 2], [(2, 1), (11, 2)]), ([11], [(11, 2)]), ([5], []), ([], [])):
         assert found == one.execute(guessed, [guess]).fetchall()
 
@@ -94,7 +126,7 @@ def test_large_bodies_survive_and_are_copied_by_a_release(one: Session) -> None:
         "select awa.enqueue('k', jsonb_build_object('x', (select string_agg(md5(i::text), '')"
         " from generate_series(1, 30000) i)))"
     )
-    sum_of = "select md5(args::text) from awa.bodies(%s)"
+    sum_of = "select md5(args::text) from " + bodies("%s")
     first = claim(one, token=1).row
     before = row(one, sum_of, [1])
     release(one, first)
@@ -104,7 +136,7 @@ def test_large_bodies_survive_and_are_copied_by_a_release(one: Session) -> None:
 
 BODY = (
     "select slot, part, lane, seq, job_id, run_lease, attempt, max_attempts, losses, kind, args,"
-    " extra, extract(epoch from enqueued_at)::float8 from awa.bodies(%s) order by part, seq"
+    " extra, enqueued_s from " + bodies("%s") + " order by part, seq"
 )
 
 
@@ -115,7 +147,7 @@ def brought(one: Session, token: int, *, limit: int = 10, bodies_max: int = 8) -
         " where answer = 'got' order by part",
         [token, token, [limit], bodies_max],
     ).fetchall()
-    return [None if bodies is None else (*at, bodies) for *at, bodies in rows]
+    return [None if came is None else (*at, came) for *at, came in rows]
 
 
 def test_a_few_small_bodies_come_with_the_claim(one: Session) -> None:
@@ -129,9 +161,7 @@ def test_a_few_small_bodies_come_with_the_claim(one: Session) -> None:
     found = brought(one, 1)
     read = one.execute(BODY, [1]).fetchall()
     assert 5 == len(read)
-    assert read == [
-        (slot, part, lane, *body) for slot, part, lane, bodies in found for body in bodies
-    ]
+    assert read == [(slot, part, lane, *body) for slot, part, lane, came in found for body in came]
 
 
 def test_both_ways_bring_equal_bodies(one: Session) -> None:
@@ -141,7 +171,7 @@ def test_both_ways_bring_equal_bodies(one: Session) -> None:
     storage = Storage(schema="awa")
     asks = [Ask(queue="default", limit=9)]
     answer = run_sync(one, storage.claim(1, call=1, token=1, asks=asks, bodies_max=8))
-    assert [run_sync(one, storage.bodies(1))] == [row.bodies for row in answer.rows]
+    assert run_sync(one, storage.bodies(1)) == tuple(row.bodies for row in answer.rows)
 
 
 @pytest.mark.parametrize(

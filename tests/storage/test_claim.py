@@ -9,6 +9,7 @@ from tests.fix_database import NewSession, Session
 from tests.fix_sql import (
     CLAIM,
     Claimed,
+    bodies,
     claim,
     complete,
     enqueue,
@@ -231,7 +232,7 @@ def test_names_may_be_of_any_script(one: Session) -> None:
     queue = "очередь-工作-🐦'\"\\ %s"
     one.execute("select awa.enqueue('küche', '{}', jsonb_build_object('queue', %s::text))", [queue])
     assert queue == claim(one, token=1, queues=[queue]).row.queue
-    assert "küche" == value(one, "select kind from awa.bodies(1)")
+    assert "küche" == value(one, "select kind from " + bodies("1"))
 
 
 @pytest.mark.bulk

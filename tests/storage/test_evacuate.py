@@ -11,6 +11,7 @@ from tests.fix_sql import (
     Row,
     answers,
     beat,
+    bodies,
     claim,
     complete,
     enqueue,
@@ -160,7 +161,7 @@ def test_bodies_and_a_repeated_claim_are_answered_from_both_places(
     evacuate(one)
     for _ in range(2):
         assert [(1, 3), (1, 4), (1, 5)] == one.execute(
-            "select slot, seq from awa.bodies(1) order by seq"
+            "select slot, seq from " + bodies("1") + " order by seq"
         ).fetchall()
         again = claim(one, token=1)
         assert [(1, [3, 4, 5])] == [(r.slot, r.seqs) for r in again.rows]

@@ -10,7 +10,7 @@ import pytest
 import trio
 from psycopg.rows import dict_row
 
-from awa._core.entries import Answer, Ask, Body, JobState, Result, SettleItem, WorkerInfo
+from awa._core.entries import Answer, Ask, JobState, Result, SettleItem, WorkerInfo
 from awa._core.options import NewJob, new_job
 from awa._core.ranges import Ranges
 from awa._storage.connecting import open_connection
@@ -40,6 +40,7 @@ from awa.errors import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from awa._core.bodies import Bodies
     from awa._storage.calls import Call
     from awa._storage.driver import TrioConnection
     from tests.fix_database import NewSession, Session
@@ -56,11 +57,11 @@ async def conn(database: str) -> AsyncIterator[TrioConnection[tuple[Any, ...]]]:
         yield opened
 
 
-async def claimed(conn: TrioConnection[tuple[Any, ...]]) -> list[Body]:
+async def claimed(conn: TrioConnection[tuple[Any, ...]]) -> Bodies:
     """Start a worker, claim everything, and read the bodies in the same round trip."""
     await run_trio(conn, STORAGE.worker_start(1, INFO))
     claim = STORAGE.claim(1, call=1, token=-5, asks=[Ask(queue="default", limit=500)])
-    answer, bodies = await run_trio_pipeline(conn, claim, STORAGE.bodies(-5))
+    answer, (bodies,) = await run_trio_pipeline(conn, claim, STORAGE.bodies(-5))
     assert sum(len(row.seqs) for row in answer.rows) == len(bodies)
     return bodies
 

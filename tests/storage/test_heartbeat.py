@@ -4,6 +4,7 @@ from tests.fix_actions import due_in_s, promote
 from tests.fix_database import Session
 from tests.fix_sql import (
     beat,
+    bodies,
     claim,
     complete,
     enqueue,
@@ -62,7 +63,7 @@ def test_a_forgotten_call_is_released_as_a_loss(one: Session) -> None:
     again = claim(one, token=3)
     assert [5, 6, 7] == again.seqs
     assert (2, 2, 1, 1) == row(
-        one, "select job_id, run_lease, attempt, losses from awa.bodies(3) where seq = 7"
+        one, "select job_id, run_lease, attempt, losses from " + bodies("3") + " where seq = 7"
     )
     assert "lost" == value(
         one, "select outcome from awa.attempts where job_id = 2 and run_lease = 1"

@@ -5,6 +5,7 @@ import pytest
 from tests.fix_database import Session
 from tests.fix_sql import (
     Row,
+    bodies,
     claim,
     complete,
     enqueue_many,
@@ -37,8 +38,8 @@ def test_a_released_attempt_is_available_again_at_the_end_of_its_lane(
     assert ["running", "available", "available", "running", "available"] == states
     again = claim(one, token=2)
     assert [5, 6, 7] == again.seqs
-    bodies = one.execute("select job_id from awa.bodies(2) order by seq").fetchall()
-    assert [(5,), (2,), (3,)] == bodies
+    found = one.execute("select job_id from " + bodies("2") + " order by seq").fetchall()
+    assert [(5,), (2,), (3,)] == found
 
 
 def test_a_release_gives_the_attempt_back_under_the_next_run_lease(one: Session, row: Row) -> None:

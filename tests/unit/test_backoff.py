@@ -1,6 +1,7 @@
 """Pauses between tries, and bodies that a claim's answer lacks."""
 
-from awa._core.entries import Body, ClaimRow
+from awa._core.bodies import Bodies, Columns
+from awa._core.entries import ClaimRow
 from awa._core.ranges import Ranges
 from awa._runtime.backoff import pause_s
 from awa._runtime.claiming import missing_bodies
@@ -13,10 +14,13 @@ def test_pauses_are_spread_and_bounded() -> None:
     assert 4.0 == pause_s(tries=99, least_s=1, most_s=8, jitter=0.0)
 
 
-def body(part: int, seq: int) -> Body:
-    """Return an entry of this claims row."""
-    moment = 0.0
-    return Body(0, part, 1, seq, seq, 1, 1, 25, 0, "kind", b"{}", b"{}", moment)
+def bodies(part: int, seqs: list[int]) -> Bodies:
+    """Return entries of this claims row."""
+    ones, texts = [1] * len(seqs), [b"{}"] * len(seqs)
+    columns = Columns(
+        seqs, seqs, ones, ones, ones, ones, ["kind"] * len(seqs), texts, texts, [0.0] * len(seqs)
+    )
+    return Bodies(slot=0, part=part, lane=1, columns=columns)
 
 
 def test_claimed_numbers_without_a_body_are_found_by_claims_row() -> None:
@@ -25,5 +29,5 @@ def test_claimed_numbers_without_a_body_are_found_by_claims_row() -> None:
         ClaimRow(queue="q", slot=0, part=part, lane=1, seqs=Ranges([(1, 4)]), deadline=None)
         for part in (1, 2)
     )
-    bodies = [body(1, 1), body(1, 2), body(1, 3), body(2, 3), body(2, 1)]
-    assert [(second, Ranges([(2, 3)]))] == missing_bodies([first, second], bodies)
+    read = [bodies(1, [1, 2]), bodies(1, [3]), bodies(2, [3, 1])]
+    assert [(second, Ranges([(2, 3)]))] == missing_bodies([first, second], read)

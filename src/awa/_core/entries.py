@@ -10,9 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from awa._core.ranges import Ranges  # noqa: TC001  as above
+
+if TYPE_CHECKING:
+    from awa._core.bodies import Bodies
 
 
 class JobState(StrEnum):
@@ -189,7 +192,7 @@ class ClaimRow:
     seqs: Ranges
     deadline: datetime | None
     """By the database's clock; None when the queue has no deadline."""
-    bodies: list[Body] | None = None
+    bodies: Bodies | None = None
     """Those of all its entries; None when they have to be asked for."""
 
 

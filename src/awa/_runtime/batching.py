@@ -8,11 +8,11 @@ permit, so there are never more of them in batches than handlers may run at once
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain, groupby
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
+from awa._core.bodies import Bodies
 from awa._core.entries import Body, EndedElsewhere
 from awa._core.outcomes import OUTCOMES
 from awa._runtime.answers import by_job
@@ -69,15 +69,18 @@ class Batches:
 
     # What the queue says -------------------------------------------------------------------------
 
-    def take(self, held: Held, bodies: Sequence[Body]) -> Iterable[Body]:
+    def take(self, held: Held, bodies: Bodies) -> Iterable[Body]:
         """Keep the jobs of kinds that are run in batches; answer the others."""
         others: list[Body] = []
+        end = 0
         # Most claims bring jobs of one kind, or of few.
-        for kind, company in groupby(bodies, key=_kind_of):
+        for kind, company in groupby(bodies.columns.kinds):
+            start, end = end, end + len(list(company))
+            some = bodies if end - start == len(bodies) else bodies[start:end]
             if kind in self._batched:
-                self._waiting.setdefault(kind, deque()).append((held, list(company)))
+                self._waiting.setdefault(kind, deque()).append((held, some))
             else:
-                others += company
+                others += some
         if not self._gathers:
             self._gathers = True
             self._nursery.start_soon(self._gather)
@@ -120,8 +123,8 @@ class Batches:
     def give_back_waiting(self) -> None:
         """Give back every job that has not started."""
         for held, bodies in chain.from_iterable(self._waiting.values()):
-            for body in bodies:
-                self._settler.give_back(held, body.seq)
+            for seq in bodies.columns.seqs:
+                self._settler.give_back(held, seq)
         for waiting in self._waiting.values():
             waiting.clear()
 
@@ -144,15 +147,15 @@ class Batches:
         """
         for turn in self._turns:
             turn.end_those(ended)
-        for held, bodies in chain.from_iterable(self._waiting.values()):
-            for body in [body for body in bodies if is_one_of(held, body, ended)]:
-                bodies.remove(body)
-                self._reporter.was_ended(held, body, ended.outcome)
-        self._forget_empty()
-
-    def _forget_empty(self) -> None:
         for kind, waiting in self._waiting.items():
-            self._waiting[kind] = deque(part for part in waiting if part[1])
+            left = [(held, self._without(held, bodies, ended)) for held, bodies in waiting]
+            self._waiting[kind] = deque(part for part in left if part[1])
+
+    def _without(self, held: Held, bodies: Bodies, ended: EndedElsewhere) -> Bodies:
+        gone = {at for at, body in enumerate(bodies) if is_one_of(held, body, ended)}
+        for at in sorted(gone):
+            self._reporter.was_ended(held, bodies[at], ended.outcome)
+        return bodies.without(gone) if gone else bodies
 
     def patrol(self, now_s: float) -> None:
         """Leave batches behind that do not end, and give back jobs that nothing had room for."""
@@ -248,13 +251,14 @@ class Batches:
         self._run_of_queue.batch_starts(turn)
         args: list[Any] = []
         misfits: set[int] = set()
+        first = 0
         for held, bodies in turn.parts:
-            for body in bodies:
-                try:
-                    args.append(way.decode(body.args))
-                except Exception as error:  # noqa: BLE001  # a type's own hooks may raise anything
-                    misfits.add(len(args) + len(misfits))
-                    self._reporter.bad_args(held, body, error)
+            found, unfit = way.decode_all(bodies.columns.args)
+            args += found
+            for at, error in unfit:
+                misfits.add(first + at)
+                self._reporter.bad_args(held, bodies[at], error)
+            first += len(bodies)
         if misfits:
             turn.drop(misfits)
         if args:
@@ -319,7 +323,7 @@ class Batches:
                 self._settler.complete(held, body.seq)
             return
         for held, bodies in turn.parts:
-            self._settler.complete_all(held, [body.seq for body in bodies])
+            self._settler.complete_all(held, bodies.columns.seqs.copy())
 
     def _say(self, way: Way, held: Held, body: Body, value: object) -> None:
         try:
@@ -382,6 +386,3 @@ class Batches:
         self._permits.measured(trio.current_time() - turn.began_s)
         self._signal.set()
         self._run_of_queue.batch_ended()
-
-
-_kind_of: Final = attrgetter("kind")

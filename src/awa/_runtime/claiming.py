@@ -11,11 +11,13 @@ import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
-from awa._core.entries import Ask, Body, ClaimAnswer, ClaimRow
+from awa._core.bodies import Bodies
+from awa._core.entries import Ask, ClaimAnswer, ClaimRow
 from awa._core.ranges import Ranges
 from awa._core.tuning import QueueOverrides
 from awa._runtime.chance import jitter
@@ -202,7 +204,7 @@ class Claimer:
 
     async def _ask(
         self, call: int, token: int, asks: Sequence[Ask]
-    ) -> tuple[ClaimAnswer, list[Body]]:
+    ) -> tuple[ClaimAnswer, tuple[Bodies, ...]]:
         """Claim, and read the bodies: in one round trip when there are few, or likely some."""
         told = self._sleeping.expects(ask.queue for ask in asks)
         ask = partial(self._storage.claim, self._worker, call=call, token=token, asks=asks)
@@ -215,7 +217,7 @@ class Claimer:
             taken = sum(len(row.seqs) for row in answer.rows)
             self._few = taken <= BODIES_WITH_CLAIM_MAX
             self._slots = tuple({row.slot for row in answer.rows})
-            if len(found) < taken:
+            if _jobs_of(found) < taken:
                 # They are many or large; or in other slots than before, as the ring has turned.
                 found = await self._session.ask(self._storage.bodies(token))
         if not told:
@@ -224,13 +226,13 @@ class Claimer:
 
     async def _ask_for_many(
         self, claim: Call[ClaimAnswer], token: int, *, likely: bool
-    ) -> tuple[ClaimAnswer, list[Body]]:
+    ) -> tuple[ClaimAnswer, tuple[Bodies, ...]]:
         """To read the bodies of nothing costs half as much as a claim that gets nothing."""
         bodies = self._storage.bodies(token, guess=self._slots)
         if likely or self._luck > _LUCK_MIN:
             return await self._session.ask_both(claim, bodies)
         answer = await self._session.ask(claim)
-        return answer, await self._session.ask(bodies) if answer.rows else []
+        return answer, await self._session.ask(bodies) if answer.rows else ()
 
     async def _learn_lanes(self, rows: Sequence[ClaimRow]) -> None:
         """A job's priority is its lane's; lanes are few and never change."""
@@ -240,18 +242,18 @@ class Claimer:
             self._priorities.update(learnt)
 
     def _take_over(
-        self, call: int, token: int, answer: ClaimAnswer, bodies: list[Body], now_s: float
+        self, call: int, token: int, answer: ClaimAnswer, bodies: Sequence[Bodies], now_s: float
     ) -> None:
         taken = sum(len(row.seqs) for row in answer.rows)
         self._ledger.answered(call, jobs=taken)
         self._statistics.claimed += taken
         helds = {row.part: self._hold(call, token, row, now_s) for row in answer.rows}
-        if taken != len(bodies):
+        if taken != _jobs_of(bodies):
             self._report_missing(answer.rows, helds, bodies)
-        for row in answer.rows:
-            held = helds[row.part]
-            mine = bodies if len(helds) == 1 else [b for b in bodies if b.part == row.part]
-            self._queues[row.queue].hand_over(held, mine)
+        # In the order of the claim: a part of it was carried to another slot, at times.
+        for held, mine in product(helds.values(), bodies):
+            if mine.part == held.part:
+                self._queues[held.queue].hand_over(held, mine)
 
     def _hold(self, call: int, token: int, row: ClaimRow, now_s: float) -> Held:
         jobs = len(row.seqs)
@@ -274,7 +276,7 @@ class Claimer:
         self,
         rows: Sequence[ClaimRow],
         helds: Mapping[int, Held],
-        bodies: Sequence[Body],
+        bodies: Sequence[Bodies],
     ) -> None:
         for row, missing in missing_bodies(rows, bodies):
             _log.error(
@@ -319,19 +321,23 @@ class Claimer:
 
 
 def missing_bodies(
-    rows: Sequence[ClaimRow], bodies: Sequence[Body]
+    rows: Sequence[ClaimRow], bodies: Sequence[Bodies]
 ) -> list[tuple[ClaimRow, Ranges]]:
     """What was claimed and has no body, by claims row."""
     found: dict[int, list[int]] = {row.part: [] for row in rows}
-    for body in bodies:
-        found[body.part].append(body.seq)
+    for some in bodies:
+        found[some.part] += some.columns.seqs
     missing = [(row, row.seqs.minus(Ranges.from_sorted(sorted(found[row.part])))) for row in rows]
     return [(row, seqs) for row, seqs in missing if seqs]
 
 
-def _brought(rows: Sequence[ClaimRow]) -> list[Body]:
+def _brought(rows: Sequence[ClaimRow]) -> tuple[Bodies, ...]:
     """The bodies that came with these rows."""
-    return [body for row in rows for body in row.bodies or ()]
+    return tuple(row.bodies for row in rows if row.bodies is not None)
+
+
+def _jobs_of(bodies: Sequence[Bodies]) -> int:
+    return sum(map(len, bodies))
 
 
 def _nothing(_answers: list[Any] | BaseException) -> None:

@@ -10,12 +10,12 @@ while; then its job goes on without it, and its runner is replaced.
 """
 
 from collections import deque
-from collections.abc import Sequence
 from itertools import repeat
 from typing import Any, Final
 
 import trio
 
+from awa._core.bodies import Bodies
 from awa._core.entries import Body, EndedElsewhere
 from awa._core.outcomes import OUTCOMES
 from awa._core.tuning import WORKERS_MAX
@@ -117,7 +117,7 @@ class QueueRun:
             self._wake(2)
             self.batches.has_room()
 
-    def hand_over(self, held: Held, bodies: Sequence[Body]) -> None:
+    def hand_over(self, held: Held, bodies: Bodies) -> None:
         """Take claimed jobs; they start as soon as a runner is free."""
         held.state = self._state
         others = self.batches.take(held, bodies) if self._batched else bodies

@@ -3,11 +3,12 @@
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator
 from enum import Enum
-from itertools import groupby
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import trio
 
+from awa._core.bodies import Bodies
 from awa._core.entries import Body, EndedElsewhere
 from awa._runtime.ledger import Held
 from awa.batch import JobBatch
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 Item: TypeAlias = tuple[Held, Body]
 """A job in a worker's hands: its claims row, and what the database said of it."""
 
-Part: TypeAlias = tuple[Held, list[Body]]
+Part: TypeAlias = tuple[Held, Bodies]
 """Such jobs of one claims row."""
 
 
@@ -168,16 +169,21 @@ class BatchTurn:
     def drop(self, places: Collection[int]) -> None:
         """Forget these items: all is said of them. Only before the handler's call."""
         assert self.jobs is None
-        kept = [item for place, item in enumerate(self.items) if place not in places]
-        self.parts = [
-            (held, [body for _, body in company])
-            for held, company in groupby(kept, key=lambda item: item[0])
-        ]
+        kept: list[Part] = []
+        first = 0
+        for held, bodies in self.parts:
+            left = bodies.without({place - first for place in places})
+            first += len(bodies)
+            if left:
+                kept.append((held, left))
+        self.parts = kept
 
     def made(self, args: list[Any], desk: "Desk", *, has_scope: bool) -> None:
         """The handler may be called with these arguments."""
-        bodies = [body for _, company in self.parts for body in company]
-        helds = [held for held, company in self.parts for _ in company]
+        helds = [*chain.from_iterable(repeat(held, len(bodies)) for held, bodies in self.parts)]
+        # Mostly they come of one claims row, whose bodies are made when they are looked at.
+        companies = [bodies for _, bodies in self.parts]
+        bodies = companies[0] if len(companies) == 1 else [*chain.from_iterable(companies)]
         self.jobs = JobBatch(helds, bodies, args, self.scope if has_scope else None, desk)
 
     def take_ended(self) -> list[tuple[Item, str]]:

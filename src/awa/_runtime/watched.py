@@ -6,8 +6,10 @@ worker that nobody watches is made of the plain parts, so it pays nothing.
 
 from collections.abc import Iterable, Sequence
 from functools import partial
+from itertools import chain
 from typing import Any, Final
 
+from awa._core.bodies import Bodies
 from awa._core.entries import Ask, Beat, Body, ClaimAnswer, EndedElsewhere, Settlement
 from awa._core.ranges import Ranges
 from awa._runtime import events
@@ -108,16 +110,17 @@ class WatchedClaimer(Claimer):
 
     async def _ask(
         self, call: int, token: int, asks: Sequence[Ask]
-    ) -> tuple[ClaimAnswer, list[Body]]:
+    ) -> tuple[ClaimAnswer, tuple[Bodies, ...]]:
         limit = sum(ask.limit for ask in asks)
         sent = events.ClaimSent(worker=self._worker, call=call, token=token, limit=limit)
         self._tell(sent)
         return await super()._ask(call, token, asks)
 
     def _take_over(
-        self, call: int, token: int, answer: ClaimAnswer, bodies: list[Body], now_s: float
+        self, call: int, token: int, answer: ClaimAnswer, bodies: Sequence[Bodies], now_s: float
     ) -> None:
-        known = {(body.part, body.seq): (body.job_id, body.run_lease) for body in bodies}
+        every = chain.from_iterable(bodies)
+        known = {(body.part, body.seq): (body.job_id, body.run_lease) for body in every}
         taken = tuple(
             TakenJob(row.part, seq, *known.get((row.part, seq), (0, 0)), row.queue)
             for row in answer.rows

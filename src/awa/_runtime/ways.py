@@ -1,6 +1,7 @@
 """How the jobs of one kind are run in one queue: the handler, made ready to be awaited."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
@@ -35,6 +36,20 @@ class Way:
     run: Callable[[Any], Awaitable[Any]]
     has_scope: bool
     """Whether a cancelled scope reaches the handler; otherwise it has only its job's flag."""
+
+    def decode_all(self, texts: Sequence[bytes]) -> tuple[list[Any], list[tuple[int, Exception]]]:
+        """The arguments of those that fit, and the places of the others with what is wrong."""
+        # Nearly always all fit; which does not is found out when it is known that one does not.
+        with suppress(Exception):
+            return [*map(self.decode, texts)], []
+        args: list[Any] = []
+        unfit: list[tuple[int, Exception]] = []
+        for place, text in enumerate(texts):
+            try:
+                args.append(self.decode(text))
+            except Exception as error:  # noqa: BLE001  # a type's own hooks may raise anything
+                unfit.append((place, error))
+        return args, unfit
 
 
 class Ways(dict[str, Way]):

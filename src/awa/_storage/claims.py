@@ -11,6 +11,7 @@ from awa._storage.calling import Calling, within
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from awa._core.bodies import Bodies
     from awa._core.capability import UnknownKind
     from awa._core.ranges import Ranges
     from awa._storage.calls import Call
@@ -18,12 +19,10 @@ if TYPE_CHECKING:
 _CLAIMED: Final = (
     "queue, answer, slot, part, lane, seqs::text, deadline, convert_to(bodies, 'UTF8')"
 )
-# bytea, not json: a cast to json reads the whole text again to see whether it is JSON. date_part,
-# not extract: that divides in decimal arithmetic.
-_BODY: Final = (
-    "slot, part, lane, seq, job_id, run_lease, attempt, max_attempts, losses, kind, "
-    "convert_to(args::text, 'UTF8'), convert_to(extra::text, 'UTF8'), "
-    "date_part('epoch', enqueued_at)"
+# bytea, not text: the worker decodes JSON from bytes, and would have to encode each text again.
+_BODIES: Final = (
+    "slot, part, lane, seqs, job_ids, run_leases, attempts, max_attempts, losses, kinds, "
+    "convert_to(args, 'UTF8'), convert_to(extras, 'UTF8'), enqueued_s"
 )
 
 
@@ -92,14 +91,14 @@ class Claims(Calling):
             columns=_CLAIMED,
         )
 
-    def bodies(self, token: int, *, guess: Sequence[int] = ()) -> Call[list[entries.Body]]:
+    def bodies(self, token: int, *, guess: Sequence[int] = ()) -> Call[tuple[Bodies, ...]]:
         """The entries that are still open of the claim with this token, with all they carry.
 
         With a guess only those in these slots, which costs less than to look which slots are live.
         """
         params = (token, arrays.integers(guess) if guess else None)
         return self._call(
-            "bodies", "%s::bigint, %s::text::smallint[]", params, codec.bodies, columns=_BODY
+            "bodies", "%s::bigint, %s::text::smallint[]", params, codec.bodies, columns=_BODIES
         )
 
     def ended_elsewhere(

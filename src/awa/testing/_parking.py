@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from itertools import count
+from itertools import chain, count
 from typing import TYPE_CHECKING
 
 from awa._core.entries import Ask, Body, SettleItem, WorkerInfo
@@ -84,8 +84,8 @@ class _Parking:
             if not answer.rows:
                 break
             places = {row.part: place for place, row in enumerate(answer.rows)}
-            bodies = await self._run(self._storage.bodies(token))
-            bodies.sort(key=lambda body: (places[body.part], body.seq))
+            found = await self._run(self._storage.bodies(token))
+            bodies = sorted(chain(*found), key=lambda body: (places[body.part], body.seq))
             taken += [_Taken(token=token, body=body) for body in bodies]
         return taken
 

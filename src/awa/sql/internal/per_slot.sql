@@ -17,9 +17,11 @@ create type job_entry as (
     job_id bigint, lane int, slot smallint, seq bigint, run_lease int, token bigint, part smallint, outcome outcome
 );
 
-create type body as (
-    slot smallint, part smallint, lane int, seq bigint, job_id bigint, run_lease int, attempt smallint,
-    max_attempts smallint, losses smallint, kind text, args jsonb, extra jsonb, enqueued_at timestamptz
+-- Some entries of one claims row, an array or a text for each column: a row for each entry costs more than
+-- what it holds. No JSON text has a line feed in it, so one can stand between two.
+create type some_bodies as (
+    slot smallint, part smallint, lane int, seqs bigint[], job_ids bigint[], run_leases int[], attempts smallint[],
+    max_attempts smallint[], losses smallint[], kinds text[], args text, extras text, enqueued_s double precision[]
 );
 
 create type closing as (
@@ -75,11 +77,18 @@ declare
                                                           where x.token = c.token and x.part = c.part), '{}'), c.deadline
         from claims_{k} c where c.token = p_token
     $q$,
-    -- the loop over ranges is spelled out (offset 0): the planner would rather read the whole lane once
-    'bodies_of_token(p_slot smallint, p_token bigint) returns setof body', $q$
-        select c.slot, c.part, c.lane, r.seq, r.job_id, r.run_lease, r.attempt, r.max_attempts, r.losses, r.kind, r.args, r.extra, r.enqueued_at
+    -- the loop over ranges is spelled out (offset 0): the planner would rather read the whole lane once. 50 at once:
+    -- each may have a megabyte of arguments
+    'bodies_of_token(p_slot smallint, p_token bigint) returns setof some_bodies', $q$
+        select c.slot, c.part, c.lane, r.*
         from (select o.slot, o.part, o.lane, unnest(o.open) as g from claims_of_token({k}::smallint, p_token) o offset 0) c
-        cross join lateral (select * from ready_{k} e where e.lane = c.lane and e.seq >= lower(c.g) and e.seq < upper(c.g) offset 0) r
+        cross join lateral generate_series(lower(c.g), upper(c.g) - 1, 50) f
+        cross join lateral (
+            select array_agg(e.seq) as seqs, array_agg(e.job_id), array_agg(e.run_lease), array_agg(e.attempt), array_agg(e.max_attempts),
+                   array_agg(e.losses), array_agg(e.kind), string_agg(e.args::text, E'\n'), string_agg(e.extra::text, E'\n'),
+                   array_agg(date_part('epoch', e.enqueued_at))
+            from ready_{k} e where e.lane = c.lane and e.seq >= f and e.seq < least(f + 50, upper(c.g))) r
+        where r.seqs is not null
     $q$,
     'progress_of(p_slot smallint, p_lane int, p_seq bigint) returns setof jsonb', $q$
         select e.progress from leases_{k} e where e.lane = p_lane and e.seq = p_seq and e.progress is not null

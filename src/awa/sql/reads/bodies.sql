@@ -1,13 +1,14 @@
 -- bodies: what a claim took, to be run: the entries still open under this token, wherever they are.
 --   requires  the claim has committed (a second statement, in the same pipeline)
---   outcome   a row per entry. With a guess only what is in these slots: who misses some asks again without
+--   outcome   rows of up to 50 entries of one claims row, with an array for each column, in the same order. args and extras
+--             are JSON texts with a line feed between two: there is none in them. With a guess only what is in these slots: who misses some asks again without
 --   touches   nothing
 --   one step  one statement over the live slots, begun after they are locked: no slot is emptied under it.
 --             An entry that is carried to a slot that was empty just before is missing; the worker
 --             releases it, and its receipt is looked up by its token.
 create function bodies(token bigint, guess smallint[] default null)
-returns table (slot smallint, part smallint, lane int, seq bigint, job_id bigint, run_lease int, attempt smallint,
-               max_attempts smallint, losses smallint, kind text, args jsonb, extra jsonb, enqueued_at timestamptz)
+returns table (slot smallint, part smallint, lane int, seqs bigint[], job_ids bigint[], run_leases int[], attempts smallint[],
+               max_attempts smallint[], losses smallint[], kinds text[], args text, extras text, enqueued_s double precision[])
 language plpgsql security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off set enable_hashjoin = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
