@@ -93,6 +93,21 @@ def test_what_is_enqueued_can_be_asked_and_asserted(url: str) -> None:
             assert_enqueued(client, Number(1), args={"n": 1})
 
 
+def test_a_class_whose_handler_has_a_kind_of_its_own_is_found_by_it(url: str) -> None:
+    """Guards what a class means: the kind that an insert of its instances takes."""
+    with awa.Client(url) as client:
+        client.task(Number, kind="count", queue="q")(lambda job: job.args.n)
+        refute_enqueued(client, Number)
+        client.insert(Number(1))
+        assert ["count"] == [job.kind for job in assert_enqueued(client, Number, count=1)]
+        assert_enqueued(client, Number(1))
+        with pytest.raises(AssertionError, match="expected 0 job of kind 'count'"):
+            refute_enqueued(client, Number)
+        ran = run_one(client, Number)
+        assert ran is not None
+        assert "completed" == ran.outcome
+
+
 async def test_jobs_run_in_the_test_and_time_is_passed(url: str) -> None:
     """Guards drain, run_one and advance: the handlers of the program, the SQL of production."""
     ran: list[int] = []

@@ -65,6 +65,26 @@ def _has(told: list[Any], name: str, job_id: int) -> bool:
     return any(event.job_id == job_id and type(event).__name__ == name for event in told)
 
 
+async def test_a_class_whose_handler_has_a_kind_of_its_own_stands_for_it(database: str) -> None:
+    """Guards hooks and middleware of a class: of its handler's kind, also if that comes later."""
+    told: list[Any] = []
+    async with awa.AsyncClient(database) as client:
+        client.on_event(Number)(lambda event: told.append(("first", event.kind)))
+        client.on_event("count")(lambda event: told.append(("second", event.kind)))
+
+        @client.middleware(kinds=[Number])
+        async def doubled(job: awa.Job[Any], call_next: Any) -> Any:
+            return 2 * await call_next(job)
+
+        client.task(Number, kind="count", queue="q")(lambda job: job.args.n)
+        job = await client.insert(Number(3))
+        assert 1 == (await client.run_until_drained([("q", 1)])).completed
+        found = await client.get_job(job.id)
+        assert found is not None
+        assert ("count", 6) == (found.kind, found.result)
+        assert 2 * [("first", "count"), ("second", "count")] == told
+
+
 async def test_what_others_end_is_told_where_it_ran(database: str) -> None:
     """Guards events of a cancel while a job runs, and of jobs in batches."""
     told: list[hooks.JobEvent] = []

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar, overload
 
-from awa._core.kinds import kind_of
 from awa._core.options import checked_name
 from awa._core.resources import Resource
 from awa._core.signatures import require_takes
@@ -124,7 +123,10 @@ class AroundTasks:
         return register if function is None else register(function)
 
     def _add_middleware(
-        self, around: Callable[..., Awaitable[Any]], taken: str, kinds: frozenset[str] | None
+        self,
+        around: Callable[..., Awaitable[Any]],
+        taken: str,
+        kinds: frozenset[type | str] | None,
     ) -> None:
         require_takes("middleware", around, taken, "call_next")
         if not is_async(around):
@@ -145,18 +147,18 @@ class AroundTasks:
         are too many to be waited for are dropped and counted, and what a worker had not told when
         it was killed is lost. Raises InvalidInput, and ConfigurationError while the worker runs.
         """
-        name = _kind(kind)
+        named = _kind(kind)
 
         def register(function: Callable[[EventT], Any]) -> Callable[[EventT], Any]:
             require_takes("hook", function, "event")
             self._handlers.require_not_working("a hook")
-            self._handlers.hooks.setdefault(name, []).append(function)
+            self._handlers.hooks.append((named, function))
             return function
 
         return register
 
 
-def _kinds(named: Iterable[type | str]) -> frozenset[str]:
+def _kinds(named: Iterable[type | str]) -> frozenset[type | str]:
     if isinstance(named, str) or not isinstance(named, Iterable):
         raise InvalidInput("kinds", f"must be a list of classes and names, not {named!r}")
     kinds = frozenset(map(_kind, named))
@@ -165,5 +167,6 @@ def _kinds(named: Iterable[type | str]) -> frozenset[str]:
     return kinds
 
 
-def _kind(named: type | str) -> str:
-    return checked_name("kind", kind_of(named.__name__) if isinstance(named, type) else named)
+def _kind(named: type | str) -> type | str:
+    # The kind of a class is known once its handler is registered, which may come later.
+    return named if isinstance(named, type) else checked_name("kind", named)

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from awa._core.arguments import decoder_for, encode_json
+from awa._core.kinds import kind_of
 from awa._core.options import checked_duration_s
 from awa._core.outcomes import OUTCOMES
 from awa._core.resources import Resource
@@ -60,8 +61,8 @@ class Middleware:
     """A function that runs around handlers: of what they take, and of the way to call them."""
 
     function: Callable[[Any, Callable[[Any], Awaitable[Any]]], Awaitable[Any]]
-    kinds: frozenset[str] | None
-    """None for all."""
+    kinds: frozenset[type | str] | None
+    """By name, or by the class of their arguments; None for all."""
     of_batches: bool = False
     """Whether it takes batches, and not single jobs."""
 
@@ -83,8 +84,8 @@ class Handlers:
     """What handlers share in a worker, in the order in which it is opened."""
     middleware: list[Middleware] = field(default_factory=list)
     """What runs around handlers, the outermost first."""
-    hooks: dict[str, list[Callable[[Any], Any]]] = field(default_factory=dict)
-    """What is told of the jobs of a kind, in order."""
+    hooks: list[tuple[type | str, Callable[[Any], Any]]] = field(default_factory=list)
+    """What is told of the jobs of a kind, or of the kind of a class, in order."""
     opened: frozenset[Executor] | None = None
     """The executors that the running worker has opened; None while none runs."""
 
@@ -102,7 +103,7 @@ class Handlers:
     def require_sound(self) -> None:
         """Raise ConfigurationError for what belongs to kinds that cannot have it."""
         for one in self.middleware:
-            for kind in sorted(one.kinds or ()):
+            for kind in sorted(self._kinds_of(one) or ()):
                 self._require_handler(kind, f"middleware {one.name}")
                 if one.of_batches != (kind in self.batched):
                     raise ConfigurationError(
@@ -110,7 +111,7 @@ class Handlers:
                         f" {'job by job' if one.of_batches else 'in batches'}: register it with"
                         f" {'middleware' if one.of_batches else 'batch_middleware'}"
                     )
-        for kind in sorted(self.hooks):
+        for kind in sorted(self.hooks_by_kind()):
             self._require_handler(kind, "a hook")
 
     def _require_handler(self, kind: str, what: str) -> None:
@@ -123,8 +124,25 @@ class Handlers:
             one
             for one in self.middleware
             if one.of_batches == (handler.batch is not None)
-            and (one.kinds is None or handler.kind in one.kinds)
+            and ((kinds := self._kinds_of(one)) is None or handler.kind in kinds)
         ]
+
+    def _kinds_of(self, one: Middleware) -> frozenset[str] | None:
+        return None if one.kinds is None else frozenset(map(self.kind_named, one.kinds))
+
+    def hooks_by_kind(self) -> dict[str, list[Callable[[Any], Any]]]:
+        """The hooks of each kind, in order, as the handlers are now."""
+        found: dict[str, list[Callable[[Any], Any]]] = {}
+        for named, function in self.hooks:
+            found.setdefault(self.kind_named(named), []).append(function)
+        return found
+
+    def kind_named(self, named: type | str) -> str:
+        """The kind of that name; for a class the one that an insert of its instances takes."""
+        if isinstance(named, str):
+            return named
+        handler = self.by_type.get(named)
+        return kind_of(named.__name__) if handler is None else handler.kind
 
     def of_job(self, kind: object, args_type: type) -> Handler | None:
         """The handler of a job to insert: of its kind when that is given, else of its arguments."""

@@ -76,9 +76,9 @@ class Hooks:
     """The hooks of one worker. Attempts are noted only for kinds that have some."""
 
     def __init__(self, handlers: Handlers, statistics: Statistics) -> None:
-        self._by_kind: Mapping[str, Sequence[Hook]] = handlers.hooks
+        self._by_kind: Mapping[str, Sequence[Hook]] = handlers.hooks_by_kind()
         self._handlers = handlers
-        self.kinds: Final = tuple(handlers.hooks)
+        self.kinds: Final = tuple(self._by_kind)
         self._statistics = statistics
         self._attempts: dict[Held, dict[int, _Attempt]] = {}
         self._queues: dict[str, trio.MemorySendChannel[hooks.JobEvent]] = {}

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, overload
 
 from awa._client.steps import Steps, ask
-from awa._core.arguments import encode_args, kind_of_args
+from awa._core.arguments import encode_args
 from awa._core.entries import JobState
-from awa._core.kinds import kind_of
 from awa._storage import codec
 from awa._storage.views import JobRecord, list_jobs
 from awa.errors import InvalidInput
@@ -88,7 +87,7 @@ def all_enqueued(
     `what`: a kind, a class of arguments, or an instance of one. `args`: a mapping of some of the
     arguments, or an instance, which stands for all of them.
     """
-    return client._follow(_all(client.schema, wanted_by(what, args, queue)))  # noqa: SLF001  # a friend
+    return client._follow(_all(client.schema, wanted_by(client, what, args, queue)))  # noqa: SLF001  # a friend
 
 
 @overload
@@ -122,7 +121,7 @@ def assert_enqueued(
     count: int | None = None,
 ) -> Any:
     """Fail unless such a job waits, or just so many; answers them. Arguments as `all_enqueued`."""
-    wanted = wanted_by(what, args, queue)
+    wanted = wanted_by(client, what, args, queue)
     return client._follow(_asserted(client.schema, wanted, count))  # noqa: SLF001  # a friend
 
 
@@ -146,7 +145,7 @@ def refute_enqueued(
     queue: str | None = None,
 ) -> Any:
     """Fail if such a job waits. Arguments as `all_enqueued`."""
-    wanted = wanted_by(what, args, queue)
+    wanted = wanted_by(client, what, args, queue)
     return client._follow(_refuted(client.schema, wanted))  # noqa: SLF001  # a friend
 
 
@@ -203,17 +202,20 @@ def _shown(jobs: list[JobRecord]) -> str:
     return "\n".join([" these jobs wait:", *lines])
 
 
-def wanted_by(what: What, args: object, queue: str | None) -> Wanted:
+def wanted_by(client: AsyncClient | Client, what: What, args: object, queue: str | None) -> Wanted:
     """Read what a caller says of the jobs that are meant. Raises InvalidInput."""
+    kind_named = client._handlers.kind_named  # noqa: SLF001  # a friend
     kind: str | None
     if what is None or isinstance(what, str):
         kind = what
     elif isinstance(what, type):
-        kind = kind_of(what.__name__)
+        kind = kind_named(what)
     else:
         if args is not None:
             raise InvalidInput("args", "are said twice: by the instance, and by args")
-        kind, args = kind_of_args(what), what
+        if isinstance(what, Mapping):
+            raise InvalidInput("what", "is a mapping, which names no kind: say a kind, and args")
+        kind, args = kind_named(type(what)), what
     if args is None or isinstance(args, Mapping):
         return Wanted(kind=kind, args=args, exactly=False, queue=queue)
     stored = codec.json_value(encode_args(args).decode())

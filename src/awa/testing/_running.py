@@ -125,9 +125,8 @@ def run_one(
     Which one is said as for `all_enqueued`; of several the one that is first in its queue. Others
     that come before it are claimed meanwhile and given back afterwards, in their order.
     """
-    return _in_a_worker(
-        client, partial(_run_one, wanted=wanted_by(what, args, queue), timeout_s=timeout_s)
-    )
+    wanted = wanted_by(client, what, args, queue)
+    return _in_a_worker(client, partial(_run_one, wanted=wanted, timeout_s=timeout_s))
 
 
 async def _drain(
