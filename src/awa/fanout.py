@@ -99,6 +99,7 @@ class QueueFanout:
         rate_limit_per_partition: float | tuple[float, int] | None = None,
         claim_batch_size: int | None = None,
         claimers: int | None = None,
+        poll_interval_ms: int | None = None,
         deadline_duration_ms: int | None = None,
         priority_aging_interval_ms: int | None = None,
     ) -> list[QueueConfig]:
@@ -115,6 +116,7 @@ class QueueFanout:
                 rate_limit=rate_limit_per_partition,
                 claim_batch_size=claim_batch_size,
                 claimers=claimers,
+                poll_interval_ms=poll_interval_ms,
                 deadline_duration_ms=deadline_duration_ms,
                 priority_aging_interval_ms=priority_aging_interval_ms,
             )

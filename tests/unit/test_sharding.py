@@ -1,3 +1,5 @@
+import dataclasses
+import inspect
 from collections import Counter
 from typing import Any, cast
 
@@ -55,6 +57,18 @@ def test_a_fanout_tells_a_worker_its_queues() -> None:
     shared = awa.QueueFanout("orders", 2).queue_configs(min_workers_per_partition=1, weight=3)
     chosen = checked_queues([*shared, {"name": "b"}], global_max_workers=4)
     assert (("orders", 3), ("orders__p1", 3), ("b", 2)) == chosen.workers()
+
+
+def test_a_fanout_has_every_field_of_a_queue_of_a_worker() -> None:
+    """Guards knobs: what one queue can be told each queue of a fan-out can be, under its name."""
+    fields = {field.name for field in dataclasses.fields(awa.QueueConfig)} - {"name"}
+    fanout = awa.QueueFanout("orders", 2)
+    for told in inspect.signature(fanout.queue_configs).parameters:
+        field = told.removesuffix("_per_partition")
+        tell = cast("Any", fanout.queue_configs)
+        assert [7, 7] == [getattr(config, field) for config in tell(**{told: 7})]
+        fields.remove(field)
+    assert set() == fields
 
 
 def test_a_fanout_of_one_is_the_queue_itself() -> None:
