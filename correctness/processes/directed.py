@@ -20,42 +20,56 @@ from correctness.processes.steps import (
     Wait,
 )
 
-_TURNS: Final[Program] = (
-    Turn(action="rotate"),
+UNTIL_HEALED: Final = 600
+"""What is kept back for so long goes on when the program is over, and everything is healed."""
+
+_TRIES: Final[Program] = (
     Turn(action="evacuate"),
     Turn(action="evacuate", behind=2),
-    Wait(tenths=1),
+    Turn(action="evacuate", behind=3),
+    Wait(tenths=2),
 )
+_TURN: Final[Program] = (Turn(action="rotate"), *_TRIES, *_TRIES)
 
 DIRECTED: Final[dict[str, Program]] = {
     # The answer to a completion is lost, and it is sent again.
     "ClosedTwice": (Start(), CutAt(about="complete"), Enqueue(jobs=3), Await(most_s=60)),
-    # A number is drawn, a later one is claimed, and then the first commits.
-    "NeverInFlight": (Start(), Add(), Enqueue(), Wait(tenths=5), Finish(how="commit")),
+    # A number is drawn, a later one is claimed, and then the first commits. What is to be completed
+    # was claimed.
+    "NeverInFlight": (
+        Start(),
+        Add(),
+        Hold(about="complete", tenths=UNTIL_HEALED),
+        Enqueue(),
+        Await(most_s=60),
+        Finish(how="commit"),
+    ),
     # A slot is emptied while a completion of its entries is on its way. The leader may be turning
     # the ring just then, and one turn at a time is all there is.
     "CarriedWithoutItsClaim": (
         Start(),
-        Hold(about="complete", tenths=30),
+        Hold(about="complete", tenths=UNTIL_HEALED),
         Enqueue(jobs=3),
         Await(most_s=60),
-        *_TURNS,
-        *_TURNS,
-        *_TURNS,
+        *_TURN,
+        *_TURN,
+        *_TURN,
     ),
-    # A beat is overtaken by claims that were sent after it; the worker has more to do than it can.
+    # A beat is overtaken by claims that were sent after it: the second one, as nothing is claimed
+    # before the first. The jobs are there already, for the worker is not woken meanwhile.
     "ReconcilesLaterCalls": (
-        Start(),
         Enqueue(work="slow", jobs=12),
-        Hold(about="heartbeat", tenths=8),
+        Hold(about="heartbeat", tenths=8, after=1),
+        Start(),
         Await(most_s=60),
         Wait(tenths=9),
     ),
-    # A worker dies that has told how far it is.
+    # A worker dies that has told how far it is, was answered, and tells it once more.
     "ProgressForgotten": (
         Start(),
-        Enqueue(work="note", jobs=2),
-        Wait(tenths=3),
+        Hold(about="note_progress", tenths=UNTIL_HEALED, after=1),
+        Enqueue(work="note"),
+        Await(most_s=60),
         Signal(name="SIGKILL"),
     ),
 }

@@ -262,7 +262,12 @@ def trap_of(step: steps.CutAt | steps.Hold) -> Trap:
     if isinstance(step, steps.Hold):
         held_s = step.tenths / 10
         return Trap(
-            side=step.side, moment="end", after=0, passed=True, about=step.about, held_s=held_s
+            side=step.side,
+            moment="end",
+            after=step.after,
+            passed=True,
+            about=step.about,
+            held_s=held_s,
         )
     return Trap(
         side=step.side,
