@@ -17,6 +17,7 @@ import trio
 
 from awa._storage.executors import run_sync
 from awa._storage.functions import Storage
+from correctness.chaos.bounds import unbounded
 from correctness.chaos.jobs import OWNING, end_of
 from correctness.chaos.preparing import open_session
 from correctness.chaos.report import Report
@@ -25,23 +26,14 @@ from correctness.chaos.ticking import stop_ticking, wrong_fires
 
 STOP_S_MAX: Final = 90.0
 DRAIN_LOOK_S: Final = 0.5
-SESSIONS_MAX: Final = 8
-"""Of a worker: three, two more to lead, one for progress and two for handlers' own transactions.
-One that starts anew may have old ones for a moment."""
-NOTES_EACH_MAX: Final = 3
-"""A note may be written again when its answer was lost, and counts when it was rolled back."""
 CRASH_LOOP: Final = "crash_loop"
+LOSSES_MIN: Final = 6
+"""So many attempts are lost before a job is given up."""
 SHOWN: Final = 5
 
 UNENDED: Final = """\
 select count(*) from awa.jobs where state not in ('completed', 'failed', 'cancelled')"""
-CHANGES: Final = """\
-select c.relname, coalesce(s.n_tup_ins, 0), coalesce(s.n_tup_upd, 0), coalesce(s.n_tup_del, 0)
-from pg_class c join pg_namespace n on n.oid = c.relnamespace
-left join pg_stat_user_tables s on s.relid = c.oid
-where n.nspname = 'awa' and c.relkind = 'r'"""
-RING: Final = ("ready_", "claims_", "closures_", "results_")
-LEASES: Final = "leases_"
+LOST: Final = "select n, count(distinct lease) from chaos.losses group by n"
 
 
 async def audit(stage: Stage, name: str, *, drain_s: float, counts_hold: bool = True) -> Report:
@@ -148,6 +140,11 @@ def wrong_ends(stage: Stage) -> Iterator[str]:
             if n in books.wishes and state != end_of(books.wishes[n].kind) and reason != CRASH_LOOP
         },
     )
+    losses = dict(stage.query(LOST))
+    yield from some(
+        "given up without so many losses",
+        {n for n in given_up(stage) if losses.get(n, 0) < LOSSES_MIN},
+    )
     yield from some(
         "ended by an attempt that was not their last",
         {
@@ -232,45 +229,6 @@ def broken(stage: Stage) -> Iterator[str]:
         violations = run_sync(session, Storage("awa").check())
     for violation in violations[:SHOWN]:
         yield f"check: {violation}"
-
-
-def unbounded(stage: Stage, *, counts_hold: bool) -> Iterator[str]:
-    """Say which tables were changed more than they may be, and who had too many sessions."""
-    stage.query("select pg_stat_force_next_flush()")  # of this session; the others have ended
-    changes = {name: counts for name, *counts in stage.query(CHANGES)}
-    for name, (_, updated, deleted) in sorted(changes.items()):
-        if name.startswith(RING) and (updated or deleted):
-            yield f"{name}: {updated} rows updated and {deleted} deleted, in a log"
-    yield from unbounded_notes(stage, changes)
-    inserted, updated, deleted = changes["deferred"]
-    if updated or (counts_hold and deleted > inserted):
-        yield f"deferred: {updated} rows updated, {deleted} of {inserted} deleted"
-    beats = sum(beats_at_most(stage, each.heartbeat_s) for each in stage.workers)
-    if changes["workers"][1] > beats:
-        yield f"workers: {changes['workers'][1]} updates, and at most {beats:.0f} beats"
-    stage.figures["updated"] = sum(updated for _, updated, _ in changes.values())
-    stage.figures["deleted"] = sum(deleted for _, _, deleted in changes.values())
-    most = stage.audience.sessions_max
-    stage.figures["sessions of a worker"] = max(most.values(), default=0)
-    for name, count in most.items():
-        if count > 2 * SESSIONS_MAX:
-            yield f"{name}: {count} sessions at a time"
-
-
-def unbounded_notes(stage: Stage, changes: dict[str, list[int]]) -> Iterator[str]:
-    """Say when more notes of progress were written than handlers have set."""
-    leases = [counts for name, counts in changes.items() if name.startswith(LEASES)]
-    written = sum(inserted + updated for inserted, updated, _ in leases)
-    notes = [note for found in stage.effects.notes.values() for note in found if note.what == "set"]
-    if written > NOTES_EACH_MAX * len(notes):
-        yield f"leases: {written} rows written, of {len(notes)} notes"
-    if deleted := sum(deleted for *_, deleted in leases):
-        yield f"leases: {deleted} rows deleted, in a log"
-
-
-def beats_at_most(stage: Stage, heartbeat_s: float) -> float:
-    """Return how many beats a worker may have sent: some come early, when something ended."""
-    return 20 + 2 * (time.monotonic() - stage.began_s) / heartbeat_s
 
 
 def some(what: str, numbers: set[int]) -> Iterator[str]:

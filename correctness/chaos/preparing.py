@@ -1,8 +1,9 @@
 """The database of a stage: Awa's schema, and tables of ends and fires that triggers write.
 
 What has ended is forgotten in time, so each end is written down in the transaction that makes it:
-a completed job by its closure, a failed or cancelled one by its row. So is the instant of each job
-that a schedule stores. Handlers write effects of their own transactions to a table.
+a completed job by its closure, a failed or cancelled one by its row. So is each attempt that was
+lost, and the instant of each job that a schedule stores. Handlers write effects of their own
+transactions to a table.
 """
 
 from typing import Any, Final
@@ -23,6 +24,7 @@ create table chaos.ends (
     at timestamptz not null default clock_timestamp()
 );
 create index on chaos.ends (n);
+create table chaos.losses (n bigint not null, lease int not null);
 create table chaos.own (n bigint not null, lease int not null);
 create table chaos.fires (job_id bigint primary key, due timestamptz not null);
 -- as jobs.number_of
@@ -33,6 +35,16 @@ begin
     execute format(
         'insert into chaos.ends (n, job_id, lease, state)'
         ' select chaos.number_of(r.args, r.job_id), r.job_id, r.run_lease, ''completed'''
+        ' from unnest($2) u, awa.ready_%s r'
+        ' where r.lane = $1 and r.seq >= lower(u) and r.seq < upper(u)', new.slot)
+    using new.lane, new.seqs;
+    return null;
+end $$;
+create function chaos.note_lost() returns trigger language plpgsql security definer as $$
+begin
+    execute format(
+        'insert into chaos.losses (n, lease)'
+        ' select chaos.number_of(r.args, r.job_id), r.run_lease'
         ' from unnest($2) u, awa.ready_%s r'
         ' where r.lane = $1 and r.seq >= lower(u) and r.seq < upper(u)', new.slot)
     using new.lane, new.seqs;
@@ -56,6 +68,8 @@ create trigger note_fired after insert on awa.ready for each row
     when (new.extra->'metadata' ? 'cron_fire_time') execute function chaos.note_fired();
 create trigger note after insert on awa.closures for each row
     when (new.outcome = 'completed') execute function chaos.note_completed();
+create trigger note_lost after insert on awa.closures for each row
+    when (new.outcome = 'lost') execute function chaos.note_lost();
 create trigger note after insert on awa.finals for each row execute function chaos.note_final();
 create trigger note after insert on awa.dlq for each row execute function chaos.note_final();
 """

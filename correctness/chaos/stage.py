@@ -74,6 +74,8 @@ class Stage:
     began_s: float = field(default_factory=time.monotonic)
     worker_options: dict[str, Any] = field(default_factory=dict)
     """Of every worker that is started without other ones."""
+    clients_max: int = 1
+    """Sessions of clients beside the producers': of the one that makes probes, at least."""
     audience: Audience = field(init=False)
     _names: Counter[str] = field(default_factory=Counter)
     _session: tuple[str, psycopg.Connection[Any]] | None = None

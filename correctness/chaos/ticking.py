@@ -58,7 +58,7 @@ async def stop_ticking(stage: Stage) -> None:
         n = number_of(0, job)
         stage.books.wish(Wish(kind=TICKING, errand=Errand(n=n)))
         stage.books.committed.setdefault(n, trio.current_time())
-    stage.figures["instants fired"] = len(stage.query(FIRES))
+    stage.figures["instants fired"] = instants_fired(stage)
 
 
 def _keeps_up(stage: Stage) -> bool:
@@ -76,6 +76,11 @@ def wrong_fires(stage: Stage) -> Iterator[str]:
         yield from _some("fired that were not due", set(fired) - owed)
         if (fires, overlapped) != (len(fired), 0):
             yield f"the schedule counts {fires} fires, and there are {len(fired)}"
+
+
+def instants_fired(stage: Stage) -> int:
+    """Return how many fires there were."""
+    return len(stage.query(FIRES))
 
 
 def _instants(begun: datetime, upto: datetime) -> Iterator[datetime]:
