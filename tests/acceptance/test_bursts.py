@@ -120,9 +120,22 @@ def test_a_drain_that_is_cut_short_says_so(folder: Path, database: str, client: 
 def test_a_tick_does_what_is_due_and_ends(folder: Path, database: str, client: awa.Client) -> None:
     """Guards cron and serverless platforms: promoted, run, and told."""
     client.insert({"n": 1}, kind="plain", queue="plain", delay=0.001)
-    words = ("tick", "app:client", "--budget-s", "60", "--json", "--queue", "plain=2")
-    status, found = summary(start(folder, database, *words))
+    words = ("tick", "app:client", "--budget-s", "60", "--json")
+    status, found = summary(start(folder, database, *words, "--queue", "plain=2"))
     assert (0, True, True, 1) == (status, found["drained"], found["led"], found["completed"])
+
+
+def test_a_tick_keeps_ended_jobs_as_long_as_it_is_told(
+    folder: Path, database: str, client: awa.Client
+) -> None:
+    """Guards workers beside a tick: retention and shares of handlers are said to it as to them."""
+    ended_before = client.insert({"n": 1}, kind="plain", queue="plain")
+    client.cancel(ended_before.id)
+    shares = ("--global-max-workers", "2", "--queue", '{"name": "plain", "weight": 2}')
+    words = ("tick", "app:client", "--json", *shares)
+    status, found = summary(start(folder, database, *words, "--keep-failed-s", "0"))
+    assert (0, True) == (status, found["led"])
+    assert client.get_job(ended_before.id) is None
 
 
 def test_a_worker_that_only_maintains_needs_no_client(folder: Path, database: str) -> None:

@@ -17,7 +17,7 @@ def knobs_of(section: str) -> set[str]:
     """Return what the tables of a section name in their first column."""
     body = re.split(rf"^##+ {re.escape(section)}$", PAGE, flags=re.MULTILINE)[1]
     own = re.split(r"^##", body, flags=re.MULTILINE)[0]
-    return set(re.findall(r"^\| `(\w+)` \|", own, re.MULTILINE))
+    return set(re.findall(r"^\| `(\w+)` (?:\(`--[\w-]+`\) )?\|", own, re.MULTILINE))
 
 
 def keywords_of(function: Any) -> set[str]:

@@ -10,6 +10,7 @@ import awa
 from awa._client.bursts import burst_of_tick
 from awa._client.worker_options import WorkerOptions, settings_of
 from awa._client.working import work
+from awa.cli.tick import ONLY_OF_A_WORKER, tick
 from awa.cli.worker import worker
 
 SAID_ELSEWHERE = {"self", "client", "queues", "timeout_ms", "started"}
@@ -38,12 +39,24 @@ def test_the_command_offers_every_option_with_the_same_default() -> None:
     assert settings.retention.completed_s == defaults["keep_completed_s"]
     assert settings.retention.finals_s == defaults["keep_failed_s"]
     assert settings.retention.dead_letters_s == defaults["keep_dead_letters_s"]
+    assert settings.retention.slot_s == defaults["slot_s"]
+    assert settings.retention.slot_entries == defaults["slot_entries"]
     assert settings.poll_s * 1000 == defaults["poll_interval_ms"]
     options = WorkerOptions.__annotations__.keys() - {"retention"}
     assert options <= defaults.keys()
     for name in options - {"poll_interval_ms"}:
         value = getattr(settings, name)
         assert value is None or value == defaults[name]
+
+
+def test_a_tick_has_every_option_of_a_worker_that_can_mean_anything_to_it() -> None:
+    """Guards what workers keep: a tick that leads beside them is told the same, by the same."""
+    of_tick = {option.name: option for option in tick.params}
+    assert {"budget_s", "as_json"} <= of_tick.keys()
+    shared = {option.name: option for option in worker.params if option.name in of_tick}
+    assert {option.name for option in worker.params} - ONLY_OF_A_WORKER == shared.keys()
+    own = {name for name, option in shared.items() if of_tick[name] is not option}
+    assert {"timeout_ms", "as_json"} == own
 
 
 @pytest.mark.parametrize("field", ["completed_s", "slot_s", "finals_s", "dead_letters_s"])

@@ -7,10 +7,13 @@ import click
 from awa._client.bursts import TICK_BUDGET_S, TICK_TIMEOUT_MS, burst_of_tick
 from awa.cli.logs import configure_logs
 from awa.cli.place import Place, json_option
-from awa.cli.target import chosen_client, chosen_queues
-from awa.cli.worker import exit_now, run_burst, worker
+from awa.cli.worker import choose, run_burst, worker
 
-_AS_A_WORKER: Final = {"target", "queues", "max_workers", "lead", "log_format", "log_level"}
+ONLY_OF_A_WORKER: Final = {
+    *("maintenance_only", "drain", "drain_timeout_s", "due_within_s", "max_jobs"),
+    *("health_port", "health_host", "handler_stall_s"),
+}
+"""What nobody can ask for who ends by himself."""
 
 
 @click.command()
@@ -48,11 +51,10 @@ def tick(
     MODULE:CLIENT, --queue and the signals.
     """
     configure_logs(log_format=log_format, level=log_level)
-    client = chosen_client(place, target, maintenance_only=False)
-    chosen = chosen_queues(client, queues, max_workers, options)
-    client._exit_now = exit_now  # noqa: SLF001  # the process is this command's
+    client, chosen, options = choose(place, target, queues, max_workers, options)
     run_burst(client, chosen, burst_of_tick(budget_s), **options)
 
 
-# What means the same is the same option.
-tick.params += [option for option in worker.params if option.name in _AS_A_WORKER]
+# What means the same is the same option: a tick that leads keeps what workers beside it keep.
+_OWN: Final = {option.name for option in tick.params}
+tick.params += [one for one in worker.params if one.name not in _OWN | ONLY_OF_A_WORKER]

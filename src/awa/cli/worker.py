@@ -3,9 +3,9 @@
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import click
 import trio
@@ -31,6 +31,14 @@ _log = logging.getLogger("awa.worker")
 HURRIED = 1
 NOT_DRAINED = 1
 OVERSTAYED = 1
+_RETENTION: Final = {
+    "keep_completed_s": "completed_s",
+    "keep_failed_s": "finals_s",
+    "keep_dead_letters_s": "dead_letters_s",
+    "slot_s": "slot_s",
+    "slot_entries": "slot_entries",
+}
+"""Options, and the fields of `Retention` that they are."""
 
 
 @click.command()
@@ -128,6 +136,20 @@ OVERSTAYED = 1
     help="How long dead letters are kept.",
 )
 @click.option(
+    "--slot-s",
+    type=click.FloatRange(0),
+    default=DEFAULT_RETENTION.slot_s,
+    show_default=True,
+    help="The ring of completed jobs turns when its current slot is so old,",
+)
+@click.option(
+    "--slot-entries",
+    type=click.IntRange(1),
+    default=DEFAULT_RETENTION.slot_entries,
+    show_default=True,
+    help="or holds so many entries.",
+)
+@click.option(
     "--health-port",
     type=click.IntRange(0, PORT_MAX),
     help="Answer GET /healthz and /readyz at this port; 0 for any free one. Default: nowhere.",
@@ -164,9 +186,6 @@ def worker(
     *,
     queues: tuple[str, ...],
     max_workers: int,
-    keep_completed_s: float,
-    keep_failed_s: float,
-    keep_dead_letters_s: float,
     log_format: str,
     log_level: str,
     drain: bool,
@@ -183,17 +202,12 @@ def worker(
     signal cancels the handlers at once.
     """
     configure_logs(log_format=log_format, level=log_level)
-    options["retention"] = Retention(
-        completed_s=keep_completed_s, finals_s=keep_failed_s, dead_letters_s=keep_dead_letters_s
-    )
     limits = (drain_timeout_s, due_within_s, max_jobs)
     if not drain and (as_json or any(limit is not None for limit in limits)):
         raise ConfigurationError(
             "--drain-timeout-s, --due-within-s, --max-jobs and --json go with --drain"
         )
-    client = chosen_client(place, target, maintenance_only=options["maintenance_only"])
-    chosen = chosen_queues(client, queues, max_workers, options)
-    client._exit_now = exit_now  # noqa: SLF001  # the process is this command's
+    client, chosen, options = choose(place, target, queues, max_workers, options)
     # The other options are those of `work`, by their names.
     if drain:
         burst = burst_of(
@@ -204,7 +218,25 @@ def worker(
         sys.exit(HURRIED)
 
 
-def exit_now() -> NoReturn:
+def choose(
+    place: Place,
+    target: str | None,
+    queues: tuple[str, ...],
+    max_workers: int,
+    options: Mapping[str, Any],
+) -> tuple[AsyncClient, ChosenQueues, dict[str, Any]]:
+    """Which client works on which queues, and its other options as `WorkerOptions` has them."""
+    found = {name: said for name, said in options.items() if name not in _RETENTION}
+    found["retention"] = Retention(
+        **{field: options[option] for option, field in _RETENTION.items()}
+    )
+    client = chosen_client(place, target, maintenance_only=options.get("maintenance_only", False))
+    chosen = chosen_queues(client, queues, max_workers, found)
+    client._exit_now = _exit_now  # noqa: SLF001  # the process is this command's
+    return client, chosen, found
+
+
+def _exit_now() -> NoReturn:
     """End without handlers that do not: nothing of them, nor of the interpreter, is waited for."""
     logging.shutdown()
     sys.stdout.flush()
