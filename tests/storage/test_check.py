@@ -147,7 +147,7 @@ DAMAGE: list[tuple[str, LiteralString, list[str]]] = [
     (
         "a released entry whose job came back twice",
         (
-            "insert into awa.ready select 8, job_id, enqueued_at, lane, 3, slot, attempt,"
+            "insert into awa.ready select job_id, 8, enqueued_at, lane, 3, slot, attempt,"
             " max_attempts, losses, kind, args, extra from awa.ready where seq = 7"
         ),
         ["OneLivePlacePerJob"],

@@ -3,6 +3,7 @@
 from itertools import product
 from typing import Any
 
+import psycopg
 import pytest
 
 from tests.fix_database import Session
@@ -216,6 +217,75 @@ def test_a_job_that_completed_after_a_retry_is_found_in_the_same_slot(one: Sessi
     assert 4 == len(rows)
     assert rows == page(one, state="completed")
     assert rows[:1] == page(one, state="completed", max_jobs=1)
+
+
+def newest(session: Session) -> tuple[int, int]:
+    """Return the newest job of the queue, by the view and by its page."""
+    viewed = session.execute("select max(id) from awa.jobs where queue = 'default'").fetchall()
+    return viewed[0][0], page(session, queue="default", max_jobs=1)[0][0]
+
+
+@pytest.mark.bulk
+def test_many_jobs_that_return_hide_no_newer_ones(one: Session) -> None:
+    """Guards where a walk begins: numbers of jobs that were tried or waited say little of ids."""
+    start_worker(one)
+    one.execute(
+        "select awa.enqueue_many(jsonb_agg(jsonb_build_object('kind', 'k', 'args', i,"
+        " 'opts', '{\"delay_s\": 60}'::jsonb))) from generate_series(1, 700) i"
+    )
+    enqueue_many(one, 7000)
+    one.execute("update awa.deferred set run_at = now() - interval '1 hour'")
+    one.execute("select awa.promote(1000)")
+    assert newest(one) == (7700, 7700)
+    release(one, *claim(one, 700, token=1).rows, settle_id=1)
+    assert newest(one) == (7700, 7700)
+
+
+@pytest.mark.bulk
+@pytest.mark.parametrize(
+    "stored",
+    [
+        "awa.enqueue('k', '1')",
+        "awa.enqueue('k', '1', '{\"ordering_key\": \"a\"}')",
+        """awa.enqueue_many('[{"kind": "k", "args": 1}]')""",
+        """awa.enqueue_many('[{"kind": "k", "args": 1, "opts": {"ordering_key": "a"}}]')""",
+    ],
+)
+def test_a_producer_that_stood_still_hides_no_newer_jobs(one: Session, stored: str) -> None:
+    """Guards the mark of entries whose id was drawn long before their number.
+
+    The trigger does what others do meanwhile: it draws ids. Other jobs have had those before.
+    """
+    enqueue_many(one, 1)
+    one.execute(
+        "create function awa.others() returns trigger language plpgsql as $$ begin"
+        " perform nextval('awa.job_id_seq') from generate_series(1, 7000); return new; end $$"
+    )
+    one.execute(
+        "create trigger t before insert on awa.ready_0 for each row execute function awa.others()"
+    )
+    one.execute(f"select * from {stored}")
+    one.execute("drop trigger t on awa.ready_0")
+    # What these others stored has lower numbers than the entry.
+    one.execute("update awa.ready_0 set job_id = 7001 where seq = 1")
+    assert newest(one) == (7001, 7001)
+
+
+@pytest.mark.parametrize(
+    "stored",
+    ["awa.enqueue('k', '1')", """awa.enqueue_many('[{"kind": "k", "args": 1}]')"""],
+)
+def test_an_id_is_drawn_before_its_number(one: Session, other: Session, stored: str) -> None:
+    """Guards the order that pages rely on: who cannot draw a number has an id already."""
+    enqueue(one)
+    (lane_seq,) = one.execute("select seq::regclass::text from awa.lanes").fetchall()[0]
+    other.execute("begin")
+    other.execute(f"alter sequence {lane_seq} cache 1")
+    one.execute("set lock_timeout = '10ms'")
+    with pytest.raises(psycopg.errors.LockNotAvailable):
+        one.execute(f"select * from {stored}")
+    other.execute("rollback")
+    assert [(2,)] == one.execute("select last_value from awa.job_id_seq").fetchall()
 
 
 @pytest.mark.bulk

@@ -92,9 +92,10 @@ create sequence ring_seq minvalue 0 maxvalue 15 start 0;
 -- is involved: whoever defers a job until an earlier time tells the leader.
 create sequence timer_seq minvalue 0;
 
+-- The id stands before the number, because they are to be drawn in this order (see appending.sql).
 create table ready (
-    seq bigint not null,
     job_id bigint not null,
+    seq bigint not null,
     enqueued_at timestamptz not null,
     lane int not null,
     run_lease int not null,
@@ -108,7 +109,7 @@ create table ready (
 ) partition by list (slot);
 comment on column ready.run_lease is 'per job, grows by one with each entry: the public fencing number';
 comment on column ready.attempt is 'which attempt this entry is, from 1; a release gives it back';
-comment on column ready.extra is 'what few jobs have: tags, metadata, deadline_s, ordering_key, unique, and the last errors';
+comment on column ready.extra is 'what few jobs have: tags, metadata, deadline_s, ordering_key, unique, the last errors, and apart: see is_plain';
 
 -- One row per (lane, slot) a claim call took from, with the lane's state after it: `no`, `next` (the
 -- cursor), and the numbers below it that were not visible, in two generations with the xid each waits

@@ -31,7 +31,7 @@ begin
         ), written as (
             insert into ready (slot, lane, seq, job_id, run_lease, attempt, max_attempts, losses, kind, args, extra, enqueued_at)
             select (select last_value from ring_seq), d.lane, nextval(d.seq), d.job_id, d.run_lease + 1, d.attempt,
-                   d.max_attempts, d.losses, d.kind, d.args, d.extra, d.enqueued_at
+                   d.max_attempts, d.losses, d.kind, d.args, case when d.run_lease = 0 then apart(d.extra) else d.extra end, d.enqueued_at
             from (select u.*, l.seq from due u join lanes l on l.lane = u.lane order by u.lane, u.run_at, u.job_id) d
             returning slot, lane, seq, job_id, run_lease, attempt
         )

@@ -42,9 +42,13 @@ declare
     $q$,
     -- entries, newest id first: numbers from p_low[lane] up to, not including, p_high[lane]. A job may have several,
     -- and has all of them here or none: one may be completed where another was retried
-    'newest_entries(p_slot smallint, p_low bigint[], p_high bigint[], p_kind text, p_above bigint, p_before bigint, p_limit int) returns setof walked', $q$
+    -- (the comparisons of lanes say no more than the arrays, but sooner: others' entries are most of what is passed;
+    -- + 0 keeps them from the index by lane)
+    'newest_entries(p_slot smallint, p_low bigint[], p_high bigint[], p_first int, p_last int, p_kind text, p_above bigint, p_before bigint, p_limit int)
+     returns setof walked', $q$
         select {k}::smallint, e.lane, e.seq, e.job_id from ready_{k} e
-        where e.job_id > p_above and e.job_id < p_before and (p_kind is null or e.kind = p_kind) and e.seq >= p_low[e.lane] and e.seq < p_high[e.lane]
+        where e.job_id > p_above and e.job_id < p_before and e.lane + 0 >= p_first and e.lane + 0 <= p_last
+          and (p_kind is null or e.kind = p_kind) and e.seq >= p_low[e.lane] and e.seq < p_high[e.lane]
         order by e.job_id desc fetch first (p_limit) rows with ties
     $q$,
     -- of a lane's numbers from p_from to p_to, what was claimed and has not completed, and what was withdrawn. A row
@@ -65,10 +69,21 @@ declare
     'newest_id(p_slot smallint, p_before bigint) returns setof bigint', $q$
         select e.job_id from ready_{k} e where e.job_id < p_before order by e.job_id desc limit 1
     $q$,
-    -- ids of a lane's entries from p_from up to, not including, p_below, the highest numbers first
-    'lane_ids(p_slot smallint, p_lane int, p_from bigint, p_below bigint, p_limit int) returns setof bigint', $q$
+    -- ids of a lane's entries from p_from up to, not including, p_below
+    'lane_ids(p_slot smallint, p_lane int, p_from bigint, p_below bigint) returns setof bigint', $q$
         select e.job_id from ready_{k} e where e.lane = p_lane and e.seq >= p_from and e.seq < p_below
-        order by e.seq desc limit p_limit
+    $q$,
+    -- an id that none of these has a higher one than; null: there are none. The plain entry with the highest number
+    -- tells it of all below, and those above it are looked at, unless they are very many
+    'highest_id(p_slot smallint, p_lane int, p_from bigint, p_below bigint) returns setof bigint', $q$
+        select coalesce(
+            (select greatest(p.job_id + apart_max(), (select max(e.job_id + 0) from ready_{k} e where e.lane = p_lane and e.seq > p.seq and e.seq < p_below))
+             from (select x.seq, x.job_id
+                   from (select e.seq, e.job_id, e.run_lease, e.extra from ready_{k} e
+                         where e.lane = p_lane and e.seq >= p_from and e.seq < p_below order by e.seq desc limit 5000) x
+                   where is_plain(x.run_lease, x.extra) order by x.seq desc limit 1) p),
+            (select case when count(*) < 5000 then max(x.job_id) else 9223372036854775806 end
+             from (select e.job_id from ready_{k} e where e.lane = p_lane and e.seq >= p_from and e.seq < p_below order by e.seq desc limit 5000) x))
     $q$,
     -- ids of the open attempts. Nearly all claims were closed at once, which a join sees; of the rest what is open
     'open_ids(p_slot smallint, p_lanes int[], p_kind text, p_before bigint) returns setof bigint', $q$
@@ -136,15 +151,15 @@ create function pending_ids(p_slots smallint[], p_spans lane_span[], p_before bi
 language sql stable as $$
     select coalesce(array_agg(i order by i desc), '{}')
     from unnest(p_spans) s cross join lateral unnest(s.pending) g cross join unnest(p_slots) k
-    cross join lateral lane_ids(k, s.lane, lower(g), upper(g), null) i
+    cross join lateral lane_ids(k, s.lane, lower(g), upper(g)) i
     where i < p_before
 $$;
 
--- The newest id that can match: a walk that began above it would pass entries of other queues, or of the other
--- side of the cursor. A lane draws ids and numbers one after the other, so its last 500 tell.
-create function newest_match(p_slots smallint[], p_spans lane_span[]) returns bigint
+-- No id that matches is higher: a walk that began above it would pass entries of other queues, or of the other side
+-- of the cursor.
+create function highest_match(p_slots smallint[], p_spans lane_span[]) returns bigint
 language sql stable as $$
-    select max(i) from unnest(p_spans) s cross join unnest(p_slots) k cross join lateral lane_ids(k, s.lane, s.low, s.high, 500) i
+    select max(i) from unnest(p_spans) s cross join unnest(p_slots) k cross join lateral highest_id(k, s.lane, s.low, s.high) i
 $$;
 
 -- The newest entries of all slots together, the slot with the newest id first: one that holds nothing newer than
@@ -152,6 +167,7 @@ $$;
 create function walk_entries(p_slots smallint[], p_low bigint[], p_high bigint[], p_kind text, p_above bigint, p_before bigint, p_limit int) returns walked[]
 language plpgsql stable as $$
 declare
+    v_lanes int[] := array(select l from unnest(p_high) with ordinality h (high, l) where h.high > 0 order by l);
     v_slot smallint;
     v_newest bigint;
     v_found walked[] := '{}';
@@ -161,7 +177,7 @@ begin
         exit when v_newest <= v_above;
         v_found := array(
             select row(u.slot, u.lane, u.seq, u.job_id)::walked from (
-                select * from unnest(v_found) union all select * from newest_entries(v_slot, p_low, p_high, p_kind, v_above, p_before, p_limit)) u
+                select * from unnest(v_found) union all select * from newest_entries(v_slot, p_low, p_high, v_lanes[1], v_lanes[cardinality(v_lanes)], p_kind, v_above, p_before, p_limit)) u
             order by u.job_id desc fetch first (p_limit) rows with ties);
         if cardinality(v_found) >= p_limit then
             v_above := v_found[cardinality(v_found)].job_id - 1;
@@ -232,7 +248,7 @@ begin
         v_ids := pending_ids(p_slots, v_spans, p_before);
     else
         if (p_state is not null or p_queue is not null) and cardinality(v_spans) <= 200 then
-            v_before := least(p_before, newest_match(p_slots, v_spans) + 1);
+            v_before := least(p_before, highest_match(p_slots, v_spans) + 1);
         end if;
         return query select * from walk_page(p_slots, p_state, v_spans, p_kind, p_above, v_before, p_limit);
         return;
