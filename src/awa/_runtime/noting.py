@@ -157,14 +157,15 @@ class Notes:
 
     def _drop(self, attempt: Attempt, latest: _Latest, error: AwaError) -> None:
         """Let go of a note that is refused: progress must not hold up an outcome."""
+        if self._waiting.get(attempt) is not latest:
+            return  # there is a newer one, or another session was told of this one first
         held, seq = attempt
         what = "progress of attempt %d of claim %d of queue %s is dropped: %s"
         _log.error(what, seq, held.token, held.queue, error)
-        if self._waiting.get(attempt) is latest:
-            if not isinstance(error, InvalidInput):
-                error = InvalidInput("progress", str(error))
-            self._refused[attempt] = error
-            del self._waiting[attempt]
+        if not isinstance(error, InvalidInput):
+            error = InvalidInput("progress", str(error))
+        self._refused[attempt] = error
+        del self._waiting[attempt]
 
 
 async def _pause(tries: int) -> None:
