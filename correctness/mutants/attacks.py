@@ -48,12 +48,21 @@ ATTACKS: Final[dict[str, str]] = {
 }
 
 NOT_IN_THE_SQL: Final[dict[str, str]] = {
-    "B2": "claims answer no bodies, whatever text is changed: `tests/races/test_bodies.py`",
-    "B14": "the worker's sessions see to it: `tests/runtime/`",
-    "B15": "the worker asks for the outcome instead: `tests/runtime/`",
-    "B16": "there is no such table: each claim's row has the whole state",
-    "S5": "no attempt is parked in this version",
-    "S8": "the leader's observation: `tests/runtime/test_rescue.py`",
-    "S11": "withdrawals lock the lane, not the entry",
+    "B14": "the server ends a session that is silent for long:"
+    " `runtime/test_leader.py::test_another_worker_leads_when_the_leader_is_cut_off` looks whether"
+    " those of leader and listener are bound so",
+    "B15": "the worker asks for the outcome instead: `witness/OwnRepeated`,"
+    " `runtime/test_own_transactions.py::"
+    "test_a_commit_without_an_answer_is_asked_about_and_never_repeated`",
+    "B16": "there is no such table, each claim's row has the whole state:"
+    " `acceptance/test_bench.py::test_a_plain_job_updates_nothing`",
+    "S5": "no attempt is parked in this version, and nothing stands for it; that a beat keeps what"
+    " it names is `witness/UnansweredUnnamed`, `storage/test_heartbeat.py::"
+    "test_named_calls_are_left_alone`",
+    "S8": "the leader's patience sees to it: `runtime/test_rescue.py::"
+    "test_a_listener_that_is_dropped_rescues_nobody`, `runtime/test_rescue.py::"
+    "test_trouble_of_the_server_rescues_nobody`",
+    "S11": "withdrawals lock the lane, and no entry: `races/test_cancels.py::"
+    "test_a_cancellation_first`; without that lock, CancelsBesideClaims",
 }
-"""Those that no mutant of the SQL can express, and what guards against them instead."""
+"""Those that no mutant of the SQL can express, and the witness or test that stands for each."""

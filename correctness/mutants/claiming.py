@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from correctness.mutants.mutant import mutant
+from correctness.edits import Edit
+from correctness.mutants.mutant import Mutant, mutant
 
 CLAIM: Final = "functions/claim.sql"
 CLAIMING: Final = "internal/claiming.sql"
@@ -198,6 +199,30 @@ MUTANTS: Final = (
         ),
         "races/test_plans.py",
         attack="B4",
+    ),
+    Mutant(
+        name="BodiesBeforeTheCommit",
+        kind="guard",
+        actions=("claim", "bodies"),
+        edits=(
+            Edit(
+                file=CLAIMING,
+                old=(
+                    "case when pg_column_compression(e.args) is null and"
+                    " pg_column_compression(e.extra) is null\n                       and"
+                    " pg_column_size(e.args) + pg_column_size(e.extra) <= p_bytes\n"
+                ),
+                new="case when true\n",
+            ),
+            Edit(file=CLAIMING, old="bool_and(octet_length(b.text) <= p_bytes) and ", new=""),
+        ),
+        hunters=(
+            (
+                "races/test_bodies.py::"
+                "test_a_client_stopped_while_it_receives_bodies_does_not_stop_the_lane"
+            ),
+        ),
+        attack="B2",
     ),
     mutant(
         "BodiesOfTheCurrentSlot",

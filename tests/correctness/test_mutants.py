@@ -7,6 +7,7 @@ from typing import Final
 
 import pytest
 
+from correctness.configurations import SPEC
 from correctness.edits import AnchorMissing, Edit, edited, installed_files, replacements
 from correctness.gates import GATES, gated
 from correctness.mutants.__main__ import PAGE
@@ -21,6 +22,8 @@ SURVIVORS_MAX: Final = 3
 PUBLIC: Final = re.compile(
     r'create function "?(\w+)"?\((?:(?!create function).)*?security definer', re.DOTALL
 )
+CITED: Final = re.compile(r"`([\w/]+\.py)::(\w+)`")
+WITNESS: Final = re.compile(r"`witness/(\w+)`")
 TOO_PLAIN: Final = {"schema_version"}
 """Functions that are one column of one row."""
 
@@ -55,6 +58,13 @@ def test_every_failure_of_an_earlier_design_is_a_mutant_or_has_its_reason() -> N
     again = {mutant.attack for mutant in MUTANTS} - {""}
     assert not again & NOT_IN_THE_SQL.keys()
     assert ATTACKS.keys() == again | NOT_IN_THE_SQL.keys()
+    for attack, reason in NOT_IN_THE_SQL.items():
+        cited = CITED.findall(reason)
+        assert cited, attack
+        for path, test in cited:
+            assert f"def {test}(" in (TESTS / path).read_text(), reason
+        for witness in WITNESS.findall(reason):
+            assert (SPEC / "witness" / f"{witness}.cfg").is_file(), reason
 
 
 def test_survivors_are_few_and_known() -> None:

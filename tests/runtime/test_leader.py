@@ -3,23 +3,26 @@
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import pytest
 import trio
 
 import awa
 from awa._core.entries import Observed, Promotion
+from awa._runtime.limits import IDLE_SESSION_TIMEOUT_S
 from awa._runtime.settings import WorkerSettings
 from awa._runtime.worker import Worker
-from awa._storage.calls import Call
+from awa._storage.calls import Call, Rows
 from awa._storage.functions import Storage
 from tests.facts import Stopwatch
 from tests.fix_database import NewSession, Session
 from tests.fix_workers import leader_name
 from tests.workers import Number, until
 
+T = TypeVar("T")
 LATE_S_MAX: Final = 3.0
 """On a busy machine; a promoter that was not told looks only after five seconds."""
 PROMISED_S: Final = 0.25 + 0.25
@@ -116,6 +119,30 @@ class NotedPromotions(Storage):
         return super().set_timer(at)
 
 
+class NotedSilences(Storage):
+    """A storage that notes how long the sessions of leader and listener may say nothing."""
+
+    def __init__(self) -> None:
+        super().__init__("awa")
+        self.noted: dict[str, str] = {}
+
+    def lead(self) -> Call[bool]:
+        """Note it of the session that leads."""
+        return self._noting(super().lead())
+
+    def look_on(self) -> Call[tuple[tuple[Observed, ...], bool]]:
+        """Note it of the session that listens."""
+        return self._noting(super().look_on())
+
+    def _noting(self, call: Call[T]) -> Call[T]:
+        def decode(rows: Rows) -> T:
+            self.noted[call.action] = rows[0][-1]
+            return call.decode([row[:-1] for row in rows])
+
+        sql = f"select c.*, current_setting('idle_session_timeout') from ({call.sql}) c"
+        return replace(call, sql=sql, decode=decode)
+
+
 def later(session: Session, number: int, delay: str) -> None:
     """Store a job that is due after a delay."""
     session.execute(
@@ -152,9 +179,14 @@ def test_two_leaders_at_once_promote_each_job_once(
 async def test_another_worker_leads_when_the_leader_is_cut_off(
     database: str, session: NewSession
 ) -> None:
-    """Guards failover: the lock is the session's, so who lost the session leads no more."""
-    async with working(database, "a") as a:
+    """Guards failover: the lock is the session's, so who lost the session leads no more.
+
+    A session whose other end hangs the server ends itself: leaders and listeners bound its silence.
+    """
+    silences = NotedSilences()
+    async with working(database, "a", storage=silences) as a:
         await until(lambda: leads(a))
+        assert dict.fromkeys(("lead", "observe"), f"{IDLE_SESSION_TIMEOUT_S:g}s") == silences.noted
         async with working(database, "b") as b:
             with session() as conn:
                 cut = conn.execute(
