@@ -101,8 +101,9 @@ class AsyncBursts(HoldsWorker, AsyncAdministering):
 
         It leads if nobody else does, so what is due is promoted, what is lost is rescued and the
         ring turns; and it runs jobs until nothing is left. When the budget is used up, nothing is
-        claimed any more and running handlers have `timeout_ms`. A worker that was killed is known
-        to be lost after 15 s of silence; a budget beyond that waits for it.
+        claimed any more and running handlers have `timeout_ms`; what came of them is stored after
+        that. A worker that was killed is known to be lost after 3 s without its connections; a
+        budget beyond that waits for it.
         `queues` and errors as for `run_until_drained`.
         """
         return await self._work_in(burst_of_tick(budget_s), queues, options, timeout_ms=timeout_ms)
