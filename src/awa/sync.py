@@ -52,7 +52,9 @@ class Client(Bursts, Schedules, Jobs, Queues, Dlq):
     """A database with Awa in it, for synchronous programs. May be shared by threads.
 
     It opens one connection when it is first used and keeps it; `close`, or the end of a `with`
-    block, closes it. Arguments and errors as in `AsyncClient`.
+    block, closes it. Arguments and errors as in `AsyncClient`, of which it leaves out
+    `transaction`, `health_check`, `server_facts`, and `start` with what belongs to it: a job in a
+    transaction of yours is stored by `awa.bridge`, and `run_worker` runs a worker.
     """
 
     def __init__(
