@@ -14,7 +14,7 @@ PYTEST_ARGS ?= --replay-traces
 MINUTES ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo examples test model-check model-check-deep edge-cover corruptions mutants spec-mutants chaos soak process-hunt lint format bench wheel ci clean
+.PHONY: help demo examples test model-check model-check-deep edge-cover corruptions mutants sql-mutants spec-mutants chaos soak process-hunt lint format bench wheel ci clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -42,7 +42,9 @@ corruptions: $(STAMP) ## corrupt recorded traces in every way, and write what th
 	$(BIN)/python -m pytest tests/storage -q --replay-traces --replay-by=twin --keep-traces .pytest_cache/recorded
 	$(BIN)/python -m correctness.corruptions --recorded .pytest_cache/recorded
 
-mutants: $(STAMP) ## hunt every mutant of the SQL, and write who caught what (long)
+mutants: sql-mutants spec-mutants corruptions ## all that is made wrong on purpose: SQL, specification, traces (long)
+
+sql-mutants: $(STAMP) ## hunt every mutant of the SQL, and write who caught what (long)
 	$(BIN)/python -m correctness.mutants
 
 spec-mutants: $(STAMP) ## hunt every mutant of spec/Storage.tla, and write who caught what

@@ -25,7 +25,7 @@ _CELLS: Final = 6
 _HEAD: Final = """\
 # Mutants of the SQL
 
-Written by `make mutants`. Each mutant is the SQL of an installation with one thing wrong. It is
+Written by `make sql-mutants`. Each mutant is the SQL of an installation with one thing wrong. It is
 installed in throw-away databases and hunted by the tests named for it, until one of them notices:
 
 * `schedule`: the interleaving of `tests/schedules/` that is played through gates;
@@ -34,7 +34,9 @@ installed in throw-away databases and hunted by the tests named for it, until on
 * `replay`: the specification, which rejects the trace of a test;
 * `machine`: the random walk of the state machine.
 
-Only the first to notice is named; those behind it were not asked. Tests of the schema's text are
+Only the first to notice is named; those behind it were not asked. The same tests hunted the SQL as
+it is first, and found nothing; one that met a mistake of the mutant, such as a column that is not
+there, has not noticed it. Tests of the schema's text are
 never asked: they would notice every mutant.
 """
 

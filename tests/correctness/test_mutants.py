@@ -1,4 +1,4 @@
-"""Mutants of the SQL: their list, and a sample of the hunt. `make mutants` hunts them all."""
+"""Mutants of the SQL: their list, and a sample of the hunt. `make sql-mutants` hunts them all."""
 
 import re
 import subprocess
