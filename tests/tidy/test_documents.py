@@ -22,6 +22,15 @@ DOCUMENTS: Final = sorted(
 )
 RECORDS: Final = sorted((ROOT / "docs" / "adr").glob("[0-9]*.md"))
 LINK: Final = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+INTO: Final = re.compile(r"\]\(([^):#\s]*)#([^)\s]+)\)")
+NAMED: Final = re.compile(r"`((?:docs|examples|src|spec|tests|traces|correctness)/[^`\s]*)`")
+
+
+def headings(path: Path) -> set[str]:
+    """Return what a link into this document may name: its headings, as forges spell them."""
+    text = re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.DOTALL | re.MULTILINE)
+    found = (line.lower() for line in re.findall(r"^#+ (.+)$", text, re.MULTILINE))
+    return {re.sub(r"[^\w -]", "", line).replace(" ", "-") for line in found}
 
 
 def test_every_decision_is_in_the_index_once_and_in_order() -> None:
@@ -44,6 +53,25 @@ def test_links_between_documents_lead_somewhere(path: Path) -> None:
     """Guards relative links: each names a file of this checkout."""
     targets = [t for t in LINK.findall(path.read_text()) if "://" not in t and ":" not in t]
     assert [] == [t for t in targets if not (path.parent / t).exists()]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=named)
+def test_links_into_documents_name_a_heading(path: Path) -> None:
+    """Guards links to a section: who follows one is not left at the top of a long page."""
+    into = {
+        (path.parent / page if page else path, name)
+        for page, name in INTO.findall(path.read_text())
+    }
+    assert [] == [
+        (named(page.resolve()), name) for page, name in into if name not in headings(page)
+    ]
+
+
+def test_what_the_readme_names_is_there() -> None:
+    """Guards the readme's tables: the files and folders that they point at exist."""
+    told = NAMED.findall((ROOT / "README.md").read_text())
+    assert [] == [path for path in told if not [*ROOT.glob(path)]]
+    assert len(told) > 20
 
 
 def test_every_document_is_linked_from_another() -> None:
