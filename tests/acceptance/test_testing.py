@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
@@ -237,6 +237,26 @@ def test_schedules_fire_when_their_time_is_passed(url: str) -> None:
         assert 0 == drain(client).claimed, "nothing fires twice"
         assert 2 == advance(client, days=1)
         assert 2 == drain(client).completed
+
+
+def test_what_passed_before_a_schedule_was_made_or_resumed_is_not_fired(url: str) -> None:
+    """Guards the clock of tests: hours that passed are nothing to who was not there."""
+    with awa.Client(url) as client:
+        advance(client, hours=20)
+        client.put_schedule("new", None, Number(1), every=HOUR_S)
+        client.put_schedule("paused", None, Number(2), every=HOUR_S)
+        now = datetime.now(UTC)
+        client.put_schedule("changed", None, Number(3), every=1e4 * HOUR_S, anchor=now)
+        client.pause_schedule("paused")
+        advance(client, hours=20)
+        assert len(all_enqueued(client, Number(1))) in {20, 21}
+        refute_enqueued(client, Number(2))
+        client.resume_schedule("paused")
+        client.put_schedule("changed", None, Number(3), every=HOUR_S)
+        advance(client, hours=2)
+        for n, most in ((1, 23), (2, 3), (3, 3)):
+            # One more may pass while the test itself goes on.
+            assert most - 1 <= len(all_enqueued(client, Number(n))) <= most
 
 
 async def test_time_passes_and_jobs_run_only_in_databases_for_tests(database: str) -> None:

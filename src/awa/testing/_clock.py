@@ -40,7 +40,8 @@ with deferred_moved as (update {0}.deferred set run_at = run_at - make_interval(
 update awa_testing.clock set passed_s = passed_s + %s
 returning clock_timestamp() + make_interval(secs => passed_s)
 """
-# As a leader would leave it by then.
+_PASSED: Final = "select passed_s from awa_testing.clock"
+# As a leader would leave it by then; of one that is paused, as its resumption would.
 _DEALT_WITH: Final = """
 update {0}.cron_schedules set upto = %s::timestamptz, version = nextval('{0}.schedule_version_seq'),
        next_at = coalesce(%s, 'infinity'::timestamptz)
@@ -64,9 +65,9 @@ def advance(client: AsyncClient | Client, by: timedelta | None = None, /, **part
     By a timedelta, or by its keywords: `advance(client, hours=1, minutes=30)`. Due times in the
     database move back by as much, so scheduled, retried and snoozed jobs come due; so do the ends
     of unique windows and of retention. What is due is promoted by the function that production
-    calls. Each schedule stores a job for each of its instants that passed, those that this client
-    declares included. Only in a database of `Databases`, or one that its owner made one for tests.
-    Raises ConfigurationError elsewhere.
+    calls. Each schedule stores a job for each of its instants that passed since it was made or
+    resumed, those that this client declares included. Only in a database of `Databases`, or one
+    that its owner made one for tests. Raises ConfigurationError elsewhere.
     """
     passed = (by or timedelta()) + timedelta(**parts)
     if passed < timedelta():
@@ -79,13 +80,20 @@ def _advance(client: AsyncClient | Client, seconds: float) -> Steps[int]:
     if not client._declarations.is_empty():  # noqa: SLF001  # a friend
         yield from ask(client._declaring())  # noqa: SLF001  # a friend
     schedules = yield from ask(list_schedules(schema=client.schema))
+    before_s = yield from ask(_call(client, _PASSED, (), codec.scalar(float)))
     now = yield from ask(
         _call(client, _MOVED, (seconds,) * _MOVED.count("%s"), codec.scalar(datetime))
     )
     available = yield from promote_due(client)
     for schedule in schedules:
+        # One that was made since the last time knows only the clock of the database.
+        made_at = schedule.created_at + timedelta(seconds=before_s)
         if schedule.paused_at is None:
-            available += yield from _fired(client, schedule, now)
+            since = max(schedule.upto, made_at)
+            available += yield from _fired(client, schedule, since, now)
+        next_at = fire_at_after(schedule.timing, now)
+        params = (now, next_at, schedule.namespace, schedule.name)
+        yield from ask(_call(client, _DEALT_WITH, params, codec.scalar(bool)))
     return available
 
 
@@ -99,10 +107,12 @@ def promote_due(client: AsyncClient | Client) -> Steps[int]:
             return available
 
 
-def _fired(client: AsyncClient | Client, schedule: Schedule, now: datetime) -> Steps[int]:
+def _fired(
+    client: AsyncClient | Client, schedule: Schedule, since: datetime, now: datetime
+) -> Steps[int]:
     """One job for each instant up to now, unless its overlap forbids it."""
-    stored, dealt_with = 0, schedule.upto
-    while (due := next_due(schedule.timing.rule, dealt_with)) is not None and due <= now:
+    stored = 0
+    while (due := next_due(schedule.timing.rule, since)) is not None and due <= now:
         if stored >= FIRES_MAX:
             raise ConfigurationError(
                 f"schedule {schedule.name!r} has more than {FIRES_MAX} instants in that time:"
@@ -111,11 +121,7 @@ def _fired(client: AsyncClient | Client, schedule: Schedule, now: datetime) -> S
         storage = client._storage  # noqa: SLF001  # a friend
         done = yield from ask(storage.trigger_schedule(schedule.namespace, schedule.name))
         stored += done.job_id is not None
-        dealt_with = due
-    if dealt_with != schedule.upto:
-        next_at = fire_at_after(schedule.timing, dealt_with)
-        params = (dealt_with, next_at, schedule.namespace, schedule.name)
-        yield from ask(_call(client, _DEALT_WITH, params, codec.scalar(bool)))
+        since = due
     return stored
 
 
