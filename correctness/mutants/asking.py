@@ -250,6 +250,46 @@ MUTANTS: Final = (
         "storage/test_pages.py::test_a_page_holds_what_the_view_holds_whatever_the_filters",
     ),
     mutant(
+        "RetriedForPlain",
+        "guard",
+        "jobs_page",
+        ("internal/appending.sql", "select p_run_lease = 1 and not", "select not"),
+        "storage/test_pages.py::test_many_jobs_that_return_hide_no_newer_ones",
+    ),
+    mutant(
+        "PromotedForPlain",
+        "effect",
+        "promote",
+        (
+            "functions/promote.sql",
+            "case when d.run_lease = 0 then apart(d.extra) else d.extra end",
+            "d.extra",
+        ),
+        "storage/test_pages.py::test_many_jobs_that_return_hide_no_newer_ones",
+    ),
+    mutant(
+        "FarApartUnmarked",
+        "guard",
+        "enqueue enqueue_many",
+        (
+            "internal/appending.sql",
+            "where next - i > apart_max())",
+            "where false)",
+        ),
+        "storage/test_pages.py::test_a_producer_that_stood_still_hides_no_newer_jobs",
+    ),
+    mutant(
+        "NumberBeforeItsId",
+        "order",
+        "enqueue",
+        (
+            "tables.sql",  # a row is made in the order of the table's columns
+            "    job_id bigint not null,\n    seq bigint not null,\n    enqueued_at",
+            "    seq bigint not null,\n    job_id bigint not null,\n    enqueued_at",
+        ),
+        "storage/test_pages.py::test_an_id_is_drawn_before_its_number",
+    ),
+    mutant(
         "JobsWithoutTheRing",
         "effect",
         "jobs_by_id",
