@@ -149,6 +149,14 @@ def test_a_worker_that_only_maintains_needs_no_client(folder: Path, database: st
     assert 0 == status, err
 
 
+def test_how_long_the_end_may_take_is_checked_at_the_start(client: awa.Client) -> None:
+    """Guards the drain at a signal: what it would fail at is told with all else that is wrong."""
+    told = r"3 things are wrong(?s:.)*timeout_ms(?s:.)*max_workers(?s:.)*grace_s"
+    for work in (client.run_worker, client.run_until_drained, client.tick):
+        with pytest.raises(awa.InvalidInput, match=told):
+            work([("plain", 0)], timeout_ms=-1, grace_s=-1)
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -157,6 +165,8 @@ def test_a_worker_that_only_maintains_needs_no_client(folder: Path, database: st
         (("worker", "--maintenance-only", "--queue", "plain"), "runs no job"),
         (("worker", "--maintenance-only", "--drain"), "never drains"),
         (("tick",), "name the client"),
+        (("worker", "--maintenance-only", "--timeout-ms", "100000000"), "0<=x<=86400000"),
+        (("tick", "app:client", "--timeout-ms", "100000000"), "0<=x<=86400000"),
     ],
 )
 def test_what_does_not_go_together_is_refused(

@@ -140,8 +140,9 @@ async def test_a_tick_leads_and_a_second_one_beside_it_does_not(database: str) -
 class Quick(awa.AsyncClient):
     """A client whose workers presume others dead after less than a second."""
 
-    def _settings(self, queues: Any, options: Any) -> WorkerSettings:
-        return replace(super()._settings(queues, options), heartbeat_s=0.2)
+    def _settings(self, queues: Any, options: Any, *, timeout_ms: int = 0) -> WorkerSettings:
+        settings = super()._settings(queues, options, timeout_ms=timeout_ms)
+        return replace(settings, heartbeat_s=0.2)
 
 
 async def test_a_tick_waits_for_what_a_lost_worker_held(database: str) -> None:

@@ -13,7 +13,6 @@ from awa._client.administering import AsyncAdministering
 from awa._client.blocking import run_here
 from awa._client.holding import SHUTDOWN_TIMEOUT_MS, HoldsWorker
 from awa._client.queues import QueueConfig
-from awa._client.worker_options import TIMEOUT_MS_MAX
 from awa._core.options import checked_duration_s, checked_int
 from awa._runtime.draining import Burst, Drain
 from awa._storage.backlog import Backlog, backlog, due_in_s
@@ -126,11 +125,10 @@ class AsyncBursts(HoldsWorker, AsyncAdministering):
         started: Callable[[], Awaitable[None]] | None = None,
     ) -> WorkDone:
         self._require_trio()
-        checked_int("timeout_ms", timeout_ms, low=0, high=TIMEOUT_MS_MAX)
         if options.get("maintenance_only"):
             raise InvalidInput("maintenance_only", "never drains: such a worker has no queue")
         chosen = self._queues_of_handlers(options) if queues is None else queues
-        settings = self._settings(chosen, options)
+        settings = self._settings(chosen, options, timeout_ms=timeout_ms)
         settings = replace(settings, hurries=True, jobs_max=burst.jobs_max)
         began_s = trio.current_time()
         drain: Drain | None = None

@@ -11,8 +11,7 @@ from awa._client.administering import AsyncAdministering
 from awa._client.own_transactions import JobTransaction
 from awa._client.periodic import Periodic
 from awa._client.queues import QueueChoice
-from awa._client.worker_options import TIMEOUT_MS_MAX, WorkerOptions, settings_of
-from awa._core.options import checked_int
+from awa._client.worker_options import WorkerOptions, checked_timeout_ms, settings_of
 from awa._core.schedules import Declared, PutAnswer
 from awa._runtime.backoff import pause_s
 from awa._runtime.chance import jitter
@@ -75,13 +74,16 @@ class HoldsWorker(Periodic, AsyncAdministering):
         """
         await self._start(self._settings(queues, options))
 
-    def _settings(self, queues: Iterable[QueueChoice], options: WorkerOptions) -> WorkerSettings:
+    def _settings(
+        self, queues: Iterable[QueueChoice], options: WorkerOptions, *, timeout_ms: int = 0
+    ) -> WorkerSettings:
         return settings_of(
             queues,
             options,
             conninfo=self._conninfo,
             direct_conninfo=self._direct_conninfo,
             schema=self.schema,
+            timeout_ms=timeout_ms,
         )
 
     def _require_trio(self) -> trio.Nursery:
@@ -140,7 +142,7 @@ class HoldsWorker(Periodic, AsyncAdministering):
 
     def stop(self, *, timeout_ms: int = SHUTDOWN_TIMEOUT_MS) -> None:
         """Begin what `shutdown` does, and return at once."""
-        timeout = checked_int("timeout_ms", timeout_ms, low=0, high=TIMEOUT_MS_MAX)
+        timeout = checked_timeout_ms(timeout_ms)
         if self._worker is not None:
             self._worker.stop(timeout_s=timeout / 1000)
 

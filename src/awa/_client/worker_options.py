@@ -52,9 +52,14 @@ def settings_of(
     conninfo: str,
     direct_conninfo: str | None,
     schema: str,
+    timeout_ms: int = 0,
 ) -> WorkerSettings:
-    """What a worker is told, checked: one InvalidInput tells all that is wrong."""
+    """What a worker is told, checked: one InvalidInput tells all that is wrong.
+
+    `timeout_ms`: what its end will be told; a worker must not begin that could not end.
+    """
     problems = Problems()
+    problems.check(partial(checked_timeout_ms, timeout_ms), 0)
     number = partial(_number, dict(options), problems)
     _find_unknown(options, problems)
     pool = options.get("global_max_workers")
@@ -84,6 +89,11 @@ def settings_of(
     )
     problems.tell()
     return settings
+
+
+def checked_timeout_ms(timeout_ms: object) -> int:
+    """How long handlers may finish at the end. Raises InvalidInput."""
+    return checked_int("timeout_ms", timeout_ms, low=0, high=TIMEOUT_MS_MAX)
 
 
 def _number(

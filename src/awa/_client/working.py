@@ -36,7 +36,11 @@ async def work(
     happened. Runs in the main thread. `started` is called once the database knows the worker.
     """
     async with _obeying_signals(client, timeout_ms) as hurried:
-        await client.start(queues, **options)
+        # As `start`, which is told nothing of the end.
+        settings = client._settings(  # noqa: SLF001  # the client's other half
+            queues, options, timeout_ms=timeout_ms
+        )
+        await client._start(settings)  # noqa: SLF001  # as above
         if started is not None and client.is_working():
             await _say_so(started)
         await client.stopped()

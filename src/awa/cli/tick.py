@@ -5,6 +5,7 @@ from typing import Any, Final
 import click
 
 from awa._client.bursts import TICK_BUDGET_S, TICK_TIMEOUT_MS, burst_of_tick
+from awa._client.worker_options import TIMEOUT_MS_MAX
 from awa.cli.logs import configure_logs
 from awa.cli.place import Place, json_option
 from awa.cli.worker import choose, run_burst, worker
@@ -27,7 +28,7 @@ ONLY_OF_A_WORKER: Final = {
 )
 @click.option(
     "--timeout-ms",
-    type=click.IntRange(0),
+    type=click.IntRange(0, TIMEOUT_MS_MAX),
     default=TICK_TIMEOUT_MS,
     show_default=True,
     help="How long running handlers may finish then, or after the first signal.",

@@ -13,7 +13,7 @@ import trio
 from awa._client.bursts import MAX_WORKERS_DEFAULT, WorkDone, burst_of
 from awa._client.health import PORT_MAX
 from awa._client.holding import SHUTDOWN_TIMEOUT_MS
-from awa._client.worker_options import POLL_INTERVAL_MS
+from awa._client.worker_options import POLL_INTERVAL_MS, TIMEOUT_MS_MAX
 from awa._client.working import work, work_in_burst
 from awa._runtime.draining import Burst
 from awa._runtime.limits import DEADLINE_GRACE_S, TRANSACTION_CONNECTIONS
@@ -66,14 +66,14 @@ _RETENTION: Final = {
 )
 @click.option(
     "--timeout-ms",
-    type=click.IntRange(0),
+    type=click.IntRange(0, TIMEOUT_MS_MAX),
     default=SHUTDOWN_TIMEOUT_MS,
     show_default=True,
     help="How long running handlers may finish after the first signal.",
 )
 @click.option(
     "--poll-interval-ms",
-    type=click.IntRange(1),
+    type=click.IntRange(1, TIMEOUT_MS_MAX),
     default=POLL_INTERVAL_MS,
     show_default=True,
     help="How often an empty queue is asked for while the worker cannot be woken.",
