@@ -13,8 +13,6 @@ from correctness.chaos.scenario import Scenario
 from correctness.chaos.stage import Stage
 
 WORKERS: Final = 3
-SETTLED_S: Final = 16.0
-"""A new leader has to have looked on for so long before it judges by a lock alone."""
 MIX: Final = Mix(slow=20.0, delayed=10.0, owning=10.0, noting=5.0)
 
 STEPS: Final = ("promote", "rescue", "rotate", "prune")
@@ -66,10 +64,10 @@ async def kill_workers(stage: Stage) -> None:
 
 
 async def begin(stage: Stage) -> None:
-    """Start workers and producers, and let followers look on until they can judge."""
+    """Start workers and producers; whoever leads may judge from its first look on."""
     await stage.start_workers(WORKERS)
     stage.start_producers(2, rate=6.0, mix=MIX)
-    await trio.sleep(SETTLED_S)
+    await stage.probe()
 
 
 def holds_a_job(stage: Stage, worker: WorkerProcess) -> bool:
