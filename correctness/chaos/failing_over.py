@@ -14,6 +14,7 @@ from correctness.chaos.jobs import Mix
 from correctness.chaos.preparing import DATABASE, open_session
 from correctness.chaos.scenario import Scenario
 from correctness.chaos.stage import Stage
+from correctness.chaos.ticking import begin_ticking
 from tests.facts import wait_until
 
 STANDBY: Final = "standby"
@@ -74,7 +75,8 @@ async def fail_over(stage: Stage) -> None:
     await trio.to_thread.run_sync(pair.copy)
     for _ in range(3):
         await stage.start_worker()
-    stage.start_producers(2, rate=20.0, mix=Mix(slow=20.0))
+    stage.start_producers(2, rate=20.0, mix=Mix(slow=20.0, owning=8.0, noting=4.0))
+    await begin_ticking(stage)
     await stage.probe()
     over_s = trio.current_time() + stage.minutes * 60
     while True:

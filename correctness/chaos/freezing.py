@@ -9,9 +9,11 @@ from correctness.chaos.killing import holds_a_job
 from correctness.chaos.processes import WorkerProcess
 from correctness.chaos.scenario import Scenario
 from correctness.chaos.stage import Stage
+from correctness.chaos.ticking import begin_ticking
 
-MIX: Final = Mix(slow=12.0, slow_s=(2.0, 8.0))
+MIX: Final = Mix(slow=12.0, owning=8.0, noting=4.0, slow_s=(2.0, 8.0))
 """Long enough that the frozen worker and the next one run a job at the same time."""
+LOSSES: Final = "select count(*) from chaos.losses"
 ROW: Final = "select count(*) from awa.workers where info->>'name' = %s"
 
 
@@ -22,6 +24,7 @@ async def freeze(stage: Stage) -> None:
     """
     await stage.start_workers(3)
     stage.start_producers(2, rate=2.0, mix=MIX)
+    await begin_ticking(stage)
     await stage.probe()
     over_s = trio.current_time() + stage.minutes * 60
     leaders_turn = True
@@ -31,6 +34,7 @@ async def freeze(stage: Stage) -> None:
         victim = leader if leaders_turn and leader is not None else stage.dice.choice(others)
         leaders_turn = not leaders_turn
         await freeze_one(stage, victim)
+    stage.must_bite("attempts called lost", stage.query(LOSSES)[0][0])
 
 
 async def freeze_one(stage: Stage, victim: WorkerProcess) -> None:

@@ -15,6 +15,8 @@ HANDLERS: Final = 4
 LAST_S: Final = 0.005
 """Of a handler: with two workers, some hundreds of jobs a second can be handled."""
 BACKLOG_MAX: Final = 12_000
+BACKLOG_MIN: Final = 2000
+"""Some seconds' work at least must have been waiting."""
 DRAIN_S_MAX: Final = 600.0
 SLOWER_S_MAX: Final = 10.0
 """A job after the overload may take so much longer than one before it."""
@@ -57,7 +59,7 @@ async def full_again(stage: Stage) -> None:
         return bool(ended >= len(stage.books.committed))
 
     await stage.until(drained, "the end of the backlog", limit_s=DRAIN_S_MAX, interval_s=0.5)
-    stage.figures["backlog"] = behind
+    stage.must_bite("backlog", behind, BACKLOG_MIN)
 
 
 SCENARIOS: Final = (

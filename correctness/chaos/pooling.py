@@ -4,18 +4,23 @@ from functools import partial
 from typing import Final
 
 import trio
+from psycopg.rows import dict_row
 
 from correctness.bouncer import Bouncer, program
 from correctness.chaos.holding import keep_open
 from correctness.chaos.jobs import Mix
 from correctness.chaos.killing import holds_a_job
-from correctness.chaos.preparing import DATABASE
+from correctness.chaos.preparing import DATABASE, open_session
 from correctness.chaos.processes import WorkerProcess
 from correctness.chaos.scenario import Scenario
 from correctness.chaos.stage import Stage
+from correctness.chaos.ticking import begin_ticking
 
 DOWN_S: Final = 2.0
-POOL: Final = "8"
+POOL: Final = "2"
+"""Fewer than those who want one: four workers, and producers."""
+PRODUCERS: Final = 4
+WAITED: Final = "s waited for the pooler"
 POOLED: Final = "pooled"
 LEADING: Final = "leading"
 """These claim and settle through the pooler, and listen and lead past it."""
@@ -35,7 +40,8 @@ async def pool(stage: Stage) -> None:
     unwarned = [each.name for each in pooled if "pooler in transaction mode" not in each.log()]
     if unwarned:
         stage.problems.append(f"did not find out that sessions do not last: {unwarned}")
-    stage.start_producers(2, rate=15.0, mix=Mix(slow=20.0))
+    stage.start_producers(PRODUCERS, rate=8.0, mix=Mix(slow=20.0, noting=5.0))
+    await begin_ticking(stage)
     await stage.probe()
     over_s = trio.current_time() + stage.minutes * 60
     while trio.current_time() < over_s:
@@ -45,10 +51,21 @@ async def pool(stage: Stage) -> None:
         await stage.until(lambda: stage.leader() is not None, "a leader")
         await kill_one(stage, stage.leader() or alive(stage, LEADING)[0])
         await stage.start_worker(name=LEADING, direct=direct)
+    waited_s(stage, bouncer)
+    stage.must_bite(WAITED, stage.figures[WAITED], 0.001)
+
+
+def waited_s(stage: Stage, bouncer: Bouncer) -> None:
+    """Add how long clients have waited for a connection of the pool, since it was started."""
+    with open_session(bouncer.conninfo("pgbouncer")) as console:
+        rows = console.cursor(row_factory=dict_row).execute("show stats").fetchall()
+    waited = sum(int(row["total_wait_time"]) for row in rows) / 1e6
+    stage.figures[WAITED] = round(stage.figures.get(WAITED, 0.0) + waited, 3)
 
 
 async def kill_bouncer(stage: Stage, bouncer: Bouncer) -> None:
     """End the pooler, and start it again."""
+    waited_s(stage, bouncer)
     await trio.to_thread.run_sync(bouncer.kill)
     stage.fault("kill -9 of PgBouncer")
     await trio.sleep(DOWN_S)

@@ -10,8 +10,10 @@ from correctness.chaos.jobs import Mix
 from correctness.chaos.preparing import open_session
 from correctness.chaos.scenario import Scenario
 from correctness.chaos.stage import Stage
+from correctness.chaos.ticking import begin_ticking
 
 SHORT_S: Final = 2.0
+REFUSED: Final = "in a read-only transaction"
 LONG_S: Final = 20.0
 """Longer than it takes to presume a silent worker dead."""
 
@@ -20,7 +22,8 @@ async def refuse_writes(stage: Stage) -> None:
     """Have the server take no writes, for a moment and for long; nobody dies of it."""
     for _ in range(2):
         await stage.start_worker()
-    stage.start_producers(2, rate=20.0, mix=Mix(slow=12.0))
+    stage.start_producers(2, rate=20.0, mix=Mix(slow=12.0, owning=8.0, noting=4.0))
+    await begin_ticking(stage)
     await stage.probe()
     over_s = trio.current_time() + stage.minutes * 60
     while trio.current_time() < over_s:
@@ -30,6 +33,8 @@ async def refuse_writes(stage: Stage) -> None:
                 stage.fault("server read-only", f"{lasts_s:g} s")
                 await trio.sleep(lasts_s)
             await stage.probe()
+    log = stage.cluster.log.read_text()
+    stage.must_bite("writes refused", log.count(REFUSED))
     lost = [each.name for each in stage.workers if "was presumed dead" in each.log()]
     if lost:
         stage.problems.append(f"presumed dead while nobody could beat: {', '.join(lost)}")

@@ -169,6 +169,12 @@ class Stage:
         """Return how long ago a moment was."""
         return time.monotonic() - at_s
 
+    def must_bite(self, what: str, count: float, least: float = 1) -> None:
+        """Hold that a fault did what it is there for: otherwise nothing was shown."""
+        self.figures[what] = count
+        if count < least:
+            self.problems.append(f"the fault did nothing: {count:g} {what}, and {least:g} expected")
+
     def recovered(self, seconds: float) -> None:
         """Write down how long a recovery took."""
         self.recoveries_s.append(seconds)
