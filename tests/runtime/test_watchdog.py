@@ -179,6 +179,32 @@ async def test_trouble_with_the_database_makes_a_worker_unready_and_not_dead(
         await until(lambda: worker.health().listening)
 
 
+async def test_an_outcome_and_a_beat_without_an_answer_are_told_until_they_are_answered(
+    limited: Limited, one: Session, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Guards what is said of a worker that has done its work and cannot tell: what, and why."""
+    began, gate = trio.Event(), trio.Event()
+    async with awa.AsyncClient(limited.conninfo) as client:
+
+        @client.task(Number, queue="q")
+        async def handle(job: awa.Job[Number]) -> None:
+            began.set()
+            await gate.wait()
+
+        await client.insert(Number(1))
+        async with working(client, heartbeat_s=0.3, stall_s=0.8) as worker:
+            await began.wait()
+            limited.alter("connection limit 0")
+            end_sessions(one)
+            gate.set()
+            for what in ("settle", "beat"):
+                await until(lambda what=what: bool(told(caplog, "stalled", what)))  # type: ignore[misc]
+            assert any("too many connections" in each.why for each in worker.health().stalls)
+            limited.alter("connection limit -1")
+            for what in ("settle", "beat"):
+                await until(lambda what=what: bool(told(caplog, "goes_on", what)))  # type: ignore[misc]
+
+
 async def test_the_health_port_answers_only_what_it_is_for(database: str) -> None:
     """Guards the port: two paths, to be read, and nothing that a stranger sends ends it."""
     async with awa.AsyncClient(database) as client, working(client) as worker:
