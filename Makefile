@@ -50,8 +50,10 @@ sql-mutants: $(STAMP) ## hunt every mutant of the SQL, and write who caught what
 spec-mutants: $(STAMP) ## hunt every mutant of spec/Storage.tla, and write who caught what
 	$(BIN)/python -m correctness.spec_mutants
 
-chaos: $(STAMP) ## faults of all kinds on real processes, each scenario audited (long)
+chaos: $(STAMP) ## faults of all kinds on real processes, audited; then cuts at every message, and random programs (long)
 	$(BIN)/python -m correctness.chaos
+	$(BIN)/python -m correctness.processes --sweep
+	$(BIN)/python -m correctness.processes --minutes 1
 
 soak: $(STAMP) ## ten minutes of mixed work under steady faults, audited (make soak MINUTES=60)
 	$(BIN)/python -m correctness.chaos soak --minutes $(MINUTES)

@@ -109,6 +109,7 @@ SCENARIOS: Final = (
         name="failover",
         does="kill -9 of the primary, its synchronous standby promoted; workers know both hosts",
         run=fail_over,
+        minutes=0.3,
         counts_hold=False,
         settings={"synchronous_commit": "on", "hot_standby": "on"},
     ),

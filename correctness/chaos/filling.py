@@ -97,6 +97,7 @@ SCENARIOS: Final = (
         name="disk-full",
         does="no byte left on the disk of Awa's tables for 5 s and for 20 s, again and again",
         run=fill,
+        minutes=0.3,
         counts_hold=False,
     ),
 )

@@ -56,6 +56,6 @@ SCENARIOS: Final = (
         name="freeze",
         does="SIGSTOP of a worker until it is presumed dead, then SIGCONT: outcomes come too late",
         run=freeze,
-        minutes=1.5,
+        minutes=0.4,
     ),
 )

@@ -154,11 +154,12 @@ SCENARIOS: Final = (
         name="kill-workers",
         does="kill -9 of a worker, again and again",
         run=kill_workers,
+        minutes=0.6,
     ),
     Scenario(
         name="kill-leaders",
         does="kill -9 of the leader in the middle of promote, rescue, rotate and prune",
         run=kill_leaders,
-        minutes=2.0,
+        minutes=0.5,
     ),
 )

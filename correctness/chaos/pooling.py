@@ -94,6 +94,6 @@ SCENARIOS: Final = (
         name="pgbouncer",
         does="PgBouncer in transaction mode; kill -9 of it, of workers behind it, of the leader",
         run=pool,
-        minutes=1.5,
+        minutes=0.3,
     ),
 )

@@ -58,5 +58,6 @@ SCENARIOS: Final = (
         name="read-only",
         does="a server that takes no writes for 2 s and for 20 s, again and again",
         run=refuse_writes,
+        minutes=0.3,
     ),
 )

@@ -246,5 +246,6 @@ SCENARIOS: Final = (
         counts_hold=False,  # a crash forgets them
         does="mixed work under steady faults of every cheap kind; memory, tables and rows bounded",
         run=soak,
+        minutes=0.5,
     ),
 )

@@ -143,11 +143,13 @@ SCENARIOS: Final = (
         name="storm",
         does="pg_terminate_backend of all sessions, three times a second for 10 s, again and again",
         run=storm,
+        minutes=0.4,
     ),
     Scenario(
         name="exhaustion",
         does="no connection to be had: all of the server's, the role's, a client's",
         run=exhaust,
+        minutes=0.2,
         settings={"max_connections": str(CONNECTIONS)},
     ),
 )

@@ -1,9 +1,9 @@
-"""`python -m correctness.processes [FILE ...] [--minutes N] [--mutant NAME] [--directed]`.
+"""`python -m correctness.processes [FILE ...] [--minutes N] [--mutant NAME] [--directed|--sweep]`.
 
 With files: plays programs that were kept, again and again if told so. Directed: plays those that
-were written for a mutant, on its SQL, where it must break, and on sound SQL. Without: plays other
-programs for so many minutes. The exit code is 0 when nothing broke; with a mutant, when it was
-found.
+were written for a mutant, on its SQL, where it must break, and on sound SQL. Sweep: cuts at every
+message of some calls. Without: plays other programs for so many minutes. The exit code is 0 when
+nothing broke; with a mutant, when it was found.
 """
 
 import argparse
@@ -13,10 +13,11 @@ from pathlib import Path
 
 from correctness.mutants.every import MUTANTS
 from correctness.mutants.mutant import Mutant
-from correctness.processes.directed import DIRECTED
+from correctness.processes.directed import DIRECTED, sweep
 from correctness.processes.ground import ground, with_mutant
 from correctness.processes.hunting import hunt, keep, place_for, read_program, told
 from correctness.processes.judging import judged
+from correctness.processes.steps import CutAt
 
 
 def again(files: Sequence[Path], times: int, mutant: Mutant | None) -> int:
@@ -49,6 +50,22 @@ def directed() -> list[str]:
     return wrong
 
 
+def swept() -> list[str]:
+    """Cut every message of some calls; answer what broke, and what was never cut."""
+    wrong: list[str] = []
+    with ground() as where:
+        for name, program in sweep():
+            verdict = judged(program, where)
+            print(f"{name}: {told(verdict)}", flush=True)
+            wanted = sum(isinstance(step, CutAt) for step in program)
+            fired = sum(n for what, n in verdict.counts.items() if what.startswith("cut"))
+            if verdict.problems:
+                wrong.append(f"{name}: kept in {keep(verdict, place_for(None))}")
+            if fired < wanted:
+                wrong.append(f"{name}: {fired} of {wanted} cuts were met")
+    return wrong
+
+
 def chosen(name: str | None) -> Mutant | None:
     """The mutant of this name. Raise SystemExit when there is none."""
     if name is None:
@@ -68,7 +85,11 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--seed", type=int, help="of the first round")
     parser.add_argument("--mutant", help="play it on SQL with this thing wrong")
     parser.add_argument("--directed", action="store_true", help="play what shows single mutants")
+    parser.add_argument("--sweep", action="store_true", help="cut every message of some calls")
     options = parser.parse_args(arguments)
+    if options.sweep:
+        print("\n".join(wrong := swept()) or "all held, cut at every message")
+        return int(bool(wrong))
     if options.directed:
         print("\n".join(wrong := directed()) or "each broke on its mutant, and held on sound SQL")
         return int(bool(wrong))

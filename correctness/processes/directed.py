@@ -4,20 +4,25 @@ Drawn ones seldom meet these moments. A mutant whose program holds is no longer 
 program, or the steps it is made of, have gone blind.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 from correctness.processes.steps import (
     Add,
     Await,
+    Call,
     CutAt,
     Enqueue,
     Finish,
     Hold,
     Program,
+    Side,
     Signal,
     Start,
+    Step,
     Turn,
     Wait,
+    Work,
 )
 
 UNTIL_HEALED: Final = 600
@@ -30,6 +35,38 @@ _TRIES: Final[Program] = (
     Wait(tenths=2),
 )
 _TURN: Final[Program] = (Turn(action="rotate"), *_TRIES, *_TRIES)
+
+_SWEPT: Final[dict[Call, Work]] = {
+    "claim": "quick",
+    "complete": "quick",
+    "heartbeat": "slow",
+    "commit": "own",
+}
+"""Calls that are cut at each of their messages, and work that has them made."""
+_MESSAGES: Final[dict[Side, int]] = {"asks": 5, "answers": 8}
+_COMMIT_MESSAGES: Final[dict[Side, int]] = {"asks": 2, "answers": 3}
+"""As many as such a call has at most, and one that is behind it."""
+_JOBS: Final = 4
+
+
+def sweep() -> Iterator[tuple[str, Program]]:
+    """For each call and side a program that cuts before its first message, its second, and so on.
+
+    A cut behind a message is one before the next; the last one, behind the end, comes by itself.
+    """
+    for call, work in _SWEPT.items():
+        for side, messages in (_COMMIT_MESSAGES if call == "commit" else _MESSAGES).items():
+            cuts: list[Step] = []
+            for after in range(messages):
+                cuts += [
+                    CutAt(side=side, moment="any", after=after, about=call),
+                    Enqueue(work=work, jobs=_JOBS),
+                    Await(most_s=20),
+                ]
+            ended = CutAt(side=side, moment="end", passed=True, about=call)
+            last = (ended, Enqueue(work=work, jobs=_JOBS), Await(most_s=20))
+            yield f"{call}, {side}", (Start(), *cuts, *last)
+
 
 DIRECTED: Final[dict[str, Program]] = {
     # The answer to a completion is lost, and it is sent again.

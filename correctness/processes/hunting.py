@@ -130,6 +130,8 @@ class _Playing:
 
 def search(where: Ground, budget: Budget, *, tell: Callable[[str], None] = print) -> Report:
     """Play programs of one seed until one breaks something; then shorten it and keep it."""
+    if where.faketime is None:
+        tell("NO CLOCK JUMPS: libfaketime is not installed (apt-get install faketime)")
     playing = _Playing(where, budget, tell)
 
     @settings(
@@ -271,8 +273,6 @@ def hunt(
     until_s = time.monotonic() + 60 * minutes
     found: list[Path] = []
     with ground(mutant) as where:
-        if where.faketime is None:
-            print("libfaketime is not installed: no clock jumps")
         first = int(time.time()) if first_seed is None else first_seed
         for budget in rounds(until_s, first, mutant):
             print(f"seed {budget.seed}", flush=True)

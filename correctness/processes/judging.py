@@ -33,7 +33,7 @@ class Verdict:
     """Lanes that were not replayed."""
     seconds_s: float = 0.0
     counts: dict[str, int] = field(default_factory=dict)
-    """How much happened: jobs, runs, attempts lost, events."""
+    """How much happened: jobs, runs, attempts lost, events, jumps, cuts by their place."""
 
 
 def judged(program: Program, ground: Ground) -> Verdict:
@@ -59,7 +59,7 @@ def judged(program: Program, ground: Ground) -> Verdict:
         if not problems:
             problems += problems_of(played.workers, played.stored, ended, happened)
             problems += ticking_problems(verdict.recorded)
-        verdict.counts = _counts(happened, verdict, ended)
+        verdict.counts = _counts(happened, verdict, ended) | played.jumps | played.fired()
     if not problems:
         problems += _refused(verdict)
     verdict.problems = tuple(problems)

@@ -181,7 +181,7 @@ class Player:
             # A monotonic clock may stand still or leap, and never goes back.
             by_s = self._offsets_s.get(name, 0) + abs(by_s)
         self._offsets_s[name] = by_s
-        run.process.jump(by_s)
+        self._world.jump(run, by_s)
 
     # The server, and operators -------------------------------------------------------------------
 

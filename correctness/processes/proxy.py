@@ -8,6 +8,7 @@ import contextlib
 import re
 import socket
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -39,6 +40,11 @@ class Trap:
     """Only messages of calls of this function, or of COMMIT."""
     held_s: float = 0.0
     """Not cut, but kept back for so long."""
+
+    def name(self) -> str:
+        """What happens there, for whoever counts it."""
+        what = "held" if self.held_s else "cut"
+        return f"{what} ({self.side}, {self.moment}, {self.about or 'whatever'})"
 
 
 @dataclass(slots=True)
@@ -135,6 +141,8 @@ class Proxy:
         self._lock: Final = threading.Lock()
         self._links: Final[set[Link]] = set()
         self._trap: Trap | None = None
+        self.fired: Final[Counter[str]] = Counter()
+        """The traps that were met: of which side, at what moment, of which call."""
         self.refusing = False
         """New connections are closed at once."""
         threading.Thread(target=self._listen, daemon=True).start()
@@ -262,6 +270,7 @@ class Proxy:
                 trap.after -= 1
                 return None
             self._trap = None
+            self.fired[trap.name()] += 1
             return trap
 
 

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -105,6 +106,8 @@ class World:
         self.stored: Final = Stored()
         self.notes: Final[list[str]] = []
         """What happened, for whoever reads about a failure."""
+        self.jumps: Final[Counter[str]] = Counter()
+        """Of clocks: those that came, and those that could not."""
         self._at: Final[dict[int, WorkerRun]] = {}
         self._proxies: Final[dict[int, Proxy]] = {}
         self._session: Session | None = None
@@ -163,6 +166,17 @@ class World:
         if number not in self._proxies:
             self._proxies[number] = Proxy(self.conninfo)
         return self._proxies[number]
+
+    def fired(self) -> Counter[str]:
+        """The traps that connections met."""
+        proxies = (*self._proxies.values(), self.producer_proxy)
+        return sum((proxy.fired for proxy in proxies), Counter[str]())
+
+    def jump(self, run: WorkerRun, by_s: int) -> None:
+        """Set a worker's clock so far from the machine's; without libfaketime it cannot be done."""
+        there = self.ground.faketime is not None
+        self.jumps["clock jumps" if there else "CLOCK JUMPS THAT DID NOTHING"] += 1
+        run.process.jump(by_s)
 
     def start(self, number: int, clock: Clock) -> None:
         """Start a worker, and give it a moment to begin."""

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Final
 
 import pytest
@@ -16,9 +17,12 @@ from correctness.processes.judging import judged
 from correctness.processes.programs import programs
 from correctness.processes.proxy import Messages
 from correctness.processes.steps import Program, read, written
-from correctness.processes.world import Stored
+from correctness.processes.world import Stored, wait_for, world
 
 PROGRAMS: Final = 6
+END_SESSIONS: Final = """\
+select pg_terminate_backend(pid) from pg_stat_activity
+where datname = current_database() and application_name like 'awa worker %%'"""
 SHORTEN_S: Final = 60.0
 
 REACHED: Final = (
@@ -70,6 +74,29 @@ def test_the_audit_misses_nothing_of_what_producers_were_told() -> None:
     halved = Stored(committed={1: 1}, unknown_together=[frozenset({2, 3})])
     (problem,) = problems_of([], halved, ended, told)
     assert "of one transaction job numbers [2] are there, and [3] are not" in problem
+
+
+def test_a_clock_that_jumps_is_what_the_worker_goes_by(sound: Ground) -> None:
+    """Guards the jumps of programs: they arrive where there is libfaketime, else it is said."""
+    with world(sound) as made:
+        made.start(0, "wall")
+        run = made.at(0)
+        assert run is not None
+        wait_for(lambda: bool(run.told()), 60)
+        made.jump(run, 10 * 86400)
+        later = f"{datetime.now().astimezone() + timedelta(days=10):%Y-%m-%d}"
+
+        def arrived() -> bool:
+            # Whose session is lost logs it, with the time that it believes in.
+            made.ask(END_SESSIONS)
+            return later in run.log()
+
+        if sound.faketime is None:
+            assert {"CLOCK JUMPS THAT DID NOTHING": 1} == made.jumps
+        else:
+            assert {"clock jumps": 1} == made.jumps
+            assert wait_for(arrived, 60)
+        made.close_down()
 
 
 @settings(max_examples=20, phases=[Phase.generate], derandomize=True, database=None, deadline=None)
