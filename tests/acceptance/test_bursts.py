@@ -164,6 +164,7 @@ def test_how_long_the_end_may_take_is_checked_at_the_start(client: awa.Client) -
         (("worker", "app:client", "--json"), "go with --drain"),
         (("worker", "--maintenance-only", "--queue", "plain"), "runs no job"),
         (("worker", "--maintenance-only", "--drain"), "never drains"),
+        (("worker", "--maintenance-only", "--global-max-workers", "5"), "is what queues share"),
         (("tick",), "name the client"),
         (("worker", "--maintenance-only", "--timeout-ms", "100000000"), "0<=x<=86400000"),
         (("tick", "app:client", "--timeout-ms", "100000000"), "0<=x<=86400000"),

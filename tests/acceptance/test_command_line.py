@@ -80,7 +80,9 @@ def test_migrate_prints_its_sql_without_a_database(
     assert 0 == result.exit_code
     assert "create function claim" in result.stdout
     assert "create role" not in result.stdout
-    assert "create role" in run("migrate", "--sql", "--roles").stdout
+    assert "create role" in (printed := run("migrate", "--sql", "--roles").stdout)
+    as_json = json.loads(run("migrate", "--sql", "--roles", "--json").stdout)
+    assert {"sql": printed.removesuffix("\n")} == as_json
 
 
 def test_jobs_and_queues_are_shown_as_tables_and_as_json(database: str) -> None:

@@ -129,4 +129,7 @@ def _only_leads(options: WorkerOptions, problems: Problems) -> bool:
         problems.check(partial(checked_flag, name, said), said)
     if only and not lead:
         problems.add("maintenance_only", "is True and lead is not: that leaves nothing to do")
+    if only and options.get("global_max_workers") is not None:
+        problem = "is what queues share: a worker with maintenance_only has none"
+        problems.add("global_max_workers", problem)
     return only

@@ -28,9 +28,10 @@ def migrate(place: Place, *, sql: bool, roles: bool, names: tuple[str, ...], as_
     called = _called(names)
     roles = roles or bool(called)
     if sql:
-        click.echo(migration_sql(schema))
+        parts = [migration_sql(schema)]
         if roles:
-            click.echo(roles_sql(schema, named_roles(called)))
+            parts.append(roles_sql(schema, named_roles(called)))
+        _show_sql("\n".join(parts), as_json=as_json)
         return
     with place.client() as client:
         client.migrate(roles=called or roles)
@@ -39,6 +40,13 @@ def migrate(place: Place, *, sql: bool, roles: bool, names: tuple[str, ...], as_
     else:
         also = ", roles granted" if roles else ""
         click.echo(f'schema "{schema}" has version {SCHEMA_VERSION}{also}')
+
+
+def _show_sql(statement: str, *, as_json: bool) -> None:
+    if as_json:
+        show_json({"sql": statement})
+    else:
+        click.echo(statement)
 
 
 def _called(names: tuple[str, ...]) -> dict[str, str]:
