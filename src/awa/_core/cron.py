@@ -35,6 +35,9 @@ _ALIASES: Final = {
 _FIELDS: Final = (5, 6)
 _BY_CHANCE: Final = re.compile(r"(?<![a-z])[hr](?![a-z])", re.IGNORECASE)
 """What croniter reads as a number drawn at random, or from a hash."""
+_ALONE: Final = re.compile(r"\d+w|w\d+|#|l\d", re.IGNORECASE)
+"""In a field of days: croniter leaves the other field of days out beside it, without a word."""
+_ANY: Final = frozenset("*?")
 _SECOND: Final = timedelta(seconds=1)
 _HOURS: Final = 24
 _EARLIEST: Final = datetime(1, 1, 10, tzinfo=UTC)
@@ -80,6 +83,10 @@ def checked_cron(expression: object, timezone: object) -> Cron:
         raise InvalidInput("cron", problem)
     if _BY_CHANCE.search(text):
         problem = f"{expression!r} leaves a field to chance; give numbers, and `jitter_s` spreads"
+        raise InvalidInput("cron", problem)
+    *_, day, _, weekday = text.split()
+    if not _ANY & {day, weekday} and any(_ALONE.search(days) for days in (day, weekday)):
+        problem = f"{expression!r} names a day and a weekday: beside `W`, `#` and `L5` give `*`"
         raise InvalidInput("cron", problem)
     try:
         _walls(text, _SAMPLE).get_next()
