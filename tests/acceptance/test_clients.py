@@ -100,6 +100,10 @@ async def test_one_bad_job_among_many_writes_none(database: str, one: Session) -
     async with awa.AsyncClient(database) as client:
         with pytest.raises(awa.InvalidInput):
             await client.insert_many([Order(1), Order("x")])  # type: ignore[arg-type]
+        wrong: Any = 5
+        for store in (client.insert_many, client.enqueue_many_copy):
+            with pytest.raises(awa.InvalidInput, match="jobs: must be a list"):
+                await store(wrong, kind="number")
         with pytest.raises(awa.InvalidInput, match=r"jobs\[1\].args: is None"):
             await client.insert_many([Order(1), None])
         assert [] == await client.insert_many([])

@@ -188,6 +188,8 @@ def test_the_storage_tells_its_status(do: Do, one: Session) -> None:
         ("dlq_purge_many", {"tag": "a\0"}, "tag"),
         ("list_dlq", {"limit": 0}, "limit"),
         ("list_dlq", {"kind": ""}, "kind"),
+        ("configure_queue", {"queue": "q", "deadline": 1e-9}, "deadline"),
+        ("override_queue", {"queue": "q", "deadline": 1e-9}, "deadline"),
     ],
 )
 def test_bad_input_names_its_field(

@@ -83,6 +83,8 @@ def test_the_next_fires_are_told(do: Do) -> None:
     assert 5 == len(do("next_fires", "s"))
     with pytest.raises(InvalidInput, match="after"):
         do("next_fires", "s", after=datetime(2026, 3, 7))  # noqa: DTZ001  # the mistake
+    with pytest.raises(InvalidInput, match="after"):
+        do("next_fires", "s", after="tomorrow")
 
 
 @pytest.fixture

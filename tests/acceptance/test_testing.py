@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psycopg
 import pytest
@@ -93,6 +93,21 @@ def test_what_is_enqueued_can_be_asked_and_asserted(url: str) -> None:
             assert_enqueued(client, Number(1), args={"n": 1})
 
 
+def test_what_tests_say_wrongly_is_told_as_their_own_mistake(url: str) -> None:
+    """Guards tests that pass, or fail, for a slip: of a queue, a count, a span of time."""
+    wrong: Any = 5
+    with awa.Client(url) as client:
+        with pytest.raises(awa.InvalidInput, match="queue"):
+            all_enqueued(client, queue=wrong)
+        with pytest.raises(awa.InvalidInput, match="count"):
+            assert_enqueued(client, count=-1)
+        with pytest.raises(awa.InvalidInput, match="must be a timedelta"):
+            advance(client, wrong)
+        for parts in ({"seconds": float("inf")}, {"fortnights": 1}, {"hours": float("nan")}):
+            with pytest.raises(awa.InvalidInput, match="parts of a timedelta"):
+                advance(client, **parts)
+
+
 def test_a_class_whose_handler_has_a_kind_of_its_own_is_found_by_it(url: str) -> None:
     """Guards what a class means: the kind that an insert of its instances takes."""
     with awa.Client(url) as client:
@@ -141,7 +156,7 @@ async def test_jobs_run_in_the_test_and_time_is_passed(url: str) -> None:
         assert 1 == await advance(client, timedelta(days=1))
         assert 1 == (await drain(client)).completed
         assert [1, 10, 12, 14, 16, 1, 4] == ran
-        with pytest.raises(ValueError, match="one direction"):
+        with pytest.raises(awa.InvalidInput, match="one direction"):
             await advance(client, hours=-1)
 
 

@@ -92,7 +92,7 @@ class Overriding(Administering):
         return self._run(_override(self._storage, queue, given, clear=clear, by=by))
 
 
-AGING_MIN_S: Final = 0.001
+SETTING_MIN_S: Final = 0.001
 _NUMBERS: Final = {
     "max_workers": WORKERS_MAX,
     "weight": WEIGHT_MAX,
@@ -120,21 +120,26 @@ def _checked(given: Mapping[str, object]) -> dict[str, object]:
         if field in given
     }
     if "deadline" in given:
-        said["deadline_s"] = checked_duration_s("deadline", given["deadline"])
+        said["deadline_s"] = checked_setting_s("deadline", given["deadline"])
     if "aging" in given:
-        said["aging_s"] = checked_aging_s("aging", given["aging"])
+        said["aging_s"] = checked_setting_s("aging", given["aging"])
     rate = checked_rate(given.get("rate_limit"))
     if rate is not None:
         said["rate"], said["burst"] = rate.per_s, rate.burst
     return said
 
 
-def checked_aging_s(field: str, value: object) -> float:
-    """Seconds of waiting that lift a job by a priority; 0 for never. Raises InvalidInput."""
-    aging_s = checked_duration_s(field, value)
-    if 0 < aging_s < AGING_MIN_S:
-        raise InvalidInput(field, f"is {aging_s} seconds; it must be 0, or {AGING_MIN_S} at least")
-    return aging_s
+def checked_setting_s(field: str, value: object) -> float:
+    """Seconds of a queue's deadline or aging, 0 for none: shorter than that is a slip of the unit.
+
+    Raises InvalidInput.
+    """
+    seconds = checked_duration_s(field, value)
+    if 0 < seconds < SETTING_MIN_S:
+        raise InvalidInput(
+            field, f"is {seconds} seconds; it must be 0, or {SETTING_MIN_S} at least"
+        )
+    return seconds
 
 
 def no_such_queue(queue: str) -> InvalidInput:

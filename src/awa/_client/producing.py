@@ -63,6 +63,8 @@ class Batch:
 
     def prepare_all(self, jobs: Iterable[object]) -> Iterator[NewJob]:
         """Check one after the other. Raises InvalidInput, which says whose arguments are wrong."""
+        if not isinstance(jobs, Iterable):
+            raise InvalidInput("jobs", f"must be a list of arguments, not {jobs!r:.100}")
         for place, args in enumerate(jobs):
             try:
                 yield self.prepare(args)

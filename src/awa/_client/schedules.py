@@ -78,11 +78,15 @@ class _Naming(Periodic):
     ) -> tuple[datetime, ...]:
         if not found:
             raise no_such_schedule(name, self._of(namespace))
-        since = datetime.now(UTC) if after is None else after
-        if since.utcoffset() is None:
-            raise InvalidInput("after", f"must be a datetime with a time zone, not {after!r}")
+        since = datetime.now(UTC) if after is None else _checked_after(after)
         checked_int("count", count, low=1, high=NEXT_FIRES_MAX)
-        return next_fires(found[0].timing, after=since.astimezone(UTC), count=count)
+        return next_fires(found[0].timing, after=since, count=count)
+
+
+def _checked_after(after: object) -> datetime:
+    if isinstance(after, datetime) and after.utcoffset() is not None:
+        return after.astimezone(UTC)
+    raise InvalidInput("after", f"must be a datetime with a time zone, not {after!r}")
 
 
 class AsyncSchedules(_Naming, AsyncAdministering):

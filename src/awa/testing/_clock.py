@@ -17,7 +17,7 @@ from awa._storage import codec
 from awa._storage.calls import Call
 from awa._storage.names import quoted
 from awa._storage.schedules import list_schedules
-from awa.errors import ConfigurationError
+from awa.errors import ConfigurationError, InvalidInput
 from awa.testing._marking import require_for_tests
 
 if TYPE_CHECKING:
@@ -67,12 +67,22 @@ def advance(client: AsyncClient | Client, by: timedelta | None = None, /, **part
     of unique windows and of retention. What is due is promoted by the function that production
     calls. Each schedule stores a job for each of its instants that passed since it was made or
     resumed, those that this client declares included. Only in a database of `Databases`, or one
-    that its owner made one for tests. Raises ConfigurationError elsewhere.
+    that its owner made one for tests. Raises ConfigurationError elsewhere, and InvalidInput.
     """
-    passed = (by or timedelta()) + timedelta(**parts)
-    if passed < timedelta():
-        raise ValueError(f"time passes in one direction, not by {passed}")
+    passed = _checked_passed(by, parts)
     return client._follow(_advance(client, passed.total_seconds()))  # noqa: SLF001  # a friend
+
+
+def _checked_passed(by: timedelta | None, parts: dict[str, float]) -> timedelta:
+    if by is not None and not isinstance(by, timedelta):
+        raise InvalidInput("by", f"must be a timedelta, or say hours=..., not {by!r}")
+    try:
+        passed = (by or timedelta()) + timedelta(**parts)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InvalidInput("by", f"must be the parts of a timedelta: {error}") from error
+    if passed < timedelta():
+        raise InvalidInput("by", f"is {passed}, and time passes in one direction")
+    return passed
 
 
 def _advance(client: AsyncClient | Client, seconds: float) -> Steps[int]:

@@ -6,9 +6,11 @@ from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, overload
 
+from awa._client.bursts import JOBS_MAX
 from awa._client.steps import Steps, ask
 from awa._core.arguments import encode_args
 from awa._core.entries import JobState
+from awa._core.options import checked_int, checked_name
 from awa._storage import codec
 from awa._storage.views import JobRecord, list_jobs
 from awa.errors import InvalidInput
@@ -122,6 +124,8 @@ def assert_enqueued(
 ) -> Any:
     """Fail unless such a job waits, or just so many; answers them. Arguments as `all_enqueued`."""
     wanted = wanted_by(client, what, args, queue)
+    if count is not None:
+        checked_int("count", count, low=0, high=JOBS_MAX)
     return client._follow(_asserted(client.schema, wanted, count))  # noqa: SLF001  # a friend
 
 
@@ -204,6 +208,8 @@ def _shown(jobs: list[JobRecord]) -> str:
 
 def wanted_by(client: AsyncClient | Client, what: What, args: object, queue: str | None) -> Wanted:
     """Read what a caller says of the jobs that are meant. Raises InvalidInput."""
+    if queue is not None:
+        checked_name("queue", queue)
     kind_named = client._handlers.kind_named  # noqa: SLF001  # a friend
     kind: str | None
     if what is None or isinstance(what, str):
