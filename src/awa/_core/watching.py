@@ -75,6 +75,8 @@ class _Record:
     silent_s: float
     absent_s: float | None
     """None: at the last look its lock was held, or could not be expected to be."""
+    is_free: bool
+    """At the last look nobody held its lock, whoever did before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +122,8 @@ def lost(watch: Watch, patience: Patience) -> tuple[Lost, ...]:
 
 
 def somebody_is_absent(watch: Watch) -> bool:
-    """Whether the last look missed a worker: its lock was free, and had been held."""
-    return any(record.absent_s is not None for record in watch.records.values())
+    """Whether the last look saw a worker whose lock nobody holds: it begins, or it may be lost."""
+    return any(record.is_free for record in watch.records.values())
 
 
 def look_again_s(workers: int, *, least_s: float, share_s: float) -> float:
@@ -136,13 +138,13 @@ def look_again_s(workers: int, *, least_s: float, share_s: float) -> float:
 def _after(before: _Record | None, seen: Observed, gap_s: float, patience: Patience) -> _Record:
     is_absent = seen.beaten and not seen.alive
     if before is None or before.beat != seen.beat:
-        return _Record(seen.beat, 1, 0.0, 0.0 if is_absent else None)
+        return _Record(seen.beat, 1, 0.0, 0.0 if is_absent else None, not seen.alive)
     absent_s = None
     if is_absent:
         glance_s = min(gap_s, patience.glance_s)
         absent_s = 0.0 if before.absent_s is None else before.absent_s + glance_s
     silent_s = before.silent_s + min(gap_s, patience.beat_s)
-    return _Record(seen.beat, before.looks + 1, silent_s, absent_s)
+    return _Record(seen.beat, before.looks + 1, silent_s, absent_s, not seen.alive)
 
 
 def _signs(record: _Record, patience: Patience) -> Iterable[tuple[Sign, float]]:
