@@ -1,5 +1,6 @@
 from typing import Any, LiteralString
 
+import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
@@ -110,6 +111,15 @@ def test_bad_jobs_are_refused_and_nothing_is_written(one: Session) -> None:
     with refused("AW001", "opts"):
         one.execute(ENQUEUE, ["k", Jsonb({}), None])
     assert before == everything(one)
+
+
+@pytest.mark.parametrize("opts", ["{}", '{"delay_s": 60}'])
+def test_what_no_worker_could_be_sent_is_refused(one: Session, opts: str) -> None:
+    """Guards the other jobs of a claim: fifty of the largest are still sent as one text."""
+    stored = "select id from awa.enqueue('k', to_jsonb(repeat('x', %s)), %s)"
+    one.execute(stored, [8_000_000, opts])
+    with pytest.raises(psycopg.errors.CheckViolation, match="size_inv"):
+        one.execute(stored, [9_000_000, opts])
 
 
 LEVELS = ("read committed", "repeatable read", "serializable")

@@ -105,7 +105,9 @@ create table ready (
     losses smallint not null,
     kind text not null,
     args jsonb not null,
-    extra jsonb not null
+    extra jsonb not null,
+    -- fifty of each go to a worker as one text, which may not take a gigabyte
+    constraint size_inv check (pg_column_size(args) <= 8388608 and pg_column_size(extra) <= 8388608)
 ) partition by list (slot);
 comment on column ready.run_lease is 'per job, grows by one with each entry: the public fencing number';
 comment on column ready.attempt is 'which attempt this entry is, from 1; a release gives it back';
@@ -227,7 +229,8 @@ create table deferred (
     state text not null constraint deferred_state_inv check (state in ('scheduled', 'retryable')),
     kind text not null,
     args jsonb not null,
-    extra jsonb not null default '{}'
+    extra jsonb not null default '{}',
+    constraint deferred_size_inv check (pg_column_size(args) <= 8388608 and pg_column_size(extra) <= 8388608)
 );
 create index deferred_run_at on deferred (run_at, job_id);
 create index deferred_lane on deferred (lane, job_id);
