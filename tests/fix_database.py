@@ -45,9 +45,22 @@ def open_session(conninfo: str, **options: Any) -> Session:
     return psycopg.connect(conninfo, **{"autocommit": True, **options})
 
 
-def crash(session: Session) -> None:
-    """Kill this session's backend as the kernel does: the server ends all others and recovers."""
-    os.kill(session.info.backend_pid, signal.SIGKILL)
+def crash(session: Session, conninfo: str) -> None:
+    """Kill this session's backend as the kernel does: the server ends all others and recovers.
+
+    Returns when the server has seen it: until then it takes new sessions, and ends them as well.
+    """
+    with open_session(conninfo) as witness:
+        os.kill(session.info.backend_pid, signal.SIGKILL)
+        wait_until(lambda: _has_ended(witness))
+
+
+def _has_ended(session: Session) -> bool:
+    try:
+        session.execute("select 1")
+    except psycopg.OperationalError:
+        return True
+    return False
 
 
 def reconnected(session: NewSession, conninfo: str) -> Session:

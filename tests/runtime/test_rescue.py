@@ -221,7 +221,7 @@ def test_trouble_of_the_server_rescues_nobody(
         before.close()
         cluster.restart()
     else:
-        crash(before)
+        crash(before, conninfo)
     after = reconnected(session, conninfo)
     wait_until(lambda: leader_name(conninfo) == "early")
     # Longer than the grace, shorter than the time-out.

@@ -106,7 +106,7 @@ def test_a_beat_counts_in_its_own_run_of_the_server(
         beat(before, 3, 0, worker=worker)
     assert {5: True, 6: True} == beaten(before)
     if end == "crash":
-        crash(before)
+        crash(before, conninfo)
     else:
         before.close()
         cluster.restart()
