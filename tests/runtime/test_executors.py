@@ -120,21 +120,25 @@ async def test_a_child_that_is_slow_to_start_costs_no_attempt(
 
     Also that the handler is not run for an attempt that was put off.
     """
-    monkeypatch.setenv(child_slow.GATE, str(tmp_path))
+    gate = tmp_path / "gate"  # recorded tests have a file of theirs beside it
+    gate.mkdir()
+    monkeypatch.setenv(child_slow.GATE, str(gate))
     async with open_processes(grace_s=0.05) as run:
         put_off = [await run_slow(run, within_s=0.02) for _ in range(2)]
         assert [awa.Snooze(0), awa.Snooze(0)] == put_off
-        (tmp_path / "open").touch()
+        (gate / "open").touch()
         pid = await run_slow(run)
-    assert {"open", "runs", str(pid)} == names_in(tmp_path)
-    assert "one\n" == (tmp_path / "runs").read_text()
+    assert {"open", "runs", str(pid)} == names_in(gate)
+    assert "one\n" == (gate / "runs").read_text()
 
 
 async def test_a_child_that_never_starts_is_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Guards the bound of a start: the attempt that waits for it says what took too long."""
-    monkeypatch.setenv(child_slow.GATE, str(tmp_path))
+    gate = tmp_path / "gate"
+    gate.mkdir()
+    monkeypatch.setenv(child_slow.GATE, str(gate))
     monkeypatch.setattr(starts, "CHILD_START_S", 0.5)
     async with open_processes(grace_s=0.3) as run:
 
@@ -144,7 +148,7 @@ async def test_a_child_that_never_starts_is_killed(
 
         with pytest.raises(awa.ProcessDied, match="did not start within"):
             await put_off_for_ever()
-    assert not any(is_there(int(name)) for name in names_in(tmp_path))
+    assert not any(is_there(int(name)) for name in names_in(gate))
 
 
 async def test_a_job_in_a_process_says_how_far_it_is(database: str, tmp_path: Path) -> None:
