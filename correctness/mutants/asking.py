@@ -273,8 +273,8 @@ MUTANTS: Final = (
         "enqueue enqueue_many",
         (
             "internal/appending.sql",
-            "where next - i > apart_max())",
-            "where false)",
+            "> apart_max() then apart(p_extra) else",
+            "> apart_max() then p_extra else",
         ),
         "storage/test_pages.py::test_a_producer_that_stood_still_hides_no_newer_jobs",
     ),

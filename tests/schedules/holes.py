@@ -145,8 +145,8 @@ def committed_after_the_look(world: World) -> None:
     ),
     Edit(
         file="functions/enqueue.sql",
-        old=" into v_slot, v_seq, v_job, v_drawn;\n",
-        new=" into v_slot, v_seq, v_job, v_drawn;\n"
+        old=" into v_slot, v_seq, v_job;\n",
+        new=" into v_slot, v_seq, v_job;\n"
         "    perform pg_advisory_xact_lock_shared(lk_inflight(), v_lane.lane);\n",
     ),
 )

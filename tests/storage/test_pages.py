@@ -1,12 +1,13 @@
 """Jobs by id and by page: what the index paths find is what the view shows."""
 
+from collections.abc import Callable
 from itertools import product
 from typing import Any
 
 import psycopg
 import pytest
 
-from tests.fix_database import Session
+from tests.fix_database import NewSession, Session
 from tests.fix_sql import claim, complete, enqueue, enqueue_many, refused, release, start_worker
 
 STATES = ("available", "running", "completed", "scheduled", "retryable", "failed", "cancelled")
@@ -241,6 +242,13 @@ def test_many_jobs_that_return_hide_no_newer_ones(one: Session) -> None:
     assert newest(one) == (7700, 7700)
 
 
+def hold_numbers(session: Session, holder: Session) -> None:
+    """Let nobody draw a number of the lane until the holder's transaction ends."""
+    (lane_seq,) = session.execute("select seq::regclass::text from awa.lanes").fetchall()[0]
+    holder.execute("begin")
+    holder.execute(f"alter sequence {lane_seq} cache 1")
+
+
 @pytest.mark.bulk
 @pytest.mark.parametrize(
     "stored",
@@ -251,24 +259,28 @@ def test_many_jobs_that_return_hide_no_newer_ones(one: Session) -> None:
         """awa.enqueue_many('[{"kind": "k", "args": 1, "opts": {"ordering_key": "a"}}]')""",
     ],
 )
-def test_a_producer_that_stood_still_hides_no_newer_jobs(one: Session, stored: str) -> None:
+def test_a_producer_that_stood_still_hides_no_newer_jobs(
+    one: Session,
+    session: NewSession,
+    start: Callable[..., Any],
+    blocked: Callable[[int], None],
+    stored: str,
+) -> None:
     """Guards the mark of entries whose id was drawn long before their number.
 
-    The trigger does what others do meanwhile: it draws ids. Other jobs have had those before.
+    It waits between the two, while others draw ids.
     """
     enqueue_many(one, 1)
-    one.execute(
-        "create function awa.others() returns trigger language plpgsql as $$ begin"
-        " perform nextval('awa.job_id_seq') from generate_series(1, 7000); return new; end $$"
-    )
-    one.execute(
-        "create trigger t before insert on awa.ready_0 for each row execute function awa.others()"
-    )
-    one.execute(f"select * from {stored}")
-    one.execute("drop trigger t on awa.ready_0")
+    holder, other = session(), session()
+    hold_numbers(one, holder)
+    producer = start(one, f"select * from {stored}")
+    blocked(producer.pid)
+    other.execute("select nextval('awa.job_id_seq') from generate_series(1, 7000)")
+    holder.execute("rollback")
+    producer.rows()
     # What these others stored has lower numbers than the entry.
-    one.execute("update awa.ready_0 set job_id = 7001 where seq = 1")
-    assert newest(one) == (7001, 7001)
+    other.execute("update awa.ready_0 set job_id = 7002 where seq = 1")
+    assert newest(one) == (7002, 7002)
 
 
 @pytest.mark.parametrize(
@@ -278,9 +290,7 @@ def test_a_producer_that_stood_still_hides_no_newer_jobs(one: Session, stored: s
 def test_an_id_is_drawn_before_its_number(one: Session, other: Session, stored: str) -> None:
     """Guards the order that pages rely on: who cannot draw a number has an id already."""
     enqueue(one)
-    (lane_seq,) = one.execute("select seq::regclass::text from awa.lanes").fetchall()[0]
-    other.execute("begin")
-    other.execute(f"alter sequence {lane_seq} cache 1")
+    hold_numbers(one, other)
     one.execute("set lock_timeout = '10ms'")
     with pytest.raises(psycopg.errors.LockNotAvailable):
         one.execute(f"select * from {stored}")

@@ -4,8 +4,7 @@
 --   outcome   the job's id and state. A unique job whose key is held: by on_conflict an error (AW008), the
 --             older job ('existing'), nothing ('skipped'), or the new job in its place ('replaced')
 --   touches   insert ready or deferred (1); with unique: insert or update unique_keys (1), and what
---             cancel_pending touches for a replaced job. Where others drew thousands of ids between the id and the
---             number of an entry, it is marked by an update before anybody sees it: pages of jobs rely on it
+--             cancel_pending touches for a replaced job
 --   one step  any isolation level, savepoints and two-phase commit: begin_append makes the number
 --             known as in flight before it is drawn, and only the caller's commit shows the row.
 --             Never waits for another transaction, unless the lane does not exist yet or the job is
@@ -21,7 +20,6 @@ declare
     v_job bigint;
     v_slot smallint;
     v_seq bigint;
-    v_drawn bigint;
 begin
     if enqueue.kind is null or char_length(enqueue.kind) not between 1 and 200 then
         perform refuse_kind(enqueue.kind);
@@ -42,11 +40,8 @@ begin
     perform begin_append(v_lane.lane, v_lane.queue_id, v_lane.queue);
     insert into ready (slot, lane, job_id, seq, run_lease, attempt, max_attempts, losses, kind, args, extra, enqueued_at)
     values (coalesce(pg_sequence_last_value('ring_seq'), 0), v_lane.lane, nextval('job_id_seq'), nextval(v_lane.seq), 1, 1,
-            v_opts.max_attempts, 0, enqueue.kind, enqueue.args, v_opts.extra, clock_timestamp())
-    returning slot, seq, job_id, pg_sequence_last_value('job_id_seq') into v_slot, v_seq, v_job, v_drawn;
-    if v_drawn - v_job > apart_max() then
-        perform mark_apart(v_slot, array[v_job], array[v_drawn]);
-    end if;
+            v_opts.max_attempts, 0, enqueue.kind, enqueue.args, marked(v_opts.extra, currval('job_id_seq')), clock_timestamp())
+    returning slot, seq, job_id into v_slot, v_seq, v_job;
     if tracing() then
         perform emit(enqueue_event('[]', jsonb_build_array(jsonb_build_array(v_lane.lane, v_slot, v_seq, v_job, 1, 1)), '{}'));
     end if;

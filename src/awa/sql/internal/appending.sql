@@ -3,8 +3,8 @@
 --   1. inflight(lane), shared: from now on nobody may conclude that our numbers will never appear
 --   2. the transaction's own xid: it is older than the xid of any claim that passes over our numbers
 --   3. the sleeper's flag: a worker that sleeps on this queue is told, with our commit
---   then, in the caller, draw ids (unless they have one) and numbers, and insert; last see whether others drew
---   many ids in between.
+--   then, in the caller, draw ids (unless they have one) and numbers, see whether others drew many ids in between,
+--   and insert.
 
 -- Ids of a lane grow with its numbers, nearly: an entry is plain when at most so many ids were drawn between its
 -- own and its number. So of all entries with lower numbers than a plain one, none has an id that is higher by
@@ -18,14 +18,12 @@ language sql immutable as $$ select p_run_lease = 1 and not p_extra ? 'apart' $$
 create function apart(p_extra jsonb) returns jsonb
 language sql immutable as $$ select p_extra || '{"apart": true}' $$;
 
--- mark_apart: of these entries, which this transaction has stored in one slot, those that are not plain are marked.
--- Nobody has seen them yet. p_next: for each, an id that was drawn after its number.
-create function mark_apart(p_slot smallint, p_job_ids bigint[], p_next bigint[]) returns void
-language plpgsql as $$
-begin
-    execute format('update ready_%s r set extra = apart(r.extra) where r.job_id = any ($1)', p_slot)
-    using array(select i from unnest(p_job_ids, p_next) u (i, next) where next - i > apart_max());
-end $$;
+-- What an entry that is its job's first has as `extra`: with the mark, when it is not plain. It stands behind the number in
+-- its row, so it is evaluated after that was drawn.
+create function marked(p_extra jsonb, p_job_id bigint) returns jsonb
+language sql volatile as $$
+    select case when pg_sequence_last_value('job_id_seq') - p_job_id > apart_max() then apart(p_extra) else p_extra end
+$$;
 
 -- Somebody sleeps on this queue. The test takes and drops a shared lock in one expression, so that a
 -- cancelled statement leaves nothing behind on a pooled connection.

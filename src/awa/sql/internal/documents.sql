@@ -46,25 +46,19 @@ declare
     o enqueue_options := p_alike.options;
     v_lane lanes := p_alike.lane;
     v_ids bigint[];
-    v_slot smallint;
-    v_drawn bigint;
     v_entries jsonb;
 begin
     perform begin_append(v_lane.lane, v_lane.queue_id, v_lane.queue);
     with written as (
         insert into ready (slot, lane, job_id, seq, run_lease, attempt, max_attempts, losses, kind, args, extra, enqueued_at)
         select (select last_value from ring_seq), v_lane.lane, nextval('job_id_seq'), nextval(v_lane.seq), 1, 1, o.max_attempts, 0,
-               case when is_job(e.job) then e.job ->> 'kind' else refuse_job(e.ord) end, e.job -> 'args', o.extra, clock_timestamp()
+               case when is_job(e.job) then e.job ->> 'kind' else refuse_job(e.ord) end, e.job -> 'args', marked(o.extra, currval('job_id_seq')), clock_timestamp()
         from jsonb_array_elements(p_jobs) with ordinality as e (job, ord)
         returning slot, lane, seq, job_id
     )
-    select array_agg(w.job_id), (select x.slot from written x limit 1), case when tracing() then
+    select array_agg(w.job_id), case when tracing() then
         (select jsonb_agg(jsonb_build_array(x.lane, x.slot, x.seq, x.job_id, 1, 1)) from written x) end
-    into v_ids, v_slot, v_entries from written w;
-    v_drawn := pg_sequence_last_value('job_id_seq');
-    if v_drawn - v_ids[1] - cardinality(v_ids) > apart_max() then    -- others drew many; perhaps not between two of these
-        perform mark_apart(v_slot, v_ids, v_ids[2:] || v_drawn);
-    end if;
+    into v_ids, v_entries from written w;
     if tracing() then
         perform emit(enqueue_event('[]', v_entries, '{}') || '{"a": "enqueue_many"}');
     end if;
@@ -134,8 +128,6 @@ language plpgsql as $$
 declare
     v_event jsonb;
     v_run_at timestamptz;
-    v_slot smallint;
-    v_drawn bigint;
 begin
     with doc as materialized (
         select d.*, case when d.run_at is null then nextval(d.seq) end as number
@@ -143,7 +135,7 @@ begin
     ), written as (
         insert into ready (slot, lane, seq, job_id, run_lease, attempt, max_attempts, losses, kind, args, extra, enqueued_at)
         select (select last_value from ring_seq), d.lane, d.number, d.job_id, 1, 1,
-               d.max_attempts, 0, d.kind, d.args, d.extra, clock_timestamp()
+               d.max_attempts, 0, d.kind, d.args, marked(d.extra, d.job_id), clock_timestamp()
         from doc d where d.number is not null
         returning slot, lane, seq, job_id
     ), waits as (
@@ -152,15 +144,10 @@ begin
         from doc d where d.number is null
         returning lane, job_id
     )
-    select (select min(d.run_at) from doc d), (select w.slot from written w limit 1), case when tracing() then jsonb_build_object(
+    select (select min(d.run_at) from doc d), case when tracing() then jsonb_build_object(
         'entries', (select coalesce(jsonb_agg(jsonb_build_array(w.lane, w.slot, w.seq, w.job_id, 1, 1) order by w.lane, w.seq), '[]') from written w),
         'deferred', (select coalesce(jsonb_agg(jsonb_build_array(w.lane, w.job_id, 0, 1, 0, null) order by w.job_id), '[]') from waits w)) end
-    into v_run_at, v_slot, v_event;
+    into v_run_at, v_event;
     perform tell_timer(v_run_at);
-    v_drawn := pg_sequence_last_value('job_id_seq');
-    -- others drew some meanwhile (keys may have been waited for), and this document's numbers are far from its first id
-    if v_slot is not null and v_drawn - (p_rows[1]).job_id >= greatest(cardinality(p_rows), apart_max() + 1) then
-        perform mark_apart(v_slot, array(select d.job_id from unnest(p_rows) d), array_fill(v_drawn, array[cardinality(p_rows)]));
-    end if;
     return v_event;
 end $$;

@@ -24,8 +24,6 @@ declare
     v_later boolean := coalesce(v_run_at > v_now, false);
     v_deferred jsonb := '[]';
     v_entries jsonb := '[]';
-    v_slot smallint;
-    v_drawn bigint;
 begin
     if v_later then
         perform begin_defer();
@@ -37,14 +35,10 @@ begin
         perform begin_append(v_lane.lane, v_lane.queue_id, v_lane.queue);
         with written as (
             insert into ready (slot, lane, seq, job_id, run_lease, attempt, max_attempts, losses, kind, args, extra, enqueued_at)
-            values ((select last_value from ring_seq), v_lane.lane, nextval(v_lane.seq), p_job_id, 1, 1, o.max_attempts, 0, p_kind, p_args, o.extra, v_now)
+            values ((select last_value from ring_seq), v_lane.lane, nextval(v_lane.seq), p_job_id, 1, 1, o.max_attempts, 0, p_kind, p_args, marked(o.extra, p_job_id), v_now)
             returning lane, slot, seq, job_id
         )
-        select jsonb_build_array(jsonb_build_array(w.lane, w.slot, w.seq, w.job_id, 1, 1)), w.slot into v_entries, v_slot from written w;
-        v_drawn := pg_sequence_last_value('job_id_seq');
-        if v_drawn - p_job_id > apart_max() then    -- its key may have been waited for
-            perform mark_apart(v_slot, array[p_job_id], array[v_drawn]);
-        end if;
+        select jsonb_build_array(jsonb_build_array(w.lane, w.slot, w.seq, w.job_id, 1, 1)) into v_entries from written w;
     end if;
     if tracing() then
         perform emit(enqueue_event(v_deferred, v_entries, p_replaced));

@@ -1,7 +1,8 @@
 -- bodies: what a claim took, to be run: the entries still open under this token, wherever they are.
 --   requires  the claim has committed (a second statement, in the same pipeline)
---   outcome   rows of up to 50 entries of one claims row, with an array for each column, in the same order. args and extras
---             are JSON texts with a line feed between two: there is none in them. With a guess only what is in these slots: who misses some asks again without
+--   outcome   rows of up to 50 entries of one claims row, with an array for each column, in the same order. args and
+--             extras are JSON texts with a line feed between two: there is none in them. With a guess only what is in
+--             these slots: who misses some asks again without
 --   touches   nothing
 --   one step  one statement over the live slots, begun after they are locked: no slot is emptied under it.
 --             An entry that is carried to a slot that was empty just before is missing; the worker
