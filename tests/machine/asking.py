@@ -49,7 +49,7 @@ class Wish:
         if self.later:
             opts |= {"delay_s": LATER_S}
         if self.hasty:
-            opts |= {"deadline_s": 0.0001}
+            opts |= {"deadline_s": 0.001}
         if self.key:
             unique = {"key": f"{self.key:032x}", **_MASKS[self.mask][0]}
             opts |= {"unique": unique, "on_conflict": self.on_conflict}

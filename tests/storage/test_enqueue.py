@@ -83,6 +83,7 @@ BAD_OPTIONS: list[tuple[str, Any]] = [
     ("metadata", {"metadata": []}),
     ("metadata", {"metadata": None}),
     ("deadline_s", {"deadline_s": -0.1}),
+    ("deadline_s", {"deadline_s": 0.0009}),
     ("deadline_s", {"deadline_s": 3153600001}),
     ("deadline_s", {"deadline_s": 10**400}),
     ("deadline_s", {"deadline_s": "1"}),

@@ -53,6 +53,7 @@ def test_claims_hold_to_an_overridden_deadline_and_aging(one: Session) -> None:
         {"burst": 0},
         {"deadline_s": -1},
         {"deadline_s": 1e300},
+        {"deadline_s": 1e-5},
         {"aging_s": 1e-5},
         {"colour": 1},
         [1],

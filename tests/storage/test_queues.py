@@ -137,6 +137,7 @@ BAD_SETTINGS: list[Any] = [
     {"deadline_s": -1},
     {"deadline_s": "soon"},
     {"deadline_s": "NaN"},
+    {"deadline_s": 0.0001},
     {"aging_s": 0.0001},
     {"aging_s": 1e300},
     {"enqueue_shards": 0},
@@ -150,7 +151,8 @@ BAD_SETTINGS: list[Any] = [
 def test_bad_settings_are_refused_and_write_nothing(one: Session, settings: Any) -> None:
     """Guards AW001: every claim reads them, so a bad one would stop it; no queue is made."""
     before = everything(one)
-    field = "enqueue_shards" if settings and "enqueue_shards" in settings else "settings"
+    fields = {"deadline_s", "aging_s", "enqueue_shards"} & set(settings or ())
+    field = fields.pop() if fields else "settings"
     with refused("AW001", field):
         if isinstance(settings, dict):
             configure(one, "new", **settings)

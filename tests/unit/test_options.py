@@ -98,6 +98,7 @@ def test_options_that_are_given_are_stored_by_their_sql_names() -> None:
         ({"max_attempts": 1001}, "max_attempts", "from 1 to 1000"),
         ({"deadline": -1}, "deadline", "not negative"),
         ({"deadline": timedelta(seconds=-1)}, "deadline", "not negative"),
+        ({"deadline": 0.0009}, "deadline", "0.001 at least"),
         ({"deadline": float("nan")}, "deadline", "finite"),
         ({"deadline": float("inf")}, "deadline", "finite"),
         ({"deadline": 10**10}, "deadline", "3153600000"),

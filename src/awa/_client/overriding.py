@@ -8,10 +8,10 @@ from awa._client.administering import Administering, AsyncAdministering
 from awa._client.queues import POLL_MS_MAX, checked_rate
 from awa._core.limits import CLAIM_ENTRIES_MAX, QUEUE_LENGTH_MAX
 from awa._core.options import (
-    checked_duration_s,
     checked_flag,
     checked_int,
     checked_name,
+    checked_span_s,
     checked_text,
 )
 from awa._core.tuning import WEIGHT_MAX, WORKERS_MAX, QueueOverrides
@@ -92,7 +92,6 @@ class Overriding(Administering):
         return self._run(_override(self._storage, queue, given, clear=clear, by=by))
 
 
-SETTING_MIN_S: Final = 0.001
 _NUMBERS: Final = {
     "max_workers": WORKERS_MAX,
     "weight": WEIGHT_MAX,
@@ -120,26 +119,13 @@ def _checked(given: Mapping[str, object]) -> dict[str, object]:
         if field in given
     }
     if "deadline" in given:
-        said["deadline_s"] = checked_setting_s("deadline", given["deadline"])
+        said["deadline_s"] = checked_span_s("deadline", given["deadline"])
     if "aging" in given:
-        said["aging_s"] = checked_setting_s("aging", given["aging"])
+        said["aging_s"] = checked_span_s("aging", given["aging"])
     rate = checked_rate(given.get("rate_limit"))
     if rate is not None:
         said["rate"], said["burst"] = rate.per_s, rate.burst
     return said
-
-
-def checked_setting_s(field: str, value: object) -> float:
-    """Seconds of a queue's deadline or aging, 0 for none: shorter than that is a slip of the unit.
-
-    Raises InvalidInput.
-    """
-    seconds = checked_duration_s(field, value)
-    if 0 < seconds < SETTING_MIN_S:
-        raise InvalidInput(
-            field, f"is {seconds} seconds; it must be 0, or {SETTING_MIN_S} at least"
-        )
-    return seconds
 
 
 def no_such_queue(queue: str) -> InvalidInput:

@@ -10,14 +10,13 @@ from awa._client.overriding import (
     AsyncOverriding,
     Overriding,
     checked_author,
-    checked_setting_s,
     no_such_queue,
 )
 from awa._client.steps import ask
 from awa._client.vitals import vitals_steps
 from awa._core.entries import JobState
 from awa._core.limits import ENQUEUE_SHARDS_MAX
-from awa._core.options import checked_int, checked_name
+from awa._core.options import checked_int, checked_name, checked_span_s
 from awa._storage import views
 from awa.errors import InvalidInput
 
@@ -160,9 +159,9 @@ def _settings(
 ) -> dict[str, object]:
     settings: dict[str, object] = {}
     if deadline is not None:
-        settings["deadline_s"] = checked_setting_s("deadline", deadline)
+        settings["deadline_s"] = checked_span_s("deadline", deadline)
     if aging is not None:
-        settings["aging_s"] = checked_setting_s("aging", aging)
+        settings["aging_s"] = checked_span_s("aging", aging)
     if dead_letters is not None:
         if dead_letters != "default" and not isinstance(dead_letters, bool):
             raise InvalidInput("dead_letters", 'must be True, False or "default"')

@@ -19,6 +19,10 @@ ENQUEUE_SHARDS_MAX: Final = 64
 TAGS_MAX: Final = 20
 TAG_LENGTH_MAX: Final = 200
 ORDERING_KEY_LENGTH_MAX: Final = 200
+SPAN_MIN_S: Final = 0.001
+"""Of a deadline, and of a queue's aging, where it is not 0 for none. A deadline is counted from the
+claim, whose answer takes longer than this to reach a handler: less fails every attempt before it
+begins."""
 DEADLINE_MAX_S: Final = 3153600000.0
 """A hundred years, for every duration that a job names; 0 is no deadline."""
 ARGS_BYTES_MAX: Final = 1024 * 1024

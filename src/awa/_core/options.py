@@ -124,7 +124,7 @@ def checked_flag(field: str, value: object) -> bool:
     return value
 
 
-def checked_duration_s(field: str, value: object) -> float:
+def checked_duration_s(field: str, value: object, *, low_s: float = 0.0) -> float:
     """Seconds from a number or a timedelta, not negative and bounded. Raises InvalidInput."""
     if isinstance(value, timedelta):
         seconds = value.total_seconds()
@@ -137,8 +137,19 @@ def checked_duration_s(field: str, value: object) -> float:
         raise InvalidInput(field, f"must be a timedelta or seconds, not {value!r}")
     if not math.isfinite(seconds) or seconds < 0:
         raise InvalidInput(field, f"is {seconds} seconds; it must be finite and not negative")
+    if seconds < low_s:
+        raise InvalidInput(field, f"is {seconds} seconds; it must be {low_s} at least")
     if seconds > limits.DEADLINE_MAX_S:
         raise InvalidInput(field, f"is {seconds} seconds; the limit is {limits.DEADLINE_MAX_S:.0f}")
+    return seconds
+
+
+def checked_span_s(field: str, value: object) -> float:
+    """Seconds of a deadline or an aging, 0 for none. Raises InvalidInput: shorter than can be."""
+    seconds = checked_duration_s(field, value)
+    if 0 < seconds < limits.SPAN_MIN_S:
+        problem = f"is {seconds:g} seconds, and a claim alone takes longer"
+        raise InvalidInput(field, f"{problem}: give 0 for none, or {limits.SPAN_MIN_S} at least")
     return seconds
 
 
@@ -219,7 +230,7 @@ def _checked_on_conflict(value: object) -> str:
 
 
 _CHECKS: Final[Mapping[str, tuple[str, Callable[[object], object]]]] = {
-    "deadline": ("deadline_s", lambda value: checked_duration_s("deadline", value)),
+    "deadline": ("deadline_s", lambda value: checked_span_s("deadline", value)),
     "delay": ("delay_s", lambda value: checked_duration_s("delay", value)),
     "max_attempts": (
         "max_attempts",

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from awa._core.arguments import decoder_for, encode_json
 from awa._core.kinds import kind_of
-from awa._core.options import checked_duration_s
+from awa._core.options import checked_span_s
 from awa._core.outcomes import OUTCOMES
 from awa._core.resources import Resource
 from awa._core.retrying import DEFAULT_POLICY, RetryPolicy
@@ -200,7 +200,7 @@ def is_async(function: Callable[..., Any]) -> bool:
 
 def _deadline_s(defaults: Mapping[str, object]) -> float | None:
     deadline = defaults.get("deadline")
-    return None if deadline is None else checked_duration_s("deadline", deadline)
+    return None if deadline is None else checked_span_s("deadline", deadline)
 
 
 def encode_result(value: object) -> bytes:

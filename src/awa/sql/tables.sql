@@ -25,7 +25,7 @@ create type outcome as enum (
 create table queue_settings (
     queue_id int generated always as identity primary key,
     queue text not null unique constraint queue_length_inv check (char_length(queue) between 1 and 200),
-    deadline_s double precision not null default 300 constraint deadline_inv check (deadline_s between 0 and 3153600000),
+    deadline_s double precision not null default 300 constraint deadline_inv check (deadline_s = 0 or deadline_s between 0.001 and 3153600000),
     aging_s double precision not null default 60 constraint aging_inv check (aging_s = 0 or aging_s between 0.001 and 3153600000),
     enqueue_shards smallint not null default 1 constraint shards_inv check (enqueue_shards between 1 and 64),
     dead_letters boolean,
@@ -35,7 +35,7 @@ create table queue_settings (
     overridden_at timestamptz,
     overridden_by text,
     deadline_now_s double precision not null generated always as (coalesce((overrides ->> 'deadline_s')::double precision, deadline_s)) stored
-        constraint deadline_now_inv check (deadline_now_s between 0 and 3153600000),
+        constraint deadline_now_inv check (deadline_now_s = 0 or deadline_now_s between 0.001 and 3153600000),
     aging_now_s double precision not null generated always as (coalesce((overrides ->> 'aging_s')::double precision, aging_s)) stored
         constraint aging_now_inv check (aging_now_s = 0 or aging_now_s between 0.001 and 3153600000)
 );

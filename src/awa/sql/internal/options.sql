@@ -28,6 +28,16 @@ begin
     return v::int;
 end $$;
 
+-- A span of time that 0 turns off. It is counted from a claim, whose answer takes longer than a millisecond to
+-- reach anybody: less fails every attempt before it begins. Bounded above so that every language can hold it.
+create function check_span(p_opts jsonb, p_name text) returns void
+language plpgsql immutable as $$
+begin
+    if jsonb_typeof(p_opts -> p_name) <> 'number' or (p_opts ->> p_name)::numeric <> 0 and (p_opts ->> p_name)::numeric not between 0.001 and 3153600000 then
+        perform refuse_input(p_name, format('must be a number of seconds from 0.001 to 3153600000, or 0 for none, not %s', p_opts -> p_name));
+    end if;
+end $$;
+
 -- What few jobs have: tags, metadata, deadline_s.
 create function extra_options(p_opts jsonb) returns jsonb
 language plpgsql immutable as $$
@@ -50,10 +60,7 @@ begin
         v_extra := v_extra || jsonb_build_object('metadata', p_opts -> 'metadata');
     end if;
     if p_opts ? 'deadline_s' then
-        -- bounded as a queue's is, and so that every worker's language can hold it
-        if jsonb_typeof(p_opts -> 'deadline_s') <> 'number' or (p_opts ->> 'deadline_s')::numeric not between 0 and 3153600000 then
-            perform refuse_input('deadline_s', 'must be a number of seconds from 0 (none) to 3153600000');
-        end if;
+        perform check_span(p_opts, 'deadline_s');
         v_extra := v_extra || jsonb_build_object('deadline_s', p_opts -> 'deadline_s');
     end if;
     if p_opts ? 'ordering_key' then

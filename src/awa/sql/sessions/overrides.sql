@@ -25,7 +25,7 @@ begin
     perform check_override(v, 'max_workers', 1, 10000, true), check_override(v, 'weight', 1, 1000, true),
             check_override(v, 'claim_batch_size', 1, 1000, true), check_override(v, 'poll_interval_ms', 1, 86400000, true),
             check_override(v, 'rate', 0.000001, 1000000, false), check_override(v, 'burst', 1, 1000000, true),
-            check_override(v, 'deadline_s', 0, 3153600000, false), check_override(v, 'aging_s', 0, 3153600000, false);
+            check_span(jsonb_strip_nulls(v), 'deadline_s'), check_span(jsonb_strip_nulls(v), 'aging_s');
 end $$;
 
 -- override_queue: set what is given, and take back what is given as null; without an object take back all. The
@@ -50,8 +50,6 @@ begin
         perform pg_notify(ended_channel(), '');
     end if;
     return v_now;
-exception when check_violation then
-    perform refuse_input('aging_s', 'must be 0, or 0.001 at least');
 end $$;
 
 -- overrides_of: what is overridden of these queues; those without are left out.

@@ -46,6 +46,7 @@ begin
     elsif v ? 'enqueue_shards' and int_option(v, 'enqueue_shards', 1, 64, 1) is null then
         return;
     end if;
+    perform check_span(jsonb_strip_nulls(v), 'deadline_s'), check_span(jsonb_strip_nulls(v), 'aging_s');
     perform pg_advisory_xact_lock(lk_declare(), 0);    -- before the queue's row: lanes are made before and after
     perform ensure_lane(configure_queue.queue);
     update queue_settings q
@@ -55,9 +56,7 @@ begin
         dead_letters = case when v ? 'dead_letters' then (v ->> 'dead_letters')::boolean else q.dead_letters end
     where q.queue = configure_queue.queue;
     perform ensure_shards(configure_queue.queue, l.priority) from (select distinct x.priority from lanes x where x.queue = configure_queue.queue) l;
-exception when check_violation then
-    perform refuse_input('settings', 'hold deadline_s from 0 to 3153600000, aging_s 0 or from 0.001 to 3153600000: ' || v::text);
-when invalid_text_representation or numeric_value_out_of_range then
+exception when invalid_text_representation or numeric_value_out_of_range then
     perform refuse_input('settings', sqlerrm);
 end $$;
 
