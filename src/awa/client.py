@@ -14,7 +14,7 @@ import trio
 
 from awa._client.bursts import AsyncBursts
 from awa._client.dlq import AsyncDlq
-from awa._client.health import Health, health_of
+from awa._client.health import ANSWER_MIN_S, Health, health_of
 from awa._client.jobs import AsyncJobs
 from awa._client.own_transactions import JobTransaction
 from awa._client.periodic import checked_namespace
@@ -243,7 +243,7 @@ class AsyncClient(AsyncBursts, AsyncJobs, AsyncQueues, AsyncDlq, AsyncSchedules)
         `roles` is True, or the names of those called otherwise: `{"producer": "shop_writer"}`.
         Raises SchemaNewer before anything is touched, and ConfigurationError for a wrong role.
         """
-        names = named_roles({} if isinstance(roles, bool) else roles)
+        names = named_roles(roles)
         await self._run(migrate(self.schema))
         if roles:
             await self._run(install_roles(self.schema, names))
@@ -254,7 +254,7 @@ class AsyncClient(AsyncBursts, AsyncJobs, AsyncQueues, AsyncDlq, AsyncSchedules)
 
     async def health_check(self, *, timeout_seconds: float = 5.0) -> Health:
         """Whether the database answers and the worker, if there is one, lives."""
-        limit_s = checked_duration_s("timeout_seconds", timeout_seconds)
+        limit_s = checked_duration_s("timeout_seconds", timeout_seconds, low_s=ANSWER_MIN_S)
         worker = None if self._worker is None else self._worker.health()
         return await health_of(self._opened(), self._storage, worker, timeout_s=limit_s)
 

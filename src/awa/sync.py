@@ -23,12 +23,13 @@ from awa._client.urls import direct_of, target_of
 from awa._client.working import work
 from awa._core.batches import batches
 from awa._core.copying import CopyAnswer
+from awa._storage import views
 from awa._storage.committing import in_transaction_sync
 from awa._storage.connecting import prepare_nothing_in_pools
 from awa._storage.executors import run_sync
 from awa._storage.functions import Storage
 from awa._storage.history import storage_status
-from awa._storage.install import install_roles, migrate, named_roles
+from awa._storage.install import install_roles, migrate, named_roles, require_version
 from awa._storage.refusals import not_connected
 from awa.client import SCHEMA_DEFAULT, AsyncClient
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
     from types import TracebackType
 
+    from awa._client.health import Health
     from awa._client.queues import QueueChoice
     from awa._client.steps import Steps
     from awa._client.worker_options import WorkerOptions
@@ -53,8 +55,8 @@ class Client(Bursts, Schedules, Jobs, Queues, Dlq):
 
     It opens one connection when it is first used and keeps it; `close`, or the end of a `with`
     block, closes it. Arguments and errors as in `AsyncClient`, of which it leaves out
-    `transaction`, `health_check`, `server_facts`, and `start` with what belongs to it: a job in a
-    transaction of yours is stored by `awa.bridge`, and `run_worker` runs a worker.
+    `transaction`, and `start` with what belongs to it: a job in a transaction of yours is stored by
+    `awa.bridge`, and `run_worker` runs a worker.
     """
 
     def __init__(
@@ -105,7 +107,7 @@ class Client(Bursts, Schedules, Jobs, Queues, Dlq):
 
     def migrate(self, *, roles: bool | Mapping[str, str] = False) -> None:
         """As `AsyncClient.migrate`."""
-        names = named_roles({} if isinstance(roles, bool) else roles)
+        names = named_roles(roles)
         self._run(migrate(self.schema))
         if roles:
             self._run(install_roles(self.schema, names))
@@ -173,6 +175,23 @@ class Client(Bursts, Schedules, Jobs, Queues, Dlq):
     def check(self) -> tuple[Violation, ...]:
         """Every property that does not hold in the database as it is; empty when all is well."""
         return self._run(self._storage.check())
+
+    def health_check(self, *, timeout_seconds: float = 5.0) -> Health:
+        """Whether the database answers, over a connection of its own, and why not.
+
+        Whether workers do is in `vitals().problems()`.
+        """
+
+        async def run() -> Health:
+            async with self.asynchronous() as client:
+                return await client.health_check(timeout_seconds=timeout_seconds)
+
+        return run_here(run, "health_check")
+
+    def server_facts(self) -> tuple[str, str]:
+        """As `AsyncClient.server_facts`."""
+        require_version(self._run(self._storage.schema_version()), self.schema)
+        return self._run(views.server_facts())
 
     def asynchronous(self) -> AsyncClient:
         """An asynchronous client of the same database, schema, handlers and schedules."""

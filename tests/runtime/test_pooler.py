@@ -9,7 +9,6 @@ import pytest
 import trio
 
 import awa
-from awa._client.vitals import vitals_problems
 from correctness.bouncer import Bouncer
 from tests.fix_database import Session
 from tests.fix_workers import NewWorker
@@ -60,7 +59,7 @@ async def test_behind_a_pooler_a_worker_only_polls_and_says_so(
         )
         vitals = await direct.vitals()
         assert [(True, False)] == [(each.poll_only, each.leads) for each in vitals.workers]
-        assert "has to go directly" in vitals_problems(vitals)[0]
+        assert "has to go directly" in vitals.problems()[0]
         await direct.override_queue("q", max_workers=2)
         # Nobody can tell it: it asks with its beats.
         await until(lambda: health_of(client).queues["q"].max_workers == 2)

@@ -10,7 +10,6 @@ import pytest
 import trio
 
 import awa
-from awa._client.vitals import vitals_problems
 from awa._runtime import alike
 from awa._runtime.limits import FAILURES_TOLD
 from tests.fix_database import NewSession
@@ -230,7 +229,7 @@ async def test_a_kind_that_no_worker_can_run_shows_until_one_can(database: str) 
         assert [("q", "number", 1, 1)] == [
             (one.queue, one.kind, one.workers, one.times) for one in vitals.unknown_kinds
         ]
-        (problem,) = vitals_problems(vitals)
+        (problem,) = vitals.problems()
         assert "no capable worker: kind 'number' in queue 'q'" in problem
         await newer.start([("q", 2)])
         assert () == await kinds()

@@ -11,6 +11,7 @@ import trio
 
 from awa._client.administering import AsyncAdministering
 from awa._client.blocking import run_here
+from awa._client.health import ANSWER_MIN_S
 from awa._client.holding import SHUTDOWN_TIMEOUT_MS, HoldsWorker
 from awa._client.queues import QueueConfig
 from awa._core.options import checked_duration_s, checked_int
@@ -31,7 +32,6 @@ MAX_WORKERS_DEFAULT: Final = 10
 """Handlers of one queue that may run at once, where nothing says it."""
 
 TICK_BUDGET_S: Final = 20.0
-TICK_BUDGET_MIN_S: Final = 0.1
 TICK_TIMEOUT_MS: Final = 5000
 JOBS_MAX: Final = 2**31 - 1
 
@@ -223,7 +223,9 @@ class Bursts:
 def burst_of(*, timeout_s: float | None, due_within_s: float, max_jobs: int | None) -> Burst:
     """How far to go, checked. Raises InvalidInput."""
     return Burst(
-        timeout_s=inf if timeout_s is None else checked_duration_s("timeout_s", timeout_s),
+        timeout_s=inf
+        if timeout_s is None
+        else checked_duration_s("timeout_s", timeout_s, low_s=ANSWER_MIN_S),
         due_within_s=checked_duration_s("due_within_s", due_within_s),
         jobs_max=None
         if max_jobs is None
@@ -233,11 +235,9 @@ def burst_of(*, timeout_s: float | None, due_within_s: float, max_jobs: int | No
 
 def burst_of_tick(budget_s: float) -> Burst:
     """How far a tick goes, checked. Raises InvalidInput."""
-    timeout_s = checked_duration_s("budget_s", budget_s)
-    if timeout_s < TICK_BUDGET_MIN_S:
-        problem = f"is {timeout_s} seconds; it must be {TICK_BUDGET_MIN_S} at least"
-        raise InvalidInput("budget_s", problem)
-    return Burst(timeout_s=timeout_s, rescues=True)
+    return Burst(
+        timeout_s=checked_duration_s("budget_s", budget_s, low_s=ANSWER_MIN_S), rescues=True
+    )
 
 
 def _done(

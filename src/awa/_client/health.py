@@ -17,6 +17,8 @@ from awa._storage.pool import Pool
 from awa.errors import AwaError
 
 PORT_MAX: Final = 65535
+ANSWER_MIN_S: Final = 0.1
+"""In less the database would be said not to answer that had no time to."""
 
 
 def checked_port(port: int | None) -> int | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from awa._client.steps import ask
+from awa._core.options import checked_duration_s
 from awa._runtime.limits import HEARTBEAT_TIMEOUT_S
 from awa._storage import vitals
 from awa._storage.history import storage_status
@@ -59,6 +60,43 @@ class Vitals:
     unknown_kinds: tuple[UnknownKind, ...]
     """Kinds that workers meet and none of them has a handler for: no capable worker."""
 
+    def problems(self, *, waiting_max_s: float | None = None) -> tuple[str, ...]:
+        """What is wrong, in words; empty when the work goes on. `awa health` says the same.
+
+        `waiting_max_s`: how long a job may wait to be claimed; without it, for ever.
+        Raises InvalidInput.
+        """
+        problems = []
+        if not self.workers:
+            problems.append("there is no worker")
+        elif self.leader is None:
+            problems.append("no worker leads: nothing is promoted or rescued" + _why(self.workers))
+        problems += [
+            f"worker {one.name} on {one.host} has not beaten for {one.beat_age_s:.0f} s"
+            for one in self.workers
+            if one.beat_age_s > HEARTBEAT_TIMEOUT_S
+        ]
+        if self.promote_lag_s > PROMOTE_LAG_MAX_S:
+            problems.append(
+                f"a job has been due for {self.promote_lag_s:.0f} s and is not promoted"
+            )
+        problems += [
+            f"no capable worker: kind {one.kind!r} in queue {one.queue!r},"
+            f" put off {_times(one.times)}"
+            for one in self.unknown_kinds
+        ]
+        if waiting_max_s is not None:
+            problems += self._waits(checked_duration_s("waiting_max_s", waiting_max_s))
+        return tuple(problems)
+
+    def _waits(self, most_s: float) -> list[str]:
+        waits_s = self.oldest_available_s
+        if "oldest_available_s" in self.hidden:
+            return ["how long a job waits is not known: it needs the rights of the owner"]
+        if waits_s is None or waits_s <= most_s:
+            return []
+        return [f"a job has waited for {waits_s:.0f} s to be claimed"]
+
 
 def vitals_steps(storage: Storage) -> Steps[Vitals]:
     """Ask for all of it. Raises SchemaMissing, SchemaNewer, SchemaOlder."""
@@ -81,32 +119,6 @@ def vitals_steps(storage: Storage) -> Steps[Vitals]:
         hidden=() if lags.may_look else OWNERS,
         unknown_kinds=unknown,
     )
-
-
-def vitals_problems(found: Vitals, *, waiting_max_s: float | None = None) -> list[str]:
-    """What is wrong with how the work goes, in words."""
-    problems = []
-    if not found.workers:
-        problems.append("there is no worker")
-    elif found.leader is None:
-        problems.append("no worker leads: nothing is promoted or rescued" + _why(found.workers))
-    problems += [
-        f"worker {one.name} on {one.host} has not beaten for {one.beat_age_s:.0f} s"
-        for one in found.workers
-        if one.beat_age_s > HEARTBEAT_TIMEOUT_S
-    ]
-    if found.promote_lag_s > PROMOTE_LAG_MAX_S:
-        problems.append(f"a job has been due for {found.promote_lag_s:.0f} s and is not promoted")
-    problems += [
-        f"no capable worker: kind {one.kind!r} in queue {one.queue!r}, put off {_times(one.times)}"
-        for one in found.unknown_kinds
-    ]
-    waits_s = found.oldest_available_s
-    if waiting_max_s is not None and "oldest_available_s" in found.hidden:
-        problems.append("how long a job waits is not known: it needs the rights of the owner")
-    if waiting_max_s is not None and waits_s is not None and waits_s > waiting_max_s:
-        problems.append(f"a job has waited for {waits_s:.0f} s to be claimed")
-    return problems
 
 
 def _times(number: int) -> str:

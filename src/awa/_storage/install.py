@@ -8,9 +8,10 @@ runs on every driver, and `awa migrate --sql` prints just it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from importlib.resources import files
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import psycopg
 
@@ -19,9 +20,6 @@ from awa._storage.calls import Call
 from awa._storage.executors import run_sync
 from awa._storage.names import SCHEMA_DEFAULT, checked_role, checked_schema, literal, quoted
 from awa.errors import ConfigurationError, SchemaNewer, SchemaOlder, ServerUnreachable
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 SCHEMA_VERSION: Final = 1
 """The version of the schema that this program installs and speaks to; tables.sql records it."""
@@ -82,9 +80,17 @@ class RoleNames:
     reader: str = "awa_reader"
 
 
-def named_roles(names: Mapping[str, str]) -> RoleNames:
-    """The default names but for those given, by field of RoleNames. Raises ConfigurationError."""
+def named_roles(names: object) -> RoleNames:
+    """The default names but for those given, by field of RoleNames; True and False give none.
+
+    Raises ConfigurationError.
+    """
     known = [field.name for field in fields(RoleNames)]
+    if isinstance(names, bool):
+        return RoleNames()
+    if not isinstance(names, Mapping):
+        how = f"a mapping of {', '.join(known)} to names"
+        raise ConfigurationError(f"roles must be True, or {how}, not {names!r:.100}")
     for role, name in names.items():
         if role not in known:
             raise ConfigurationError(f"there is no role {role!r}; there are {', '.join(known)}")

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from awa._client.vitals import Vitals, vitals_problems
+from awa._client.vitals import Vitals
 from awa.cli.place import Place, json_option, with_place
 from awa.cli.showing import show_json, show_table
 from awa.errors import ConfigurationError
@@ -50,7 +50,7 @@ def health(place: Place, *, as_json: bool, url: str | None, max_wait_s: float | 
     worker = None if url is None else _ask_worker(url)
     with place.client() as client:
         found = client.vitals()
-    problems = vitals_problems(found, waiting_max_s=max_wait_s)
+    problems = [*found.problems(waiting_max_s=max_wait_s)]
     problems += [] if worker is None else [f"{url}: {one}" for one in worker["problems"]]
     if as_json:
         report = {"healthy": not problems, "problems": problems, "database": asdict(found)}
