@@ -47,6 +47,7 @@ BAD_OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"deadline": -1}, "deadline"),
     ({"deadline": timedelta(seconds=-1)}, "deadline"),
     ({"deadline": float("nan")}, "deadline"),
+    ({"deadline": 1e-6}, "deadline"),
     ({"tags": ["x"] * 21}, "tags"),
     ({"tags": "one"}, "tags"),
     ({"tags": [1]}, "tags"),
@@ -137,6 +138,16 @@ async def test_a_handlers_queue_and_kind_are_the_defaults_of_its_jobs(database: 
             assert (kind, queue) == (found.kind, found.queue)
 
 
+async def test_a_deadline_that_no_attempt_could_meet_is_refused_of_kinds_and_schedules() -> None:
+    """Guards a slip of the unit: each attempt would fail before it began, and nobody know why."""
+    client = awa.AsyncClient("postgresql://nobody/asks")
+    for deadline in (timedelta(microseconds=30), 0.0005):
+        with pytest.raises(awa.InvalidInput, match=r"deadline: is .* give 0 for none, or 0\.001"):
+            client.task(Order, deadline=deadline)
+        with pytest.raises(awa.InvalidInput, match="deadline: is"):
+            client.periodic("hourly", "0 * * * *", Order, Order(1), deadline=deadline)
+
+
 async def test_jobs_and_statements_of_a_transaction_commit_together(
     database: str, one: Session
 ) -> None:
@@ -171,6 +182,11 @@ async def test_without_the_schema_the_error_names_the_command(empty_database: st
         health = await client.health_check()
         assert not health.healthy
         assert "awa migrate" in health.problems[0]
+        sync = awa.Client(empty_database)
+        with pytest.raises(awa.ConfigurationError, match="blocks, and here runs trio"):
+            sync.health_check()
+        found = await trio.to_thread.run_sync(sync.health_check)
+        assert health.problems == found.problems
         await client.migrate()
         assert (await client.health_check()).healthy
 
@@ -193,6 +209,8 @@ async def test_producers_are_told_at_once_that_the_server_is_away() -> None:
             await client.insert(Order(1))
         health = await client.health_check(timeout_seconds=1)
         assert not health.healthy
+        with pytest.raises(awa.InvalidInput, match=r"timeout_seconds: .* 0\.1 at least"):
+            await client.health_check(timeout_seconds=0)  # it would be said not to answer
 
 
 async def test_a_filter_that_can_match_nothing_is_refused(database: str) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from awa._client.producing import JobHandle
+from awa._client.producing import JobHandle, checked_jobs
 from awa._client.transactions import Transaction
 from awa._runtime.handlers import encode_result
 
@@ -47,7 +47,7 @@ class SyncJobTransaction:
     def insert_many(self, jobs: Iterable[object], **options: Any) -> list[JobHandle]:
         """Store jobs, seen by workers when the block commits. Options as in the client's."""
         handles: list[JobHandle] = self._on_the_loop(
-            self._transaction.insert_many, list(jobs), **options
+            self._transaction.insert_many, [*checked_jobs(jobs)], **options
         )
         return handles
 

@@ -63,9 +63,7 @@ class Batch:
 
     def prepare_all(self, jobs: Iterable[object]) -> Iterator[NewJob]:
         """Check one after the other. Raises InvalidInput, which says whose arguments are wrong."""
-        if not isinstance(jobs, Iterable):
-            raise InvalidInput("jobs", f"must be a list of arguments, not {jobs!r:.100}")
-        for place, args in enumerate(jobs):
+        for place, args in enumerate(checked_jobs(jobs)):
             try:
                 yield self.prepare(args)
             except InvalidInput as error:
@@ -119,6 +117,13 @@ class Producing:
     def made(self, lane: Lane) -> None:
         """This lane exists."""
         self._known.add(lane)
+
+
+def checked_jobs(jobs: object) -> Iterable[object]:
+    """What many jobs are made of. Raises InvalidInput."""
+    if not isinstance(jobs, Iterable) or isinstance(jobs, str | bytes | Mapping):
+        raise InvalidInput("jobs", f"must be a list of arguments, not {jobs!r:.100}")
+    return jobs
 
 
 def handle_of(answer: Enqueued) -> JobHandle:

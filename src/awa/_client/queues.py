@@ -1,6 +1,5 @@
 """The queues that a worker is asked to work on, checked: all that is wrong is told at once."""
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import partial
@@ -191,7 +190,7 @@ def checked_rate(value: object, field: str = "rate_limit") -> Rate | None:
 
 
 def _per_s(field: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidInput(field, f"must be jobs per second, or (rate, burst), not {value!r}")
     if not 1 / RATE_MAX <= value <= RATE_MAX:
         raise InvalidInput(field, f"is {value}; it must be from {1 / RATE_MAX:f} to {RATE_MAX:.0f}")

@@ -7,6 +7,7 @@ from psycopg import AsyncConnection, AsyncRawCursor
 
 from awa._client.producing import JobHandle, Lane, Producing, handle_of
 from awa._core.batches import batches
+from awa._core.options import checked_text
 from awa._storage.executors import run_asyncio
 from awa._storage.functions import Storage
 
@@ -32,13 +33,13 @@ class Transaction:
     async def execute(self, query: str, *params: Any) -> int:
         """Run one statement with `$1`, `$2` ... as placeholders; answers the count of rows."""
         async with AsyncRawCursor(self._conn) as cursor:
-            await cursor.execute(query.encode(), params)
+            await cursor.execute(checked_text("query", query).encode(), params)
             return cursor.rowcount
 
     async def fetch_all(self, query: str, *params: Any) -> list[tuple[Any, ...]]:
         """Run one query with `$1`, `$2` ... as placeholders; answers its rows."""
         async with AsyncRawCursor(self._conn) as cursor:
-            await cursor.execute(query.encode(), params)
+            await cursor.execute(checked_text("query", query).encode(), params)
             return await cursor.fetchall()
 
     async def insert(self, args: object, **options: Any) -> JobHandle:

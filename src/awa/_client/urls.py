@@ -49,7 +49,7 @@ def target_of(url: str | None, environment: Mapping[str, str] = os.environ) -> T
         )
     try:
         conninfo_to_dict(chosen)
-    except ProgrammingError as error:
+    except (ProgrammingError, UnicodeEncodeError) as error:
         raise ConfigurationError(f"the connection string is malformed: {error}") from error
     return Target(conninfo=chosen, embedded=None)
 

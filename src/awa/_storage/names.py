@@ -32,9 +32,11 @@ def checked_role(name: str) -> str:
 def _check_identifier(what: str, name: str) -> None:
     if not isinstance(name, str):
         raise ConfigurationError(f"the {what} name must be a string, not {name!r}")
-    if not name or "\0" in name:
-        raise ConfigurationError(f"the {what} name {name!r} is empty or holds a NUL character")
-    if len(name.encode()) > NAME_BYTES_MAX:
+    if not name or "\0" in name or any("\ud800" <= letter <= "\udfff" for letter in name):
+        raise ConfigurationError(
+            f"the {what} name {name!r} is empty, or holds what PostgreSQL cannot store"
+        )
+    if len(name.encode(errors="replace")) > NAME_BYTES_MAX:
         raise ConfigurationError(
             f"the {what} name {name!r} is longer than {NAME_BYTES_MAX} bytes, PostgreSQL's limit"
         )
