@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from correctness.runtime_without import RUNTIME_WITHOUT
+
 SPEC: Final = Path(__file__).resolve().parent.parent / "spec"
 
 
@@ -340,27 +342,7 @@ CONFIGURATIONS: Final = (
         DoubtProbe="DoubtProbe",
         FewerProbe="FewerProbe",
     ),
-    *_breaks(
-        "witness",
-        "Runtime",
-        StaleEnds="GuardedEnd",
-        MoreThanRoom="Capacity",
-        MoreThanPermits="Capacity",
-        MoreThanPermittedNow="StartsPermitted",
-        ClaimsOn="NoClaimAfterDrain",
-        DoneUnheard="NoSilentDrop",
-        DoneUnasked="NoSilentDrop",
-        OwnAndBatch="EffectsWithEnd",
-        GivenUpEarly="EffectsWithEnd",
-        RescueLeavesOpen="AtMostOneOpen",
-        CallTakesTwice="TokenTakesOnce",
-        UnansweredUnnamed="LiveStays",
-        ReplyTwice="HeldOnce",
-        TwoLead="OneLeader",
-        NotAskedAgain="AllEnd",
-        NobodyTakesOver="RescueComes",
-        NeverCut="DrainEnds",
-    ),
+    *_breaks("witness", "Runtime", **RUNTIME_WITHOUT),
     _holds("ProgressNotes", "Progress"),
     *_breaks("probe", "Progress", LateNoteProbe="LateNoteProbe"),
     *_breaks(

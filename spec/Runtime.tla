@@ -175,7 +175,9 @@ Bounded(S, how) == \A a \in S : LET k == Becomes(a.job, how)
                                 IN k.r <= RunMax /\ (k.s \in Life!Waiting => k.r < RunMax)
 
 \* Attempts S end; `id` is the settle that ends them.
+EndingG(S) == [open |-> S \subseteq Open]                            \* an attempt of the past ends a job
 Ending(S, id, how) ==
+    /\ All(EndingG(S))
     /\ closed' = IF Kept("closes") THEN closed \cup {[job |-> a.job, run |-> a.run, id |-> id, how |-> how] : a \in S}
                  ELSE closed
     /\ life' = LifeAfterEnd(S, how)
@@ -197,8 +199,7 @@ WorkerStart(w) ==
     /\ UNCHANGED <<dataVars, leaders, wayVars, cut, deaf, permits, mindVars>>
 
 \* worker_stop.sql
-WorkerStopG(w) == [left |-> phase[w] = "left",                  \* leave taken with work in hand
-                   there |-> row[w] # "none"]                   \* of somebody unknown
+WorkerStopG(w) == [left |-> phase[w] = "left"]                  \* leave taken with work in hand
 WorkerStop(w) ==
     /\ All(WorkerStopG(w))
     /\ row' = [row EXCEPT ![w] = "gone"]
@@ -222,9 +223,8 @@ Claim(w, t, took) ==
 \* transaction ends once.
 OwnOver(id) == {IF f.id = id /\ f.own = "open" THEN [f EXCEPT !.own = "over"] ELSE f : f \in flushes}
 SettleG(id, S, how) ==
-    [sent  |-> \E f \in flushes : f.id = id /\ f.how = how /\ S \subseteq f.atts     \* more ended than asked
-                                 /\ f.own # "over",
-     open  |-> S \subseteq Open]                                     \* an attempt of the past ends a job
+    [sent |-> \E f \in flushes : f.id = id /\ f.how = how /\ S \subseteq f.atts     \* more ended than asked
+                                /\ f.own # "over"]
 Settle(id, S, how) ==
     /\ All(SettleG(id, S, how))
     /\ Ending(S, id, how)
@@ -237,8 +237,7 @@ HeartbeatG(b, S) ==
      there   |-> S # {} => row[b.worker] = "there",                  \* a beat of the past
      own     |-> S \subseteq TookOf(b.worker),                       \* another's work
      upto    |-> \A c \in claims : c.took \cap S # {} => c.token <= b.upto,      \* a call on its way
-     unnamed |-> \A c \in claims : c.took \cap S # {} => c.token \notin b.named, \* work that runs
-     still   |-> S \subseteq Open]                                   \* an attempt of the past
+     unnamed |-> \A c \in claims : c.took \cap S # {} => c.token \notin b.named] \* work that runs
 Heartbeat(b, S) ==
     /\ All(HeartbeatG(b, S))
     /\ beats' = beats \ {b}
@@ -248,10 +247,8 @@ Heartbeat(b, S) ==
 \* rescue_worker.sql: the leader gives a worker up, by its own observation; also strays, of workers
 \* whose row is gone.
 RescueWorkerG(w, S) ==
-    [led   |-> leaders # {},                                         \* nobody is there to do it
-     known |-> row[w] # "none",                                      \* a worker nobody ever heard of
-     own   |-> S \subseteq TookOf(w),                                \* another's work
-     still |-> S \subseteq Open]                                     \* an attempt of the past
+    [known |-> row[w] # "none",                                      \* a worker nobody ever heard of
+     own   |-> S \subseteq TookOf(w)]                                \* another's work
 RescueWorker(w, S) ==
     /\ All(RescueWorkerG(w, S))
     /\ row' = [row EXCEPT ![w] = "gone"]
@@ -259,15 +256,12 @@ RescueWorker(w, S) ==
     /\ UNCHANGED <<leaders, wayVars, selfVars, mindVars>>
 
 \* An operator's cancel, or a deadline that the leader enforces: attempts end under running handlers.
-EndElsewhereG(S) == [still |-> S \subseteq Open]                      \* an attempt of the past
 EndElsewhere(S, how) ==
-    /\ All(EndElsewhereG(S))
     /\ Ending(S, 0, how)
     /\ UNCHANGED <<row, leaders, wayVars, selfVars, mindVars>>
 
 \* promote.sql: what waits becomes available.
-PromoteG(j) == [led  |-> leaders # {},                               \* nobody is there to do it
-                waits |-> life[j].s \in Life!Waiting]                \* a job that runs or has ended
+PromoteG(j) == [waits |-> life[j].s \in Life!Waiting]                \* a job that runs or has ended
 Promote(j) ==
     /\ All(PromoteG(j))
     /\ life' = [life EXCEPT ![j] = AgainOf(@)]
@@ -331,9 +325,7 @@ Started(h) ==
     /\ UNCHANGED <<dataVars, row, leaders, wayVars, selfVars, ask, batch>>
 
 \* From now on so many handlers may run. Of those that run none is cut off, were they more.
-PermittedG(w) == [alive |-> phase[w] # "off"]                        \* of a worker that is not there
 Permitted(w, now) ==
-    /\ All(PermittedG(w))
     /\ permits' = [permits EXCEPT ![w] = now]
     /\ UNCHANGED <<dataVars, row, leaders, wayVars, phase, cut, deaf, mindVars>>
 
@@ -422,10 +414,9 @@ FlushAgain(w) == /\ All(FlushAgainG(w))
 
 \* A beat leaves, over the listener's connection; who takes leave has one for it.
 BeatSentG(w, n, upto, named) ==
-    [alive |-> Living(w) \/ phase[w] = "left",                       \* a beat of the dead
-     hears |-> w \notin deaf \/ phase[w] = "left",
-     upto  |-> upto = Upto(w),                                       \* calls that the list does not know
-     named |-> IF phase[w] = "left" THEN Naming(w) \subseteq named
+    [hears  |-> w \notin deaf \/ phase[w] = "left",                  \* a beat without its connection
+     latest |-> upto = Upto(w),                                      \* calls that the list does not know
+     named  |-> IF phase[w] = "left" THEN Naming(w) \subseteq named
                ELSE named = Naming(w)]                               \* work given up that runs
 BeatSent(w, n, upto, named) ==
     /\ All(BeatSentG(w, n, upto, named))
@@ -433,8 +424,7 @@ BeatSent(w, n, upto, named) ==
     /\ UNCHANGED <<dataVars, row, leaders, sent, flushes, selfVars, mindVars>>
 
 \* The worker hears, from a beat or a claim, that its row is gone: what it runs is others' by now.
-GoneG(w) == [gone  |-> row[w] = "gone",                              \* a worker frightened by nothing
-             alive |-> Living(w) \/ phase[w] = "left"]
+GoneG(w) == [gone |-> row[w] = "gone"]                               \* a worker frightened by nothing
 Gone(w) ==
     /\ All(GoneG(w))
     /\ phase' = [phase EXCEPT ![w] = IF @ = "on" THEN "drain" ELSE @]
@@ -442,7 +432,7 @@ Gone(w) ==
 
 \* The end of a worker: it claims no more; starts no more; cancels what runs; is done, or its time for
 \* the last flush is up, which it says in its log.
-DrainG(w) == [alive |-> Living(w)]
+DrainG(w) == [alive |-> Living(w)]                                   \* a worker that has left
 Drain(w) ==
     /\ All(DrainG(w))
     /\ phase' = [phase EXCEPT ![w] = IF @ = "on" THEN "drain" ELSE @]
@@ -453,7 +443,7 @@ Close(w) ==
     /\ phase' = [phase EXCEPT ![w] = "closed"]
     /\ ask' = [ask EXCEPT ![w] = IF @.state = "none" THEN @ ELSE [@ EXCEPT !.state = "left"]]
     /\ UNCHANGED <<dataVars, row, leaders, wayVars, cut, deaf, permits, hold, batch>>
-CutG(w) == [drained |-> phase[w] \in {"drain", "closed"}]            \* handlers killed for nothing
+CutG(w) == [to_end |-> phase[w] \in {"drain", "closed"}]            \* handlers killed for nothing
 Cut(w) ==
     /\ All(CutG(w))
     /\ cut' = cut \cup {w}
@@ -506,18 +496,25 @@ NextToken == Cardinality(sent) + 1
 NextId    == Cardinality(flushes) + 1
 Free(w)   == Room(w) - Cardinality(HoldOf(w))
 OpenOf(w) == TookOf(w) \cap Open
-Unnamed(b) == {a \in OpenOf(b.worker) : row[b.worker] = "there" /\
-                 \E c \in claims : a \in c.took /\ c.token <= b.upto /\ c.token \notin b.named}
 \* What a guard that is off lets through is tried too.
 Loose(g)  == g \in Off
+Endable   == IF Loose("open") THEN Taken ELSE Open
+Unnamed(b) == {a \in TookOf(b.worker) \cap Endable : row[b.worker] = "there" /\
+                 \E c \in claims : /\ a \in c.took
+                                   /\ c.token <= b.upto \/ Loose("upto")
+                                   /\ c.token \notin b.named \/ Loose("unnamed")}
+\* What only the leader does. That nobody rescues or promotes without one is no protection, but how
+\* the program is made: that somebody leads must be shown (RescueComes).
+Led == leaders # {}
 Outcomes  == {"complete"} \cup (With \cap (Hows \ {"release"}))
-Closable(f) == IF f.own = "over" THEN {} ELSE IF Loose("open") THEN f.atts ELSE f.atts \cap Open
+Closable(f) == IF f.own = "over" THEN {} ELSE f.atts \cap Endable
 
 DoWorkerStart(w) == WorkerStart(w)
 DoWorkerStop(w)  == row[w] = "there" /\ WorkerStop(w)
 \* A call that was answered "empty", or given up, may yet be executed; only a beat or a rescue ends that.
 Executing(s) == ask[s.worker].token = s.token \/ May("beat") \/ phase[s.worker] \in {"dead", "left"}
-DoClaim == \E s \in {r \in sent : Executing(r)} : \E took \in SUBSET Dues \ {{}} :
+Offered == IF Loose("offered") THEN Attempt ELSE Dues
+DoClaim == \E s \in {r \in sent : Executing(r)} : \E took \in SUBSET Offered \ {{}} :
     /\ \A a, b \in took : a.job = b.job => a = b
     /\ Claim(s.worker, s.token, took)
 DoSettle == \E f \in flushes : \E S \in SUBSET Closable(f) \ {{}} :
@@ -525,13 +522,16 @@ DoSettle == \E f \in flushes : \E S \in SUBSET Closable(f) \ {{}} :
     /\ (May("busy") \/ S = Closable(f)) /\ Settle(f.id, S, f.how)
 DoHeartbeat == \E b \in beats : Bounded(Unnamed(b), "unnamed") /\ Heartbeat(b, Unnamed(b))
 Doomed(w) == (May("rescue") /\ w \in Mortal) \/ phase[w] \in {"dead", "left"}
-DoRescue(w) == /\ Doomed(w) /\ (row[w] = "there" \/ OpenOf(w) # {})
-               /\ Bounded(OpenOf(w), "lost") /\ RescueWorker(w, OpenOf(w))
-DoEndElsewhere == May("cancel") /\ \E a \in Open : EndElsewhere({a}, "cancel_running")
+DoRescue(w) == LET lost == TookOf(w) \cap Endable
+               IN /\ Led /\ Doomed(w) /\ (row[w] = "there" \/ lost # {} \/ Loose("known"))
+                  /\ Bounded(lost, "lost") /\ RescueWorker(w, lost)
+DoEndElsewhere == May("cancel") /\ \E a \in Endable : EndElsewhere({a}, "cancel_running")
 DoLead(w)  == May("lead") /\ Living(w) /\ (Kept("takeover") \/ w \in Mortal) /\ Lead(w)
-DoPromote  == \E j \in Jobs : life[j].r < RunMax /\ Promote(j)
-DoClaimSent(w) == /\ NextToken \in Tokens /\ Dues # {}
-                  /\ \E limit \in (IF Loose("room") THEN 1..Room(w) ELSE 1..Free(w)) : ClaimSent(w, NextToken, limit)
+DoPromote  == Led /\ \E j \in Jobs : life[j].r < RunMax /\ Promote(j)
+Limits(w)  == IF Loose("room") THEN 1..Room(w) ELSE 1..Free(w)
+DoClaimSent(w) == /\ Dues # {}
+                  /\ \E t \in IF Loose("fresh") THEN Tokens ELSE Tokens \cap {NextToken} :
+                     \E limit \in Limits(w) : ClaimSent(w, t, limit)
 Awaited(w) == IF Loose("awaited") THEN SentBy(w) ELSE {ask[w].token} \ {0}
 DoClaimAnswered(w) == \E t \in Awaited(w) : /\ t \in Executed \/ Dues = {}
                                             /\ ClaimAnswered(w, t, TookBy(t) \cap Open)
@@ -548,13 +548,16 @@ DoFlushAnswered(w) ==
     /\ batch[w].id # 0
     /\ LET id == batch[w].id
            done == IF Loose("done") THEN InBatch(w) ELSE InBatch(w) \cap ClosedBy(id)
-       IN /\ done \cup (InBatch(w) \cap Closed) # {}
-          /\ FlushAnswered(w, id, done, (InBatch(w) \cap Closed) \ done)
+           over == IF Loose("late") THEN InBatch(w) ELSE InBatch(w) \cap Closed
+       IN /\ done \cup over # {}
+          /\ FlushAnswered(w, id, done, over \ done)
 DoFlushAgain(w) == Kept("ask_again") /\ batch[w].state = "lost" /\ FlushAgain(w)
-DoBeat(w) == /\ May("beat") /\ Cardinality(beats) < BeatMax
-             /\ BeatSent(w, 0, Upto(w), Naming(w))
+\* The dead send nothing.
+DoBeat(w) == /\ May("beat") /\ Cardinality(beats) < BeatMax /\ (Living(w) \/ phase[w] = "left")
+             /\ \E upto \in IF Loose("latest") THEN Tokens ELSE {Upto(w)} : BeatSent(w, 0, upto, Naming(w))
 DoEnded(h) == \/ \E how \in Outcomes : Ended(h, how)
-              \/ /\ phase[h.worker] # "on" /\ Ended(h, "release")
+              \/ /\ phase[h.worker] # "on" \/ h.worker \in cut
+                 /\ Ended(h, "release")
 DoTold(h)  == ~h.over /\ h.worker \notin deaf /\ Told(h)
 DoCommitSent(h) == May("own") /\ NextId \in Ids /\ CommitSent(h, NextId)
 DoCommitAnswered(h) == \E done \in BOOLEAN : CommitAnswered(h, h.own, done)
@@ -618,12 +621,29 @@ NoClaimAfterDrain == [][\A w \in Workers :
     /\ phase[w] = "closed" => Atts({h \in hold' : h.worker = w /\ h.at = "running"})
                               \subseteq Atts(HoldAt(w, "running"))]_vars
 
-\* An outcome leaves the worker's hands when the database has ended the attempt, by this or by
-\* somebody before; or the worker itself ends.
-NoSilentDrop == [][\A h \in hold : h.at \in {"done", "ended", "batch"} =>
-    \/ \E k \in hold' : k.worker = h.worker /\ Att(k) = Att(h) /\ k.how = h.how
+\* What a worker has in hand leaves it when the database has ended the attempt, by this settle or by
+\* somebody before; or the worker itself ends. One that takes its leave waits for its handlers, and
+\* drops no more than outcomes that nobody takes.
+NoSilentDrop == [][\A h \in hold :
+    \/ \E k \in hold' : /\ k.worker = h.worker /\ Att(k) = Att(h)
+                        /\ h.at \in {"done", "ended", "batch"} => k.how = h.how
     \/ Att(h) \in Closed
-    \/ phase'[h.worker] \in {"left", "dead"}]_vars
+    \/ phase'[h.worker] = "left" /\ h.at \in {"ended", "batch"}
+    \/ phase'[h.worker] = "dead"]_vars
+
+\* A handler is interrupted, and what it does given back, only when its worker is to end and its time
+\* is up.
+RunsUntilCut == [][\A h \in hold :
+    (h.at = "running" /\ \E k \in hold' : k.worker = h.worker /\ Att(k) = Att(h) /\ k.how = "release") =>
+        h.worker \in cut /\ phase[h.worker] \in {"drain", "closed"}]_vars
+
+\* A worker's row comes once and goes once: who was given up or took leave starts as another.
+LivesOnce == [][\A w \in Workers : row'[w] # row[w] =>
+                  <<row[w], row'[w]>> \in {<<"none", "there">>, <<"there", "gone">>}]_vars
+
+\* When it goes, nothing of what its worker has in hand is open: it was given back by one or the other.
+LeavesNothingOpen == [][\A w \in Workers : row[w] = "there" /\ row'[w] = "gone" =>
+                          Atts(HoldOf(w)) \subseteq Atts(closed')]_vars
 
 \* Where a handler completes its job in its own transaction, nothing else completes it as long as that
 \* may happen, and nothing happens behind its back once it was told that it did not.

@@ -125,7 +125,7 @@ Audit   == trace = 0 /\ at < Bound /\ at' = at + 1 /\ UNCHANGED <<vars, trace>>
 
 TraceInit ==
     /\ trace \in 0..Count /\ at = 1
-    /\ life = 0 /\ claims = {} /\ closed = {} /\ leaders = {0}
+    /\ life = 0 /\ claims = {} /\ closed = {} /\ leaders = {}
     /\ row = [w \in Workers |-> "none"]
     /\ sent = {} /\ flushes = {} /\ beats = {}
     /\ phase = [w \in Workers |-> "off"] /\ cut = {} /\ deaf = {} /\ permits = [w \in Workers |-> {}]

@@ -103,6 +103,19 @@ def claimed_after_drain(lines: Lines) -> Lines:
     return [*lines[:at], call, *lines[at:]]
 
 
+def beat_unheard(lines: Lines) -> Lines:
+    """Return what sends the first beat after the connection for beats was lost."""
+    at = place(lines, "beat_sent")
+    deafened = {"a": "deafened", "worker": lines[at]["worker"]}
+    return [*lines[:at], deafened, *lines[at:]]
+
+
+def drained_after_leaving(lines: Lines) -> Lines:
+    """Return what is told to end when it has left."""
+    left = lines[place(lines, "left")]
+    return [*lines, {"a": "drained", "worker": left["worker"]}]
+
+
 LIES: Final[dict[str, tuple[str, Spoil]]] = {
     "a claim that was never sent": ("named", dropped("claim_sent")),
     "jobs of a call whose reply never came": ("held", dropped("claim_answered")),
@@ -129,12 +142,29 @@ LIES: Final[dict[str, tuple[str, Spoil]]] = {
     "a beat that knows of too few calls": ("sent", changed("beat_sent", upto=7)),
     "a start after the end of starting": ("begins", started_after_closing),
     "a claim after the drain": ("claims", claimed_after_drain),
+    "a beat without a connection for it": ("hears", beat_unheard),
+    "a drain of a worker that has left": ("alive", drained_after_leaving),
 }
 SHARED_STORY: Final = "test_what_is_guaranteed_is_there_at_once"
 SHARED_LIES: Final[dict[str, tuple[str, Spoil]]] = {
     "a handler that was not permitted": ("free", changed("permitted", permits=0)),
     "more handlers than the queues share": ("shared", changed("began", total=2)),
 }
+
+
+def without(recorded: list[Recorded], name: str) -> list[Recorded]:
+    """Return the recording without the events of this name."""
+    return [one for one in recorded if one.event["a"] != name]
+
+
+def stopped_before_its_last_beat(recorded: list[Recorded]) -> list[Recorded]:
+    """Return the recording with the worker's leave one event earlier."""
+    at = next(n for n, one in enumerate(recorded) if one.event["a"] == "worker_stop")
+    beat, stop = recorded[at - 1 : at + 1]
+    assert "heartbeat" == beat.event["a"]
+    return [*recorded[: at - 1], stop, beat, *recorded[at + 1 :]]
+
+
 Unrecord = Callable[[list[Recorded]], list[Recorded]]
 STORE_LIES: Final[dict[str, tuple[str, Unrecord]]] = {
     "a claim the database knows nothing of": ("took", lambda rows: without(rows, "claim")),
@@ -143,12 +173,11 @@ STORE_LIES: Final[dict[str, tuple[str, Unrecord]]] = {
         "started",
         lambda rows: without(rows, "worker_start"),
     ),
+    "a beat that ends something for a worker that is gone": (
+        "there",
+        stopped_before_its_last_beat,
+    ),
 }
-
-
-def without(recorded: list[Recorded], name: str) -> list[Recorded]:
-    """Return the recording without the events of this name."""
-    return [one for one in recorded if one.event["a"] != name]
 
 
 def story(name: str = STORY) -> tuple[list[Recorded], Lines]:
