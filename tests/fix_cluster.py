@@ -22,6 +22,9 @@ SETTINGS: Final = {
     "shared_buffers": "256MB",
     "max_wal_size": "4GB",
     "checkpoint_timeout": "30min",
+    # Compiling the view of all jobs takes half a second, and plain sessions of tests read it often.
+    # Sessions and functions of Awa switch it off by themselves.
+    "jit": "off",
 }
 EMBEDDED_MAJOR: Final = "18"
 # A database is a thousand small files: in memory a clone takes a tenth of the time.
