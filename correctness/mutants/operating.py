@@ -182,6 +182,14 @@ MUTANTS: Final = (
         "storage/test_dlq_retry.py::test_a_key_that_another_job_has_keeps_a_dead_letter_out",
     ),
     mutant(
+        "RevivedInTheJobsOrder",
+        "order",
+        "dlq_retry",
+        (REVIVING, "q.extra ? 'unique' order by 2, 1\n", "q.extra ? 'unique' order by 1\n"),
+        "races/test_dead_letters.py::test_a_retry_locks_the_keys_in_their_own_order",
+        attack="B10",
+    ),
+    mutant(
         "RevivedTwice",
         "lock",
         "dlq_retry",

@@ -12,7 +12,7 @@ from tests.fix_actions import (
     job_at,
     retire,
 )
-from tests.fix_database import Session
+from tests.fix_database import NewSession, Session
 from tests.fix_sql import (
     Blocked,
     Start,
@@ -121,6 +121,21 @@ def test_a_purge_does_not_wait_for_an_enqueue_of_its_key(
     assert new == value(one, "select job_id from awa.unique_keys")
     with refused("AW008", str(new)):
         enqueue(one, unique=UNIQUE)
+
+
+def test_a_retry_locks_the_keys_in_their_own_order(
+    one: Session, other: Session, session: NewSession, start: Start, blocked: Blocked
+) -> None:
+    """Guards NoDeadlock: retries that want the same keys take turns, whatever order they ask in."""
+    jobs = [dead_letter(one, unique={"key": f"{n:032x}"}) for n in (3, 2, 1)]
+    with other.transaction():
+        other.execute("select from awa.unique_keys order by unique_key limit 1 for update")
+        waiting = start(one, DLQ_RETRY, [1, jobs, Jsonb({})])
+        blocked(waiting.pid)
+        # who waits for the first key has none of those behind it, whoever wants them next
+        free = session().execute("select from awa.unique_keys for update skip locked")
+        assert 2 == free.rowcount
+    assert [("settled", "available")] * 3 == waiting.rows()
 
 
 def test_two_operators_move_crosswise(one: Session, other: Session) -> None:
