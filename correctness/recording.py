@@ -37,12 +37,19 @@ class Recording:
     def finish(self) -> list[Recorded]:
         """Answer all events in commit order, a census of each lane last, and drop the slot."""
         with _session(self._conninfo) as session:
-            recorded = self._events(session)
-            recorded += self._census(session)
+            recorded = self.take(session)
             session.execute("select pg_drop_replication_slot(%s)", [self._slot])
         return recorded
 
-    def _events(self, session: psycopg.Connection[tuple[Any, ...]]) -> list[Recorded]:
+    def take(self, session: psycopg.Connection[tuple[Any, ...]]) -> list[Recorded]:
+        """Answer what was recorded since the last time, a census of each lane last, and go on.
+
+        The session is one that is not recorded itself.
+        """
+        return self.events(session) + self._census(session)
+
+    def events(self, session: psycopg.Connection[tuple[Any, ...]]) -> list[Recorded]:
+        """Answer the events since the last time, and go on."""
         rows = session.execute(
             "select xid::text::bigint, data from pg_logical_slot_get_changes(%s, null, null)"
             " where data like %s",

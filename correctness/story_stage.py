@@ -120,7 +120,16 @@ class Stage:
         self.run("select * from awa.heartbeat(%s, 1, %s, %s::int8multirange)", WORKER, upto, named)
 
 
-def record(conninfo: str, story: Callable[[Stage], None], file: Path) -> None:
+Story = Callable[[Stage], None]
+
+
+def begin(stage: Stage) -> None:
+    """Make what each story finds: a lane, and its worker."""
+    stage.run("select awa.ensure_lane('default')")
+    stage.run("select awa.worker_start(%s, '{}')", WORKER)
+
+
+def record(conninfo: str, story: Story, file: Path) -> None:
     """Tell one story on an empty, migrated database, and write its trace."""
     recording = Recording(conninfo)
     with (
@@ -128,7 +137,6 @@ def record(conninfo: str, story: Callable[[Stage], None], file: Path) -> None:
         psycopg.connect(conninfo) as late,
     ):
         stage = Stage(conninfo=conninfo, main=main, late=late)
-        stage.run("select awa.ensure_lane('default')")
-        stage.run("select awa.worker_start(%s, '{}')", WORKER)
+        begin(stage)
         story(stage)
     write_ndjson(file, recording.finish())

@@ -1,114 +1,109 @@
-"""`python -m correctness.mutants [NAME ...] [--sample N] [--quick]`: hunt mutants of the SQL.
+"""`python -m correctness.mutants [NAME ...] [--sample N] [--missing]`: hunt mutants of the SQL.
 
 A line for each says who caught it. The exit code is 0 only when every mutant was caught, except
-those that SURVIVORS lists with the reason. First the same tests hunt the SQL as it is: where they
-catch that, nobody is hunted. A hunt that is no sample renews its rows in correctness/mutants.md.
+those that SURVIVORS lists with the reason. First the same catchers hunt the SQL as it is: where
+they catch that, nobody is hunted. Each hunt renews its row in correctness/mutants.md as it ends, so
+one that was broken off goes on with `--missing`. A sample asks the named tests only, and writes
+nothing.
 """
 
 import argparse
+import contextlib
+import os
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
+from correctness.mutants.by_tests import ROOT
 from correctness.mutants.every import MUTANTS, sample
-from correctness.mutants.hunting import (
-    CONTROL_S_MAX,
-    HUNT_S_MAX,
-    ROOT,
-    Ground,
-    Hunt,
-    control,
-    ground,
-    hunt,
-)
+from correctness.mutants.hunting import Hunt
+from correctness.mutants.lanes import hunted
 from correctness.mutants.mutant import Mutant
-from correctness.mutants.reporting import SURVIVORS, outcome, read_outcomes, written
+from correctness.mutants.reporting import SURVIVORS, Outcomes, read_outcomes, written
 
 PAGE: Final = ROOT / "correctness" / "mutants.md"
+LANES: Final = min(2, os.cpu_count() or 1)
+FEW: Final = 10
+"""So many are hunted in one lane: a second one has a server to start, and a control to hunt."""
 
 
-def chosen(names: Sequence[str], sampled: int | None) -> list[Mutant]:
+def chosen(options: argparse.Namespace) -> list[Mutant]:
     """The mutants asked for. Raise SystemExit on unknown names."""
-    unknown = set(names) - {mutant.name for mutant in MUTANTS}
+    unknown = set(options.names) - {mutant.name for mutant in MUTANTS}
     if unknown:
         raise SystemExit(f"no such mutant: {', '.join(sorted(unknown))}")
-    if names:
-        return [mutant for mutant in MUTANTS if mutant.name in names]
-    return list(MUTANTS) if sampled is None else sample(sampled)
+    if options.names:
+        return [mutant for mutant in MUTANTS if mutant.name in options.names]
+    if options.missing:
+        return [mutant for mutant in MUTANTS if mutant.name not in known()]
+    return list(MUTANTS) if options.sample is None else sample(options.sample)
 
 
 def line(done: Hunt) -> str:
     """One line for one mutant."""
-    if done.failure is not None:
-        outcome = f"{done.failure.catcher:<9} {done.failure.saw}"
-    elif done.mistake:
+    if done.mistake:
         outcome = "MISTAKE   " + (done.mistake.strip().splitlines() or ["?"])[-1]
     else:
-        outcome = "SURVIVED"
+        caught = [f"{catcher} ({saw})" for catcher, saw in done.seen.items() if saw]
+        outcome = ", ".join(caught) or "SURVIVED"
     return f"{done.mutant.name:<30} {done.mutant.kind:<7} {done.seconds_s:>5.1f} s   {outcome}"
 
 
-def sound(mutants: Sequence[Mutant], where: Ground) -> bool:
-    """Whether their hunters let the SQL as it is survive; of all mutants, the replay too."""
-    whole = len(mutants) == len(MUTANTS)
-    seconds_s_max = CONTROL_S_MAX if whole else HUNT_S_MAX
-    done = hunt(control(mutants), where, quick=not whole, seconds_s_max=seconds_s_max)
-    print(line(done), flush=True)
-    if done.mistake:
-        print(done.mistake)
-    return done.failure is None and not done.mistake
+def known() -> Outcomes:
+    """What the page says so far."""
+    return read_outcomes(PAGE.read_text()) if PAGE.exists() else {}
 
 
-def hunted(mutants: Sequence[Mutant], *, quick: bool) -> list[Hunt]:
-    """Hunt them on one server, with a line for each as it comes. Raise SystemExit."""
-    hunts: list[Hunt] = []
-    with ground() as where:
-        if not sound(mutants, where):
-            raise SystemExit("the hunters catch what is no mutant: they would say nothing of one")
-        for mutant in mutants:
-            hunts.append(hunt(mutant, where, quick=quick))
-            print(line(hunts[-1]), flush=True)
-    return hunts
+def renew(*hunts: Hunt) -> None:
+    """Write the page anew, with what these hunts say."""
+    after = {done.mutant.name: done.seen for done in hunts if not done.mistake}
+    PAGE.write_text(written({**known(), **after}))
 
 
-def renew(hunts: Iterable[Hunt]) -> None:
-    """Write the page, when it can say something of every mutant."""
-    before = read_outcomes(PAGE.read_text()) if PAGE.exists() else {}
-    after = {done.mutant.name: outcome(done) for done in hunts if not done.mistake}
-    outcomes = {m.name: (before | after).get(m.name) for m in MUTANTS}
-    known = {name: found for name, found in outcomes.items() if found is not None}
-    if len(known) == len(MUTANTS):
-        PAGE.write_text(written(known))
-    else:
-        print(f"nothing is known of {len(outcomes) - len(known)} mutants: {PAGE.name} stays")
+def unexpected(done: Hunt) -> bool:
+    """Whether a hunt ended as none should."""
+    return not done.caught and (bool(done.mistake) or done.mutant.name not in SURVIVORS)
+
+
+def parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    """What was asked for."""
+    parser = argparse.ArgumentParser(prog="python -m correctness.mutants")
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--sample", type=int, metavar="N", help="so many, spread over all")
+    parser.add_argument("--missing", action="store_true", help="those without a row on the page")
+    parser.add_argument("--page", action="store_true", help="hunt nobody, write the page anew")
+    parser.add_argument("--lanes", type=int, metavar="N", help="hunt so many at a time")
+    return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str]) -> int:
     """Hunt what was asked for; answer the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m correctness.mutants")
-    parser.add_argument("names", nargs="*")
-    parser.add_argument("--sample", type=int, metavar="N", help="so many, spread over all")
-    parser.add_argument("--quick", action="store_true", help="ask the named tests only")
-    parser.add_argument("--page", action="store_true", help="hunt nobody, write the page anew")
-    options = parser.parse_args(arguments)
+    options = parsed(arguments)
     if options.page:
-        renew([])
+        renew()
         return 0
     started_s = time.monotonic()
-    hunts = hunted(chosen(options.names, options.sample), quick=options.quick)
-    free = [
-        done.mutant.name
-        for done in hunts
-        if done.failure is None and (done.mistake or done.mutant.name not in SURVIVORS)
-    ]
-    if options.sample is None:
-        renew(hunts)
-    caught = sum(done.failure is not None for done in hunts)
+    mutants = chosen(options)
+    quick = options.sample is not None
+    lanes = options.lanes or (1 if len(mutants) <= FEW else LANES)
+    hunts: list[Hunt] = []
+    with contextlib.closing(hunted(mutants, quick=quick, lanes=lanes)) as ended:
+        for done in ended:
+            print(line(done), flush=True)
+            if done.mutant in mutants:
+                hunts.append(done)
+                if not quick:
+                    renew(done)
+            elif done.caught or done.mistake:
+                print(done.mistake)
+                raise SystemExit("the catchers catch what is no mutant: they say nothing of one")
+    free = [done.mutant.name for done in hunts if unexpected(done)]
+    caught = sum(done.caught for done in hunts)
     print(f"{len(hunts)} mutants, {caught} caught, {time.monotonic() - started_s:.0f} s")
     if free:
         print(f"not caught, and not expected: {', '.join(free)}")
-    return 1 if free else 0
+    return 1 if free or len(hunts) < len(mutants) else 0
 
 
 if __name__ == "__main__":

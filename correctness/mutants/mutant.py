@@ -22,6 +22,8 @@ class Mutant:
     """Tests below tests/, in the order in which they are asked."""
     attack: str = ""
     """The failure of an earlier design that it brings back, if it is one."""
+    beside: tuple[str, ...] = ()
+    """Files of tests that are asked as well, where no ordinary test is named."""
 
 
 def mutant(

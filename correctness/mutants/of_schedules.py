@@ -42,16 +42,43 @@ _SAID: Final[dict[str, tuple[Kind, str, str]]] = {
     "KeyOfSlot": ("lock", "complete evacuate", "F7"),
 }
 
+ACTIONS_OF: Final = {witness: tuple(actions.split()) for witness, (_, actions, _) in _SAID.items()}
+"""The actions that the schedule of a witness drives where its mutant is."""
+
+_TESTS: Final[dict[str, tuple[str, ...]]] = {
+    "claim": (
+        *("races/test_claims.py", "races/test_forgetting.py", "races/test_repeats.py"),
+        "storage/test_claim.py",
+    ),
+    "complete": ("races/test_settles.py", "storage/test_complete.py"),
+    "enqueue": ("races/test_unique_keys.py", "races/test_claims.py"),
+    "evacuate": ("races/test_ring_evacuate.py", "storage/test_evacuate.py"),
+    "note_progress": ("storage/test_note_progress.py",),
+    "prune": (
+        *("races/test_ring_prune.py", "storage/test_prune.py"),
+        "storage/test_prune_stragglers.py",
+    ),
+    "release": ("races/test_settles.py", "storage/test_release.py"),
+    "rotate": ("storage/test_rotate.py",),
+}
+"""Ordinary tests of an action: of a schedule's mutant none is named, so these are asked."""
+
+
+def _tests(witness: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(t for one in ACTIONS_OF[witness] for t in _TESTS.get(one, ())))
+
+
 MUTANTS: Final = tuple(
     Mutant(
         name=schedule.witness,
         kind=_SAID[schedule.witness][0],
-        actions=tuple(_SAID[schedule.witness][1].split()),
+        actions=ACTIONS_OF[schedule.witness],
         edits=schedule.mutant,
         hunters=(
             f"schedules/test_schedules.py::test_the_sql_holds_in_the_schedule[{schedule.witness}]",
         ),
         attack=_SAID[schedule.witness][2],
+        beside=_tests(schedule.witness),
     )
     for schedule in SCHEDULES
 )

@@ -12,8 +12,9 @@ from correctness.edits import AnchorMissing, Edit, edited, installed_files, repl
 from correctness.gates import GATES, gated
 from correctness.mutants.__main__ import PAGE
 from correctness.mutants.attacks import ATTACKS, NOT_IN_THE_SQL
+from correctness.mutants.by_tests import ROOT, TESTS, Failure
+from correctness.mutants.catching import Catcher, of_divergence, of_refusal
 from correctness.mutants.every import MUTANTS
-from correctness.mutants.hunting import ROOT, TESTS, Failure
 from correctness.mutants.reporting import SURVIVORS, read_outcomes, written
 from tests.tidy.tree import SQL
 
@@ -33,7 +34,7 @@ def test_every_mutant_fits_the_sql_and_its_hunters_are_there() -> None:
     before = installed_files()
     for mutant in MUTANTS:
         assert before != edited(before, mutant.edits), mutant.name
-        for hunter in mutant.hunters:
+        for hunter in (*mutant.hunters, *mutant.beside):
             path, _, test = hunter.partition("::")
             assert f"def {test.partition('[')[0]}" in (TESTS / path).read_text(), hunter
 
@@ -78,6 +79,37 @@ def test_the_page_is_of_these_mutants() -> None:
     """Guards mutants.md: written again from what it says, it is the same (`--page` does it)."""
     page = PAGE.read_text()
     assert page == written(read_outcomes(page))
+
+
+def test_the_page_counts_what_each_catcher_notices_and_no_other_does() -> None:
+    """Guards the counts: who was not asked is told from who saw nothing."""
+    first, second, *_ = (mutant.name for mutant in MUTANTS)
+    seen: dict[str, dict[Catcher, str]] = {
+        first: {"test": "it is so", "replay": "", "property": ""},
+        second: {"test": "it is so", "replay": "claim: guard serial"},
+    }
+    page = written(seen)
+    assert seen == read_outcomes(page)
+    for row in ("| test | 2 | 2 | 1 |", "| replay | 2 | 1 | 0 |", "| schedule | 0 | 0 | 0 |"):
+        assert row in page.splitlines()
+    assert "Without any ordinary test 1 would be caught." in page
+
+
+@pytest.mark.parametrize(
+    ("named", "short"),
+    [
+        (of_refusal("claim", '<<"guard", {"serial", "visible"}>>'), "claim: guard serial, visible"),
+        (of_refusal("census", '<<"field", "entries", "logged", {}>>'), "census: field entries"),
+        (of_refusal("prune", "invariant BodyKept"), "prune: BodyKept"),
+        (of_divergence('lane 1: retry(2, [(3,)]): guard {"charged"}'), "retry: guard charged"),
+        (of_divergence("lane 2: claim(1, ()) breaks ('CursorGrows',)"), "claim: CursorGrows"),
+        (of_divergence("check: [('NoJobLost', 7)]"), "NoJobLost"),
+        (of_divergence("lane 1: entries lacks {1} and has set() more"), "table: entries"),
+    ],
+)
+def test_what_was_seen_is_named_without_its_values(named: str, short: str) -> None:
+    """Guards the page: its cells name the guard, the field or the property, in every hunt alike."""
+    assert short == named
 
 
 def test_a_sample_of_the_mutants_is_caught() -> None:

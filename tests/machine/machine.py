@@ -321,6 +321,7 @@ def play(world: World, length: Length) -> None:
             derandomize=length.fixed,
             database=None,
             deadline=None,
+            report_multiple_bugs=not length.fixed,
             phases=[Phase.generate] if length.fixed else [Phase.generate, Phase.shrink],
             suppress_health_check=list(HealthCheck),
         ),
