@@ -17,9 +17,12 @@ from correctness.chaos.stage import Stage
 from correctness.chaos.ticking import begin_ticking
 
 DOWN_S: Final = 2.0
-POOL: Final = "2"
-"""Fewer than those who want one: four workers, and producers."""
+POOL: Final = "4"
+"""Fewer than those who want one: four workers with two handlers in transactions, and producers."""
 PRODUCERS: Final = 4
+MIX: Final = Mix(slow=20.0, owning=4.0, noting=5.0)
+"""A handler's own transaction keeps a session of the pool for as long as it is open."""
+OWNED: Final = "own transactions"
 WAITED: Final = "s waited for the pooler"
 POOLED: Final = "pooled"
 LEADING: Final = "leading"
@@ -40,7 +43,7 @@ async def pool(stage: Stage) -> None:
     unwarned = [each.name for each in pooled if "pooler in transaction mode" not in each.log()]
     if unwarned:
         stage.problems.append(f"did not find out that sessions do not last: {unwarned}")
-    stage.start_producers(PRODUCERS, rate=8.0, mix=Mix(slow=20.0, noting=5.0))
+    stage.start_producers(PRODUCERS, rate=8.0, mix=MIX)
     await begin_ticking(stage)
     await stage.probe()
     over_s = trio.current_time() + stage.minutes * 60
@@ -52,6 +55,7 @@ async def pool(stage: Stage) -> None:
         await kill_one(stage, stage.leader() or alive(stage, LEADING)[0])
         await stage.start_worker(name=LEADING, direct=direct)
     waited_s(stage, bouncer)
+    stage.must_bite(OWNED, stage.query("select count(*) from chaos.own")[0][0], 5)
     stage.must_bite(WAITED, stage.figures[WAITED], 0.001)
 
 
