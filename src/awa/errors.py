@@ -31,6 +31,7 @@ imports nothing of Awa, so that every layer may raise from it.
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -161,11 +162,17 @@ class ServerBusy(WorldError):
     """The server ended the statement (deadlock, timeout, resources); nothing was written."""
 
 
+def _migrating(schema: str) -> str:
+    return "awa migrate" if schema == "awa" else f"awa migrate --schema {shlex.quote(schema)}"
+
+
 class SchemaMissing(WorldError):
     """The database holds no Awa schema of this name."""
 
     def __init__(self, schema: str = "awa") -> None:
-        super().__init__(f'the database has no Awa schema "{schema}"; create it with `awa migrate`')
+        super().__init__(
+            f'the database has no Awa schema "{schema}"; create it with `{_migrating(schema)}`'
+        )
         self.schema: Final = schema
 
 
@@ -186,7 +193,8 @@ class SchemaOlder(WorldError):
 
     def __init__(self, *, schema: str, found: int, needed: int) -> None:
         super().__init__(
-            f'schema "{schema}" has version {found}, this program needs {needed}: run `awa migrate`'
+            f'schema "{schema}" has version {found}, this program needs {needed}: '
+            f"run `{_migrating(schema)}`"
         )
         self.schema: Final = schema
         self.found: Final = found

@@ -68,7 +68,8 @@ def test_codes_become_errors_with_their_facts() -> None:
     missing = from_sqlstate("3F000", message="x", schema="jobs")
     assert isinstance(missing, SchemaMissing)
     assert "jobs" == missing.schema
-    assert "awa migrate" in str(missing)
+    assert "awa migrate --schema jobs" in str(missing)
+    assert "`awa migrate`" in str(SchemaMissing())
     newer = from_sqlstate("AW005", message="x", detail="7")
     assert isinstance(newer, SchemaNewer)
     assert 7 == newer.found

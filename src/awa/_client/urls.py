@@ -50,7 +50,12 @@ def target_of(url: str | None, environment: Mapping[str, str] = os.environ) -> T
     try:
         conninfo_to_dict(chosen)
     except (ProgrammingError, UnicodeEncodeError) as error:
-        raise ConfigurationError(f"the connection string is malformed: {error}") from error
+        # A password is in front of an @; what else is wrong is best seen.
+        what = str(error).strip().replace(chosen, "..." if "@" in chosen else chosen)
+        raise ConfigurationError(
+            f"the connection string is malformed: {what}; write"
+            f" postgresql://USER@HOST:5432/DATABASE, or {SCHEME}NAME for a server of your own"
+        ) from error
     return Target(conninfo=chosen, embedded=None)
 
 

@@ -165,7 +165,10 @@ class Handlers:
         `defaults` were checked, as options of an insert.
         """
         if kind in self.by_kind:
-            raise InvalidInput("kind", f"{kind!r} already has a handler")
+            other = self.by_kind[kind].function
+            name = getattr(other, "__qualname__", type(other).__name__)
+            problem = f"{kind!r} already has a handler, {name}: give one of them another kind"
+            raise InvalidInput("kind", problem)
         chosen = executor or (Executor.TRIO if is_async(function) else Executor.THREAD)
         if self.opened is not None and chosen not in self.opened | ALWAYS_OPEN:
             raise ConfigurationError(

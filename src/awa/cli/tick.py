@@ -5,6 +5,7 @@ from typing import Any, Final
 import click
 
 from awa._client.bursts import TICK_BUDGET_S, TICK_TIMEOUT_MS, burst_of_tick
+from awa._client.health import ANSWER_MIN_S
 from awa._client.worker_options import TIMEOUT_MS_MAX
 from awa.cli.logs import configure_logs
 from awa.cli.place import Place, json_option
@@ -21,7 +22,7 @@ ONLY_OF_A_WORKER: Final = {
 @click.pass_obj
 @click.option(
     "--budget-s",
-    type=click.FloatRange(0, min_open=True),
+    type=click.FloatRange(ANSWER_MIN_S),
     default=TICK_BUDGET_S,
     show_default=True,
     help="After so long nothing is claimed any more.",

@@ -12,7 +12,7 @@ import click
 import trio
 
 from awa._client.bursts import MAX_WORKERS_DEFAULT, WorkDone, burst_of
-from awa._client.health import PORT_MAX
+from awa._client.health import ANSWER_MIN_S, PORT_MAX
 from awa._client.holding import SHUTDOWN_TIMEOUT_MS
 from awa._client.worker_options import POLL_INTERVAL_MS, TIMEOUT_MS_MAX
 from awa._client.working import work, work_in_burst
@@ -96,7 +96,7 @@ _RETENTION: Final = {
 )
 @click.option(
     "--drain-timeout-s",
-    type=click.FloatRange(0),
+    type=click.FloatRange(ANSWER_MIN_S),
     help="With --drain: end after so long. Default: never.",
 )
 @click.option(
