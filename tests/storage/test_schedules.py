@@ -1,6 +1,7 @@
 """Schedules in the database: who compares, who moves them on, and what becomes of their jobs."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -274,6 +275,21 @@ def test_a_schedule_that_was_deleted_and_made_again_is_another_one(one: Session)
     assert fire(one, due).answer is FireAnswer.STALE
     put(one)
     assert fire(one, due).answer is FireAnswer.STALE
+
+
+def test_a_plan_is_of_the_policy_it_was_made_for(one: Session) -> None:
+    """Guards versions where the instants would fit, and what is past, which the row knows."""
+    put(one, missed_fire_policy="catch_up")
+    outage(one, 3.5)
+    due = look(one)["s"]
+    put(one, missed_fire_policy="coalesce")
+    assert (FireAnswer.STALE, 0) == (fire(one, due).answer, jobs(one))
+    due = look(one)["s"]
+    assert (FireAnswer.FIRED, 1) == (fire(one, due).answer, jobs(one))
+    version = value(one, "select version from awa.cron_schedules")
+    with pytest.raises(InvalidInput, match="dealt with before"):
+        fire(one, replace(due, version=version))
+    assert 1 == jobs(one)
 
 
 def test_a_trigger_stores_a_job_now_and_moves_nothing(one: Session) -> None:

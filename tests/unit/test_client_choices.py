@@ -45,7 +45,7 @@ def test_a_way_past_the_pooler_is_a_servers_url_or_none(monkeypatch: pytest.Monk
 @pytest.mark.parametrize("url", ["garbage", "postgresql://here/db?no_such_option=1"])
 def test_a_malformed_connection_string_is_refused(url: str) -> None:
     """Guards start-up: the mistake is told when the client is made, not when it first connects."""
-    with pytest.raises(ConfigurationError, match="malformed.*write postgresql://USER@HOST"):
+    with pytest.raises(ConfigurationError, match=r"malformed.*write postgresql://USER@HOST"):
         target_of(url)
 
 
