@@ -250,6 +250,28 @@ MUTANTS: Final = (
         "storage/test_pages.py::test_a_page_holds_what_the_view_holds_whatever_the_filters",
     ),
     mutant(
+        "CompletedBelowAnOldCursor",
+        "order",
+        "jobs_page",
+        (
+            "reads/pages.sql",
+            "where n.no > l.floor_no order by n.no desc limit 1",
+            "where n.no > l.floor_no order by n.no limit 1",
+        ),
+        "storage/test_pages.py::test_a_page_holds_what_the_view_holds_whatever_the_filters",
+    ),
+    mutant(
+        "RareStatesById",
+        "effect",
+        "jobs_page",
+        (
+            "reads/pages.sql",
+            "or p_state is not null and p_kind is null and cardinality(v_lanes) <= 200;",
+            ";",
+        ),
+        "storage/test_pages.py::test_jobs_to_be_tried_again_are_found_below_those_for_later",
+    ),
+    mutant(
         "RetriedForPlain",
         "guard",
         "jobs_page",

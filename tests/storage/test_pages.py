@@ -44,6 +44,8 @@ def mixture(one: Session) -> Session:
         claim(one, 1, token=token + 7)
         claim(one, 1, token=token + 8, queues=["other"])
         enqueue(one, delay_s=60, queue="other")
+        one.execute("select awa.enqueue('rare', '{}', '{\"delay_s\": 60}')")
+        one.execute("select awa.enqueue('rare', '{}') from generate_series(1, 3)")
     one.execute("select awa.cancel_pending(99, array(select id from awa.jobs where id % 7 = 0))")
     return one
 
@@ -60,11 +62,13 @@ def page(session: Session, **given: Any) -> list[tuple[Any, ...]]:
 def test_a_page_holds_what_the_view_holds_whatever_the_filters(mixture: Session) -> None:
     """Guards the index paths: for every filter, the pages together are the view, newest first."""
     assert set(STATES) == {s for (s,) in mixture.execute("select state from awa.jobs").fetchall()}
-    for state, queue, kind in product((None, *STATES), (None, "default", "other"), (None, "k")):
+    kinds = (None, "k", "rare")
+    for state, queue, kind in product((None, *STATES), (None, "default", "other"), kinds):
         wanted = mixture.execute(
             "select * from awa.jobs where (%(s)s::text is null or state = %(s)s)"
-            " and (%(q)s::text is null or queue = %(q)s) order by id desc",
-            {"s": state, "q": queue},
+            " and (%(q)s::text is null or queue = %(q)s)"
+            " and (%(k)s::text is null or kind = %(k)s) order by id desc",
+            {"s": state, "q": queue, "k": kind},
         ).fetchall()
         found: list[tuple[Any, ...]] = []
         before = None
@@ -73,7 +77,7 @@ def test_a_page_holds_what_the_view_holds_whatever_the_filters(mixture: Session)
         ):
             found += rows
             before = rows[-1][0]
-        assert wanted == found, (state, queue)
+        assert wanted == found, (state, queue, kind)
 
 
 def test_jobs_are_found_by_id_wherever_they_are(mixture: Session) -> None:
@@ -192,6 +196,17 @@ def test_completed_jobs_are_found_below_those_that_run_or_failed(one: Session, h
         else:
             settle(one, "fail", token, 1000)
     assert blocks(one, "completed") < idle + 4000
+
+
+@pytest.mark.bulk
+def test_jobs_to_be_tried_again_are_found_below_those_for_later(one: Session) -> None:
+    """Guards pages of a state that few wait in: jobs of the other one are not passed."""
+    start_worker(one)
+    enqueue_many(one, 20)
+    settle(one, "retry", 1, 20)
+    alone = blocks(one, "retryable")
+    enqueue_many(one, 5000, delay_s=3600)
+    assert blocks(one, "retryable") < alone + 40
 
 
 def test_a_page_that_jobs_to_come_fill_reads_none_of_the_ring(one: Session) -> None:

@@ -233,7 +233,7 @@ create table deferred (
     constraint deferred_size_inv check (pg_column_size(args) <= 8388608 and pg_column_size(extra) <= 8388608)
 );
 create index deferred_run_at on deferred (run_at, job_id);
-create index deferred_lane on deferred (lane, job_id);
+create index deferred_lane on deferred (lane, state, job_id);
 
 create table finals (
     job_id bigint primary key,
@@ -251,7 +251,7 @@ create table finals (
     extra jsonb not null default '{}'
 );
 create index finals_finished_at on finals (finished_at);
-create index finals_lane on finals (lane, job_id);
+create index finals_lane on finals (lane, state, job_id);
 
 -- Dead letters: failed jobs that wait for an operator. They are in no view of jobs.
 create table dlq (like finals including all, dead_at timestamptz not null default clock_timestamp());

@@ -136,31 +136,54 @@ end $$;
 -- which of them.
 create type lane_span as (lane int, low bigint, high bigint, pending int8multirange);
 
-create function lane_spans(p_state text, p_queue text) returns setof lane_span
-language sql stable as $$
+-- The numbers of a lane that wait to be claimed: those from the cursor on, and these holes, less the withdrawn.
+create function pending_in(p_slots smallint[], p_lane int, p_next bigint, p_last bigint, p_holes int8multirange) returns int8multirange
+language plpgsql stable as $$
+begin
+    return p_holes + int8multirange(int8range(p_next, greatest(p_next, p_last + 1)))
+           - coalesce((select range_agg(w) from unnest(p_slots) k
+                       cross join lateral withdrawals(k, p_lane, coalesce(least(p_next, lower(p_holes)), p_next), p_last) w), '{}');
+end $$;
+
+-- The lanes' states are those of these slots' claims: what was claimed in a slot is below the cursor of its claims.
+create function lane_spans(p_slots smallint[], p_state text, p_queue text) returns setof lane_span
+language plpgsql stable as $$
+begin
+    if p_state is null or p_state = 'running' then
+        return query select l.lane, 1::bigint, 9223372036854775807, null::int8multirange from lanes l where p_queue is null or l.queue = p_queue;
+        return;
+    end if;
+    return query
     select s.lane, case when p_state = 'available' then lower(s.pending) else 1 end,
-           case p_state when 'available' then upper(s.pending) when 'completed' then s.next else s.last_number + 1 end, s.pending
-    from (select n.lane, n.next, n.last_number,
-                 case when p_state = 'available' then pending_numbers(n.lane, n.next, n.last_number, n.holes + n.young) end as pending
-          from lane_now n where p_queue is null or n.queue = p_queue offset 0) s
-    where s.pending is null or not isempty(s.pending)
-$$;
+           case when p_state = 'available' then upper(s.pending) else s.next end, s.pending
+    from (select l.lane, coalesce(c.next, l.floor_next) as next,
+                 case when p_state = 'available' then pending_in(
+                     p_slots, l.lane, coalesce(c.next, l.floor_next), coalesce(pg_sequence_last_value(l.seq), 0),
+                     coalesce(c.holes + c.young, l.floor_holes + l.floor_young)) end as pending
+          from lanes l
+          left join lateral (select n.* from unnest(p_slots) k cross join lateral newest_claim(k, l.lane) n
+                             where n.no > l.floor_no order by n.no desc limit 1) c on true
+          where p_queue is null or l.queue = p_queue offset 0) s
+    where s.pending is null or not isempty(s.pending);
+end $$;
 
 -- Ids of pending entries, newest first: where there are few.
 create function pending_ids(p_slots smallint[], p_spans lane_span[], p_before bigint) returns bigint[]
-language sql stable as $$
-    select coalesce(array_agg(i order by i desc), '{}')
-    from unnest(p_spans) s cross join lateral unnest(s.pending) g cross join unnest(p_slots) k
-    cross join lateral lane_ids(k, s.lane, lower(g), upper(g)) i
-    where i < p_before
-$$;
+language plpgsql stable as $$
+begin
+    return (select coalesce(array_agg(i order by i desc), '{}')
+        from unnest(p_spans) s cross join lateral unnest(s.pending) g cross join unnest(p_slots) k
+        cross join lateral lane_ids(k, s.lane, lower(g), upper(g)) i
+        where i < p_before);
+end $$;
 
 -- No id that matches is higher: a walk that began above it would pass entries of other queues, or of the other side
 -- of the cursor.
 create function highest_match(p_slots smallint[], p_spans lane_span[]) returns bigint
-language sql stable as $$
-    select max(i) from unnest(p_spans) s cross join unnest(p_slots) k cross join lateral highest_id(k, s.lane, s.low, s.high) i
-$$;
+language plpgsql stable as $$
+begin
+    return (select max(i) from unnest(p_spans) s cross join unnest(p_slots) k cross join lateral highest_id(k, s.lane, s.low, s.high) i);
+end $$;
 
 -- The newest entries of all slots together, the slot with the newest id first: one that holds nothing newer than
 -- what was found need not be looked at. None up to p_above is wanted.
@@ -190,18 +213,19 @@ end $$;
 -- at once; one by one they take twenty blocks each. Numbers far apart are asked for apart: what lies between may be
 -- a million claims.
 create function likely_ids(p_state text, p_found walked[]) returns bigint[]
-language sql stable as $$
-    select coalesce(array_agg(distinct i.id order by i.id desc), '{}')
-    from (select w.slot, w.lane, array_agg(w.seq) as seqs, array_agg(w.job_id) as ids
-          from unnest(p_found) w group by w.slot, w.lane offset 0) l
-    cross join lateral (
-        select coalesce(range_agg(n), '{}') as others
-        from (select range_agg(int8range(e.e * 8, e.e * 8 + 8)) as near from (select distinct q / 8 as e from unnest(l.seqs) q) e) m
-        cross join lateral unnest(m.near) g
-        cross join lateral not_completed(l.slot, l.lane, lower(g), upper(g) - 1) n where p_state = 'completed' offset 0) o
-    cross join lateral unnest(l.seqs, l.ids) i (seq, id)
-    where not i.seq <@ o.others
-$$;
+language plpgsql stable as $$
+begin
+    return (select coalesce(array_agg(distinct i.id order by i.id desc), '{}')
+        from (select w.slot, w.lane, array_agg(w.seq) as seqs, array_agg(w.job_id) as ids
+              from unnest(p_found) w group by w.slot, w.lane offset 0) l
+        cross join lateral (
+            select coalesce(range_agg(n), '{}') as others
+            from (select range_agg(int8range(e.e * 8, e.e * 8 + 8)) as near from (select distinct q / 8 as e from unnest(l.seqs) q) e) m
+            cross join lateral unnest(m.near) g
+            cross join lateral not_completed(l.slot, l.lane, lower(g), upper(g) - 1) n where p_state = 'completed' offset 0) o
+        cross join lateral unnest(l.seqs, l.ids) i (seq, id)
+        where not i.seq <@ o.others);
+end $$;
 
 -- A page of those in the ring: ids are walked downwards in steps that grow until enough of them match.
 create function walk_page(p_slots smallint[], p_state text, p_spans lane_span[], p_kind text, p_above bigint, p_before bigint, p_limit int) returns setof jobs
@@ -237,7 +261,7 @@ end $$;
 create function ring_page(p_slots smallint[], p_state text, p_queue text, p_kind text, p_above bigint, p_before bigint, p_limit int) returns setof jobs
 language plpgsql stable as $$
 declare
-    v_spans lane_span[] := array(select s from lane_spans(p_state, p_queue) s);
+    v_spans lane_span[] := array(select s from lane_spans(p_slots, p_state, p_queue) s);
     v_before bigint := p_before;
     v_ids bigint[];
 begin
@@ -257,37 +281,41 @@ begin
                  where r.state = p_state and (p_kind is null or r.kind = p_kind) order by r.id desc limit p_limit;
 end $$;
 
--- Ids of a page of those that wait for a time or have ended: of a queue by its lanes, else by id. The bounds of a
--- lane are pairs, or the planner takes the index of the ids alone and passes all other queues.
+-- Ids of a page of those that wait for a time or have ended: of a queue by its lanes, of a state by all of them if they
+-- are few and no kind is asked for, of which some may have none; else by id, passing others. What bounds an index is a
+-- row of values, or the planner takes the index of the ids alone.
 create function kept_page(p_state text, p_queue text, p_kind text, p_before bigint, p_limit int) returns bigint[]
 language plpgsql stable as $$
 declare
-    v_lanes int[] := array(select l.lane from lanes l where l.queue = p_queue);
+    v_lanes int[] := array(select l.lane from lanes l where p_queue is null or l.queue = p_queue);
+    v_by_lane boolean := p_queue is not null or p_state is not null and p_kind is null and cardinality(v_lanes) <= 200;
+    v_waits text[] := array(select s from unnest('{scheduled,retryable}'::text[]) s where p_state is null or s = p_state);
+    v_ended text[] := array(select s from unnest('{failed,cancelled}'::text[]) s where p_state is null or s = p_state);
     v_ids bigint[] := '{}';
 begin
-    if p_state is null or p_state in ('scheduled', 'retryable') then
-        v_ids := case when p_queue is null then array(
-            select d.job_id from deferred d
-            where d.job_id < p_before and (p_state is null or d.state = p_state) and (p_kind is null or d.kind = p_kind)
-            order by d.job_id desc limit p_limit)
-        else array(
-            select d.job_id from unnest(v_lanes) l cross join lateral (
+    if v_waits <> '{}' then
+        v_ids := case when v_by_lane then array(
+            select d.job_id from unnest(v_lanes) l cross join unnest(v_waits) s cross join lateral (
                 select d.job_id from deferred d
-                where (d.lane, d.job_id) >= (l, 0) and (d.lane, d.job_id) < (l, p_before) and (p_state is null or d.state = p_state) and (p_kind is null or d.kind = p_kind)
-                order by d.lane desc, d.job_id desc limit p_limit) d) end;
-    end if;
-    if p_state is null or p_state in ('failed', 'cancelled') then
-        v_ids := v_ids || case when p_queue is null then array(
-            select f.job_id from finals f
-            where f.job_id < p_before and (p_state is null or f.state = p_state) and (p_kind is null or f.kind = p_kind)
-            order by f.job_id desc limit p_limit)
+                where (d.lane, d.state, d.job_id) >= (l, s, 0) and (d.lane, d.state, d.job_id) < (l, s, p_before) and (p_kind is null or d.kind = p_kind)
+                order by d.lane desc, d.state desc, d.job_id desc limit p_limit) d)
         else array(
-            select f.job_id from unnest(v_lanes) l cross join lateral (
-                select f.job_id from finals f
-                where (f.lane, f.job_id) >= (l, 0) and (f.lane, f.job_id) < (l, p_before) and (p_state is null or f.state = p_state) and (p_kind is null or f.kind = p_kind)
-                order by f.lane desc, f.job_id desc limit p_limit) f) end;
+            select d.job_id from deferred d
+            where d.job_id < p_before and d.state = any (v_waits) and (p_kind is null or d.kind = p_kind)
+            order by d.job_id desc limit p_limit) end;
     end if;
-    return v_ids;
+    if v_ended <> '{}' then
+        v_ids := v_ids || case when v_by_lane then array(
+            select f.job_id from unnest(v_lanes) l cross join unnest(v_ended) s cross join lateral (
+                select f.job_id from finals f
+                where (f.lane, f.state, f.job_id) >= (l, s, 0) and (f.lane, f.state, f.job_id) < (l, s, p_before) and (p_kind is null or f.kind = p_kind)
+                order by f.lane desc, f.state desc, f.job_id desc limit p_limit) f)
+        else array(
+            select f.job_id from finals f
+            where f.job_id < p_before and f.state = any (v_ended) and (p_kind is null or f.kind = p_kind)
+            order by f.job_id desc limit p_limit) end;
+    end if;
+    return array(select i from unnest(v_ids) i order by i desc limit p_limit);
 end $$;
 
 -- jobs_page: jobs with ids below before_id, newest first; a filter that is null does not filter. A job that
@@ -302,7 +330,7 @@ declare
     v_slots smallint[] := lock_live_slots();
     v_kept bigint[] := kept_page(jobs_page.state, jobs_page.queue, jobs_page.kind, v_before, v_max);
     -- these alone fill the page: nothing older is on it
-    v_above bigint := coalesce((select k from unnest(v_kept) k order by k desc offset greatest(v_max - 1, 0) limit 1), 0);
+    v_above bigint := coalesce(v_kept[greatest(v_max, 1)], 0);
 begin
     return query
     with found as (
