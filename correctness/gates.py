@@ -54,7 +54,7 @@ GATES: Final = (
     Gate(
         name="taken",
         file="functions/claim.sql",
-        after=("    if exists (select from unnest(v_takes) t where t.slots is not null) then\n",),
+        after=("    if v_entries is not null then\n",),
     ),
     # enqueue, enqueue_many: the keys are known, and locked; whether their jobs hold them is not
     Gate(

@@ -9,6 +9,7 @@ CLAIM: Final = "functions/claim.sql"
 CLAIMING: Final = "internal/claiming.sql"
 PICKING: Final = "internal/picking.sql"
 TAKING: Final = "internal/taking.sql"
+PER_SLOT: Final = "internal/per_slot.sql"
 
 MUTANTS: Final = (
     mutant(
@@ -105,7 +106,7 @@ MUTANTS: Final = (
         "PausedIsClaimed",
         "guard",
         "claim",
-        (PICKING, " and q.paused_at is null;", ";"),
+        (PICKING, " and q.paused_at is null);", ");"),
         "storage/test_queues.py::test_a_paused_queue_is_empty_to_claims",
     ),
     mutant(
@@ -206,15 +207,15 @@ MUTANTS: Final = (
         actions=("claim", "bodies"),
         edits=(
             Edit(
-                file=CLAIMING,
+                file=PER_SLOT,
                 old=(
                     "case when pg_column_compression(e.args) is null and"
-                    " pg_column_compression(e.extra) is null\n                       and"
+                    " pg_column_compression(e.extra) is null\n                           and"
                     " pg_column_size(e.args) + pg_column_size(e.extra) <= p_bytes\n"
                 ),
                 new="case when true\n",
             ),
-            Edit(file=CLAIMING, old="bool_and(octet_length(b.text) <= p_bytes) and ", new=""),
+            Edit(file=PER_SLOT, old="bool_and(octet_length(b.text) <= p_bytes) and ", new=""),
         ),
         hunters=(
             (

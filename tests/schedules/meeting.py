@@ -22,8 +22,8 @@ PICKING: Final = "internal/picking.sql"
     "EntryClaimedOnce",
     Edit(
         file=CLAIMING,
-        old="    where pg_try_advisory_xact_lock(lk_lane(), l.lane)\n",
-        new="",
+        old="        if pg_try_advisory_xact_lock(lk_lane(), v_lane) then\n",
+        new="        if true then\n",
     ),
 )
 def two_claims_of_a_lane(world: World) -> None:

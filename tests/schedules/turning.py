@@ -61,7 +61,7 @@ def prune(world: World, slot: int = 0) -> str:
     ),
     Edit(
         file=CLAIM_SQL,
-        old="    v_states := array(select s from lane_states(v_mine, v_slots) s);\n",
+        old="    v_states := states_of(v_mine, v_slots);\n",
         new="    v_states := array(\n"
         "        select case when exists (select from unnest(v_slots) k, newest_claim(k, s.lane))\n"
         "               then s else row (s.lane, s.queue, s.priority, s.seq, s.deadline_s,\n"

@@ -19,6 +19,7 @@ language plpgsql security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off set enable_hashjoin = off set jit = off set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
+    v_lanes int[];
     v_mine int[];
     v_slots smallint[];
     v_states lane_state[];
@@ -28,37 +29,39 @@ declare
     v_entries int;
     v_fresh boolean := pg_current_xact_id_if_assigned() is null;
 begin
-    perform require_read_committed('claim');
-    perform check_call(claim.worker, claim.call, claim.token);
-    perform check_asks(claim.queues, claim.limits);
+    perform require_read_committed('claim'), check_call(claim.worker, claim.call, claim.token), check_asks(claim.queues, claim.limits);
     if claim.bodies_max is null or claim.bodies_max not between 0 and 16 then
         perform refuse_input('bodies_max', 'must be from 0 to 16');
     end if;
     perform require_worker(claim.worker);
     perform pg_advisory_xact_lock(lk_claim(), hashint8(claim.token));
-    v_mine := lock_lanes(claim.queues);
+    v_lanes := lanes_of(claim.queues);
+    v_mine := lock_lanes(v_lanes);
     v_slots := live_slots();    -- a pick looks again for slots that filled meanwhile
     perform lock_slots(v_slots);
-    if token_known(claim.token, v_slots) then
+    if exists (select from unnest(v_slots) k where token_in(k, claim.token)) then
         return query select r.*, null::text from repeat_claim(claim.worker, claim.call, claim.token, claim.queues, v_slots) r;
         return;
     end if;
-    v_states := array(select s from lane_states(v_mine, v_slots) s);
+    v_states := states_of(v_mine, v_slots);
     v_takes := take_all(v_states, v_slots, claim.queues, claim.limits);
-    if exists (select from unnest(v_takes) t where t.slots is not null) then
+    v_entries := entries_of(v_takes);
+    if v_entries is not null then
         v_xid := pg_current_xact_id();
-        v_takes := array(select with_xid(t, case when v_fresh then v_xid end) from unnest(v_takes) t);
+        v_takes := with_xid(v_takes, case when v_fresh then v_xid end);
         v_rows := write_claims(claim.worker, claim.call, claim.token, v_takes);
         if tracing() then
             perform emit(claim_event(claim.worker, claim.call, claim.token, false, v_rows, v_takes));
         end if;
-        v_entries := (select sum(t.n) from unnest(v_takes) t);
         return query
         select r.queue, 'got', r.slot, r.part, r.lane, r.seqs, r.deadline,
                case when v_entries <= claim.bodies_max then small_bodies(r.slot, r.lane, r.seqs, small_bodies_bytes() / nullif(v_entries, 0)) end
         from unnest(v_rows) r where not isempty(r.seqs);
     end if;
     perform repair_sequences(v_states);    -- last: it may give this transaction its xid
+    if cardinality(v_takes) = 1 and cardinality(claim.queues) = 1 and v_entries > 0 and not (v_takes[1]).more and v_mine = v_lanes then
+        return;    -- all there was, or all that was asked for
+    end if;
     return query
     select q.queue, case when q.busy then 'busy' else 'empty' end, null::smallint, null::smallint, null::int, null::int8multirange, null::timestamptz, null::text
     from (select a.queue, a.most, t.n, t.more or t.n = 0 and t.passed

@@ -48,12 +48,13 @@ declare
         where x.token is null and x.lane = p_lane and upper(x.seqs) > p_from and upper(x.seqs) <= p_upto + 1000
     $q$,
     -- of these numbers, those with a deadline of their own
-    'own_deadlines(p_slot smallint, p_lane int, p_seqs int8multirange) returns setof own_deadline', $q$
-        select (r.extra ->> 'deadline_s')::double precision, range_agg(int8range(r.seq, r.seq + 1))
-        from unnest(p_seqs) g
-        cross join lateral (select e.seq, e.extra from ready_{k} e where e.lane = p_lane and e.seq >= lower(g) and e.seq < upper(g)
-                            and e.extra ? 'deadline_s' offset 0) r
-        group by 1
+    'own_deadlines(p_slot smallint, p_lane int, p_seqs int8multirange) returns own_deadline[]', $q$
+        select array_agg(d::own_deadline) from (
+            select (r.extra ->> 'deadline_s')::double precision, range_agg(int8range(r.seq, r.seq + 1))
+            from unnest(p_seqs) g
+            cross join lateral (select e.seq, e.extra from ready_{k} e where e.lane = p_lane and e.seq >= lower(g) and e.seq < upper(g)
+                                and e.extra ? 'deadline_s' offset 0) r
+            group by 1) d
     $q$,
     'next_deadline(p_slot smallint, p_after timestamptz) returns setof timestamptz', $q$
         select c.deadline from claims_{k} c where c.deadline > p_after order by c.deadline limit 1
@@ -71,6 +72,9 @@ declare
         left join lateral (select k.outcome from closures_{k} k where c.token is null and k.token is null and k.lane = r.lane
                            and upper(k.seqs) > r.seq and upper(k.seqs) <= r.seq + 1001 and k.seqs @> r.seq limit 1) w on true
         where r.job_id = p_job
+    $q$,
+    'token_in(p_slot smallint, p_token bigint) returns boolean', $q$
+        select exists (select from claims_{k} c where c.token = p_token)
     $q$,
     'claims_of_token(p_slot smallint, p_token bigint) returns setof open_claim', $q$
         select c.slot, c.part, c.lane, c.seqs - coalesce((select range_agg(x.seqs) from closures_{k} x
@@ -93,12 +97,29 @@ declare
     'progress_of(p_slot smallint, p_lane int, p_seq bigint) returns setof jsonb', $q$
         select e.progress from leases_{k} e where e.lane = p_lane and e.seq = p_seq and e.progress is not null
     $q$,
+    -- The bodies of these entries, a JSON array each; null when one is not small. How large a compressed one is,
+    -- only its text could tell. The text is made once (offset 0).
+    'small_bodies(p_slot smallint, p_lane int, p_seqs int8multirange, p_bytes int) returns text', $q$
+        select case when bool_and(octet_length(b.text) <= p_bytes) and count(b.text) = count(*) then '[' || string_agg(b.text, ',') || ']' end
+        from (select case when pg_column_compression(e.args) is null and pg_column_compression(e.extra) is null
+                           and pg_column_size(e.args) + pg_column_size(e.extra) <= p_bytes
+                     then jsonb_build_array(e.seq, e.job_id, e.run_lease, e.attempt, e.max_attempts, e.losses, e.kind,
+                                            e.args, e.extra, extract(epoch from e.enqueued_at))::text end as text
+              from unnest(p_seqs) g
+              cross join lateral (select * from ready_{k} r where r.lane = p_lane and r.seq >= lower(g) and r.seq < upper(g) order by r.seq offset 0) e
+              offset 0) b
+    $q$,
     -- the entries of these numbers, in their order
     'entries_in(p_slot smallint, p_lane int, p_seqs int8multirange) returns setof ready', $q$
         select r.* from unnest(p_seqs) g
         cross join lateral (select * from ready_{k} e where e.lane = p_lane and e.seq >= lower(g) and e.seq < upper(g) order by e.seq offset 0) r
     $q$);
     v_writes constant jsonb := jsonb_build_object(
+    'write_claim(p_slot smallint, p_row claims) returns void', $q$
+        insert into claims_{k} (token, worker, call, claimed_at, deadline, no, next, holes_xid, young_xid, lane, slot, part, seqs, holes, young)
+        values (p_row.token, p_row.worker, p_row.call, p_row.claimed_at, p_row.deadline, p_row.no, p_row.next, p_row.holes_xid, p_row.young_xid,
+                p_row.lane, p_row.slot, p_row.part, p_row.seqs, p_row.holes, p_row.young);
+    $q$,
     'lock_slot(p_slot smallint) returns void', 'lock table ready_{k}, claims_{k}, closures_{k} in access share mode;',
     -- in one statement begun after the locks: open = claimed minus closed; what of the asked is open gets one
     -- closure; the rest is told apart as settled by this very settle id, or stale
@@ -132,7 +153,8 @@ declare
     v_kind text;
 begin
     for v_head, v_body, v_kind in
-        select f.key, 'return query ' || f.value || ';', 'stable' from jsonb_each_text(v_reads) f
+        select f.key, case when f.key ~ ' returns setof ' then 'return query ' || f.value || ';' else 'return (' || f.value || ');' end, 'stable'
+        from jsonb_each_text(v_reads) f
         union all
         select f.key, f.value, 'volatile' from jsonb_each_text(v_writes) f
     loop

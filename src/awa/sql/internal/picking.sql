@@ -14,26 +14,30 @@ create type lane_state as (
 create type picked as (xmin xid8, n int, top bigint, taken int8multirange, seen int8multirange, withdrawn int8multirange,
                        looked int8multirange, slots smallint[], seqs int8multirange[]);
 
--- lane_states: of these lanes whose queue is not paused, the state after the newest claim. `no` comes from the newest row under
+-- states_of: of these lanes whose queue is not paused, the state after the newest claim. `no` comes from the newest row under
 -- the lane lock, never from a sequence (those go back after a failover). The floors are read by the
 -- same statement as the rows: its snapshot is newer than the locks, so a prune is either refused or seen.
-create function lane_states(p_lanes int[], p_slots smallint[]) returns setof lane_state
+create function states_of(p_lanes int[], p_slots smallint[]) returns lane_state[]
 language plpgsql as $$
 begin
-    return query
-    select l.lane, l.queue, l.priority, l.seq, q.deadline_now_s, q.aging_now_s,
-           coalesce(s.no, l.floor_no),
-           case when s.no is null then l.floor_next else s.next end,
-           case when s.no is null then l.floor_holes else s.holes end,
-           case when s.no is null then l.floor_holes_xid else s.holes_xid end,
-           case when s.no is null then l.floor_young else s.young end,
-           case when s.no is null then l.floor_young_xid else s.young_xid end
-    from lanes l join queue_settings q on q.queue = l.queue
-    left join lateral (
-        select c.* from unnest(p_slots) k cross join lateral newest_claim(k, l.lane) c
-        where c.no > l.floor_no order by c.no desc limit 1) s on true
-    where l.lane = any (p_lanes) and q.paused_at is null;
+    return array(
+        select row (l.lane, l.queue, l.priority, l.seq, q.deadline_now_s, q.aging_now_s,
+                    coalesce(s.no, l.floor_no),
+                    case when s.no is null then l.floor_next else s.next end,
+                    case when s.no is null then l.floor_holes else s.holes end,
+                    case when s.no is null then l.floor_holes_xid else s.holes_xid end,
+                    case when s.no is null then l.floor_young else s.young end,
+                    case when s.no is null then l.floor_young_xid else s.young_xid end)::lane_state
+        from lanes l join queue_settings q on q.queue = l.queue
+        left join lateral (
+            select c.* from unnest(p_slots) k cross join lateral newest_claim(k, l.lane) c
+            where c.no > l.floor_no order by c.no desc limit 1) s on true
+        where l.lane = any (p_lanes) and q.paused_at is null);
 end $$;
+
+-- For queries of others than claim. Volatile, so that it stays a call, which looks after its arguments took locks.
+create function lane_states(p_lanes int[], p_slots smallint[]) returns setof lane_state
+language sql volatile as $$ select * from unnest(states_of(p_lanes, p_slots)) $$;
 
 -- pick: in ONE statement over the live slots, the visible entries numbered from p_from up to (not
 -- including) p_below, and those inside p_holes. Ranges of holes are scanned as ranges. Withdrawals are looked

@@ -7,9 +7,8 @@
 create function live_slots() returns smallint[]
 language plpgsql as $$
 declare
-    v_current smallint;
+    v_current smallint := coalesce(pg_sequence_last_value('ring_seq'), 0);
 begin
-    select last_value into v_current from ring_seq;
     return array(select s.slot from ring_slots s
                  where s.slot = v_current or pg_relation_size(s.ready, 'main') > 0 order by s.slot);
 end $$;

@@ -11,6 +11,16 @@ create type lane_take as (
 -- Past so many ranges of holes a lane's cursor stops until the producers in flight have ended.
 create function holes_max() returns int language sql immutable as $$ select 1000 $$;
 
+-- Mostly there are none, and then no query counts them.
+create function ranges_in(p_numbers int8multirange) returns int
+language plpgsql immutable as $$
+begin
+    if isempty(p_numbers) then
+        return 0;
+    end if;
+    return (select count(*) from unnest(p_numbers));
+end $$;
+
 -- Every number a claim up to p_top answers for: the holes, and what the cursor passes.
 create function numbers_passed(p_state lane_state, p_top bigint) returns int8multirange
 language sql immutable as $$
@@ -84,7 +94,7 @@ begin
         v_forgotten := passed_over(s, v.xmin, v.looked, v.seen);
     end if;
     v_take := after_take(s, v, v_top, v_forgotten);
-    if (select count(*) from unnest(v_take.holes + v_take.young)) > holes_max() then
+    if ranges_in(v_take.holes + v_take.young) > holes_max() then
         v_take := relieve(s, v_top, p_limit);
     end if;
     v_take.more := v_take.more or v_more;
@@ -103,7 +113,7 @@ declare
     v_take lane_take := after_take(s, v, p_top,
         passed_over(s, v_xmin, numbers_up_to(p_top), v.seen));
 begin
-    if (select count(*) from unnest(v_take.holes + v_take.young)) <= holes_max() then
+    if ranges_in(v_take.holes + v_take.young) <= holes_max() then
         return v_take;
     end if;
     raise warning 'awa: lane % has more than % holes; its cursor waits for producers in flight', s.lane, holes_max();
@@ -116,25 +126,34 @@ end $$;
 -- with_xid: the state a claim writes. Numbers noted now wait for this claim's own xid, taken after every
 -- pick (null when the transaction had one at entry: then only quiet frees them, or a later claim's xid).
 -- Two generations bound the state: when the old one is gone, the young one becomes old and its xid stands.
-create function with_xid(p_take lane_take, p_xid xid8) returns lane_take
+create function with_xid(p_takes lane_take[], p_xid xid8) returns lane_take[]
 language plpgsql immutable as $$
 declare
-    t lane_take := p_take;
+    v_takes lane_take[] := '{}';
+    t lane_take;
 begin
-    if t.noted or t.young_xid is null then
-        t.young_xid := p_xid;
-    end if;
-    t.holes_xid := coalesce(t.holes_xid, p_xid);
-    if isempty(t.holes) then
-        t.holes := t.young;
-        t.holes_xid := t.young_xid;
-        t.young := '{}';
-    end if;
-    if isempty(t.young) then
-        t.young_xid := null;
-    end if;
-    if isempty(t.holes) then
-        t.holes_xid := null;
-    end if;
-    return t;
+    foreach t in array p_takes loop
+        if isempty(t.holes) and isempty(t.young) then
+            t.holes_xid := null;
+            t.young_xid := null;
+        else
+            if t.noted or t.young_xid is null then
+                t.young_xid := p_xid;
+            end if;
+            t.holes_xid := coalesce(t.holes_xid, p_xid);
+            if isempty(t.holes) then
+                t.holes := t.young;
+                t.holes_xid := t.young_xid;
+                t.young := '{}';
+            end if;
+            if isempty(t.young) then
+                t.young_xid := null;
+            end if;
+            if isempty(t.holes) then
+                t.holes_xid := null;
+            end if;
+        end if;
+        v_takes := v_takes || t;
+    end loop;
+    return v_takes;
 end $$;
