@@ -108,6 +108,21 @@ def test_what_tests_say_wrongly_is_told_as_their_own_mistake(url: str) -> None:
                 advance(client, **parts)
 
 
+def test_what_is_no_client_and_no_server_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guards a test's first run: what is missing is told, and not what that led to."""
+    wrong: Any = "postgresql://here/db"
+    for ask in (assert_enqueued, refute_enqueued, all_enqueued, drain, run_one, inline):
+        with pytest.raises(awa.InvalidInput, match=r"client: must be an awa\.AsyncClient or"):
+            ask(wrong).__enter__()
+    with pytest.raises(awa.InvalidInput, match="client: must be"):
+        advance(wrong, days=1)
+    with pytest.raises(awa.InvalidInput, match="client: must be"), pointed_at(wrong, wrong):
+        pass
+    monkeypatch.setenv("AWA_TEST_URL", "postgresql://127.0.0.1:1/x")
+    with pytest.raises(awa.ServerUnreachable, match="AWA_TEST_URL"), Databases():
+        pass
+
+
 def test_a_class_whose_handler_has_a_kind_of_its_own_is_found_by_it(url: str) -> None:
     """Guards what a class means: the kind that an insert of its instances takes."""
     with awa.Client(url) as client:

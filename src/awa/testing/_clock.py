@@ -19,6 +19,7 @@ from awa._storage.names import quoted
 from awa._storage.schedules import list_schedules
 from awa.errors import ConfigurationError, InvalidInput
 from awa.testing._marking import require_for_tests
+from awa.testing._pointing import checked_client
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -70,7 +71,7 @@ def advance(client: AsyncClient | Client, by: timedelta | None = None, /, **part
     that its owner made one for tests. Raises ConfigurationError elsewhere, and InvalidInput.
     """
     passed = _checked_passed(by, parts)
-    return client._follow(_advance(client, passed.total_seconds()))  # noqa: SLF001  # a friend
+    return checked_client(client)._follow(_advance(client, passed.total_seconds()))  # noqa: SLF001  # a friend
 
 
 def _checked_passed(by: timedelta | None, parts: dict[str, float]) -> timedelta:

@@ -15,6 +15,7 @@ from psycopg.conninfo import make_conninfo
 
 from awa._client.urls import target_of
 from awa._storage.install import migrate_sync
+from awa._storage.refusals import not_connected
 from awa.embedded import Cluster, EmbeddedMissing
 from awa.errors import ConfigurationError
 from awa.testing._marking import MARKING
@@ -36,7 +37,7 @@ class Databases:
     The server is that of `url`, else of `AWA_TEST_URL`, else of `DATABASE_URL`, else an embedded
     one of its own. Only databases that it made itself are touched; the role in the URL needs the
     right to make some. `schema`: where Awa lives in them.
-    Raises ConfigurationError.
+    Raises ConfigurationError, and ServerUnreachable when it is entered.
     """
 
     def __init__(self, url: str | None = None, *, schema: str = "awa") -> None:
@@ -49,7 +50,12 @@ class Databases:
 
     def __enter__(self) -> Self:
         self._conninfo = self._server()
-        self._session = psycopg.connect(self._conninfo, autocommit=True)
+        try:
+            self._session = psycopg.connect(self._conninfo, autocommit=True)
+        except psycopg.OperationalError as error:
+            self._stack.close()
+            whose = f"the tests' server ({TEST_URL}, else DATABASE_URL)"
+            raise not_connected(self._conninfo, f"{whose}: {error}") from error
         self._stack.callback(self._session.close)
         return self
 

@@ -14,6 +14,7 @@ from awa._core.options import checked_int, checked_name
 from awa._storage import codec
 from awa._storage.views import JobRecord, list_jobs
 from awa.errors import InvalidInput
+from awa.testing._pointing import checked_client
 
 if TYPE_CHECKING:
     from awa.client import AsyncClient
@@ -89,7 +90,8 @@ def all_enqueued(
     `what`: a kind, a class of arguments, or an instance of one. `args`: a mapping of some of the
     arguments, or an instance, which stands for all of them.
     """
-    return client._follow(_all(client.schema, wanted_by(client, what, args, queue)))  # noqa: SLF001  # a friend
+    wanted = wanted_by(client, what, args, queue)
+    return client._follow(_all(client.schema, wanted))  # noqa: SLF001  # a friend
 
 
 @overload
@@ -210,7 +212,7 @@ def wanted_by(client: AsyncClient | Client, what: What, args: object, queue: str
     """Read what a caller says of the jobs that are meant. Raises InvalidInput."""
     if queue is not None:
         checked_name("queue", queue)
-    kind_named = client._handlers.kind_named  # noqa: SLF001  # a friend
+    kind_named = checked_client(client)._handlers.kind_named  # noqa: SLF001  # a friend
     kind: str | None
     if what is None or isinstance(what, str):
         kind = what

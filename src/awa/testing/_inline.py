@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from awa.client import AsyncClient
 from awa.sync import Client
+from awa.testing._pointing import checked_client
 from awa.testing._running import drain
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def inline(client: ClientT) -> Iterator[ClientT]:
     the end of `client.transaction()`. What handlers insert runs with it. What comes by another
     way, a bridge or SQL, runs with the next insert.
     """
-    running = _Running(client)
+    running = _Running(checked_client(client))
     wrapped = running.wrapped_async() if isinstance(client, AsyncClient) else running.wrapped()
     for name, method in wrapped.items():
         setattr(client, name, method)

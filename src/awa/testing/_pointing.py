@@ -9,13 +9,21 @@ from awa._client.producing import Producing
 from awa._client.urls import target_of
 from awa.client import AsyncClient
 from awa.embedded import SCHEME
-from awa.errors import ConfigurationError
+from awa.errors import ConfigurationError, InvalidInput
 from awa.sync import Client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ClientT = TypeVar("ClientT", bound=AsyncClient | Client)
+
+
+def checked_client(client: object) -> AsyncClient | Client:
+    """What every function here takes first. Raises InvalidInput for anything else."""
+    if not isinstance(client, AsyncClient | Client):
+        problem = f"must be an awa.AsyncClient or an awa.Client, not {client!r:.100}"
+        raise InvalidInput("client", problem)
+    return client
 
 
 @contextmanager
@@ -25,6 +33,7 @@ def pointed_at(client: ClientT, url: str) -> Iterator[ClientT]:
     So a test may use the very client that the program's modules import. An asynchronous one is
     opened within the block, and not before. Raises ConfigurationError.
     """
+    checked_client(client)
     if isinstance(client, AsyncClient) and client._pool is not None:  # noqa: SLF001  # a friend
         raise ConfigurationError("point a client elsewhere before it is opened")
     names = ("_target", "_producing", "_direct_conninfo", "_url", "_direct_url")
@@ -50,6 +59,7 @@ def pointed_at(client: ClientT, url: str) -> Iterator[ClientT]:
 
 def twin_of(client: AsyncClient | Client) -> AsyncClient:
     """Another client of the same database, schema, handlers and schedules, not opened yet."""
+    checked_client(client)
     if isinstance(client, Client):
         return client.asynchronous()
     target = client._target  # noqa: SLF001  # a friend
