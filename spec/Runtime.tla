@@ -207,7 +207,7 @@ WorkerStop(w) ==
 
 \* claim.sql. A call that was running when its worker's row went may still commit.
 ClaimG(w, t, took) ==
-    [sent      |-> \E s \in sent : s.token = t /\ s.worker = w,      \* a call nobody made
+    [called    |-> \E s \in sent : s.token = t /\ s.worker = w,      \* a call nobody made
      started   |-> row[w] # "none",                                  \* a worker nobody ever heard of
      new_token |-> t \notin Executed,                                \* one call executed twice
      limit     |-> \A s \in sent : s.token = t => Cardinality(took) <= s.limit,   \* more than asked for
@@ -233,11 +233,11 @@ Settle(id, S, how) ==
 
 \* heartbeat.sql: what the worker does not know of is lost.
 HeartbeatG(b, S) ==
-    [sent    |-> b \in beats,                                        \* a beat nobody sent
-     there   |-> S # {} => row[b.worker] = "there",                  \* a beat of the past
-     own     |-> S \subseteq TookOf(b.worker),                       \* another's work
-     upto    |-> \A c \in claims : c.took \cap S # {} => c.token <= b.upto,      \* a call on its way
-     unnamed |-> \A c \in claims : c.took \cap S # {} => c.token \notin b.named] \* work that runs
+    [beat_sent |-> b \in beats,                                      \* a beat nobody sent
+     there     |-> S # {} => row[b.worker] = "there",                \* a beat of the past
+     its_own   |-> S \subseteq TookOf(b.worker),                     \* another's work
+     upto      |-> \A c \in claims : c.took \cap S # {} => c.token <= b.upto,      \* a call on its way
+     unnamed   |-> \A c \in claims : c.took \cap S # {} => c.token \notin b.named] \* work that runs
 Heartbeat(b, S) ==
     /\ All(HeartbeatG(b, S))
     /\ beats' = beats \ {b}
@@ -247,8 +247,8 @@ Heartbeat(b, S) ==
 \* rescue_worker.sql: the leader gives a worker up, by its own observation; also strays, of workers
 \* whose row is gone.
 RescueWorkerG(w, S) ==
-    [known |-> row[w] # "none",                                      \* a worker nobody ever heard of
-     own   |-> S \subseteq TookOf(w)]                                \* another's work
+    [known   |-> row[w] # "none",                                    \* a worker nobody ever heard of
+     with_it |-> S \subseteq TookOf(w)]                              \* another's work
 RescueWorker(w, S) ==
     /\ All(RescueWorkerG(w, S))
     /\ row' = [row EXCEPT ![w] = "gone"]
@@ -305,7 +305,7 @@ ClaimAnswered(w, t, took) ==
     /\ UNCHANGED <<dataVars, row, leaders, wayVars, selfVars>>
 
 \* The same call, with the same token, after a lost reply.
-AskAgainG(w) == [asked |-> ask[w].state \in {"sent", "lost"}]        \* a call of the past
+AskAgainG(w) == [call_out |-> ask[w].state \in {"sent", "lost"}]     \* a call of the past
 AskAgain(w) == /\ All(AskAgainG(w))
                /\ Mind(w, [ask[w] EXCEPT !.state = "sent"], hold)
                /\ UNCHANGED <<dataVars, row, leaders, wayVars, selfVars>>
@@ -314,9 +314,9 @@ AskAgain(w) == /\ All(AskAgainG(w))
 Moved(h, k) == hold' = (hold \ {h}) \cup {k}
 Kind(h, at, how) == [h EXCEPT !.at = at, !.how = how]
 
+\* Here and below h is one of hold.
 StartedG(h) ==
-    [held    |-> h \in hold,                                         \* work of somebody else
-     waiting |-> h.at = "waiting",                                   \* a handler started twice
+    [waiting |-> h.at = "waiting",                                   \* a handler started twice
      begins  |-> phase[h.worker] \in {"on", "drain"},                \* work begun that is to be given back
      free    |-> Cardinality(Beside(h)) < Lanes(h)]                  \* more handlers than permits
 Started(h) ==
@@ -332,8 +332,7 @@ Permitted(w, now) ==
 \* An attempt has its outcome, which goes into the outbox. Only the worker gives back: what has not
 \* started, and what it interrupts.
 EndedG(h, how) ==
-    [held    |-> h \in hold,                                         \* work of somebody else
-     own     |-> h.own # 0 => how # "complete",                      \* completed, perhaps without what it did
+    [own     |-> h.own # 0 => how # "complete",                      \* completed, perhaps without what it did
      running |-> h.at \in IF how = "release" THEN {"waiting", "running"} ELSE {"running"},  \* an outcome of nothing
      cut     |-> how = "release" /\ h.at = "running" => h.worker \in cut]    \* work interrupted without need
 Ended(h, how) ==
@@ -342,37 +341,41 @@ Ended(h, how) ==
     /\ UNCHANGED <<dataVars, row, leaders, wayVars, selfVars, ask, batch>>
 
 \* The worker hears that somebody else has ended an attempt: it is cancelled, or not started.
-ToldG(h) == [held  |-> h \in hold /\ h.at \in {"waiting", "running"},
-             ended |-> \E c \in closed : Att(c) = Att(h)             \* an attempt that is its own
-                                       /\ (h.own # 0 => c.id # h.own)]
+ToldG(h) == [at_work |-> h.at \in {"waiting", "running"},            \* what has its outcome
+             ended   |-> \E c \in closed : Att(c) = Att(h)           \* an attempt that is its own
+                                         /\ (h.own # 0 => c.id # h.own)]
 Told(h) ==
     /\ All(ToldG(h))
     /\ Moved(h, [h EXCEPT !.over = TRUE])
     /\ UNCHANGED <<dataVars, row, leaders, wayVars, selfVars, ask, batch>>
 \* Nothing is settled for such an attempt when its handler has ended, nor for one that is completed.
-LetGoG(h) == [held |-> h \in hold /\ h.at \in {"waiting", "running", "done"},
-              over |-> h.over \/ h.at = "done"]                      \* work forgotten
+LetGoG(h) == [unsettled |-> h.at \in {"waiting", "running", "done"},  \* an outcome on its way
+              over      |-> h.over \/ h.at = "done"]                 \* work forgotten
 LetGo(h) ==
     /\ All(LetGoG(h))
     /\ hold' = hold \ {h}
     /\ UNCHANGED <<dataVars, row, leaders, wayVars, selfVars, ask, batch>>
 
+\* A settle leaves, in a batch or as a part of a handler's own transaction.
+SendingG(id) == [new_id |-> \A f \in flushes : f.id # id]            \* the answer about another
+Sending(w, id, how, S, own) ==
+    /\ All(SendingG(id))
+    /\ flushes' = flushes \cup {[id |-> id, worker |-> w, how |-> how, atts |-> S, own |-> own]}
+
 \* A handler's own transaction is at its end: it completes the job, and commits if the attempt is open.
-CommitSentG(h, id) ==
-    [held  |-> h \in hold /\ h.at = "running",                      \* work of somebody else
-     one   |-> h.own = 0,                                            \* what the handler did, done twice
-     fresh |-> \A f \in flushes : f.id # id]                         \* the answer about another
+CommitSentG(h) ==
+    [in_handler |-> h.at = "running",                                \* what a batch has under way
+     one        |-> h.own = 0]                                       \* what the handler did, done twice
 CommitSent(h, id) ==
-    /\ All(CommitSentG(h, id))
-    /\ flushes' = flushes \cup {[id |-> id, worker |-> h.worker, how |-> "complete", atts |-> {Att(h)},
-                                 own |-> "open"]}
+    /\ All(CommitSentG(h))
+    /\ Sending(h.worker, id, "complete", {Att(h)}, "open")
     /\ Moved(h, [h EXCEPT !.own = id])
     /\ UNCHANGED <<dataVars, row, leaders, sent, beats, selfVars, ask, batch>>
 
 \* It committed, or it did not and never will: by the answer to its COMMIT, or by asking for its id.
 OwnEnded(id) == \A f \in flushes : f.id = id => f.own = "over"
 CommitAnsweredG(h, id, done) ==
-    [asked |-> h \in hold /\ h.at = "running" /\ h.own = id /\ id # 0,   \* an answer taken twice
+    [doubted |-> h.at = "running" /\ h.own = id /\ id # 0,          \* an answer taken twice
      true  |-> done => Att(h) \in ClosedBy(id),                      \* an effect that did not happen
      final |-> ~done => OwnEnded(id) /\ Att(h) \notin ClosedBy(id)] \* one that yet happens
 CommitAnswered(h, id, done) ==
@@ -381,13 +384,12 @@ CommitAnswered(h, id, done) ==
     /\ UNCHANGED <<dataVars, row, leaders, wayVars, selfVars, ask, batch>>
 
 \* A settle leaves with outcomes of one kind.
-FlushSentG(w, id, how, S) ==
+FlushSentG(w, how, S) ==
     [one_flush |-> batch[w].state = "none",                          \* two batches under way
-     boxed     |-> S # {} /\ \A a \in S : \E h \in HoldAt(w, "ended") : Att(h) = a /\ h.how = how,
-     fresh     |-> \A f \in flushes : f.id # id]                     \* answers of another batch
+     boxed     |-> S # {} /\ \A a \in S : \E h \in HoldAt(w, "ended") : Att(h) = a /\ h.how = how]
 FlushSent(w, id, how, S) ==
-    /\ All(FlushSentG(w, id, how, S))
-    /\ flushes' = flushes \cup {[id |-> id, worker |-> w, how |-> how, atts |-> S, own |-> "no"]}
+    /\ All(FlushSentG(w, how, S))
+    /\ Sending(w, id, how, S, "no")
     /\ batch' = [batch EXCEPT ![w] = [state |-> "sent", id |-> id]]
     /\ hold' = {IF h.worker = w /\ Att(h) \in S THEN Kind(h, "batch", h.how) ELSE h : h \in hold}
     /\ UNCHANGED <<dataVars, row, leaders, sent, beats, selfVars, ask>>
@@ -396,7 +398,7 @@ FlushSent(w, id, how, S) ==
 \* back into the outbox.
 FlushAnsweredG(w, id, done, late) ==
     [asked |-> batch[w].state = "sent" /\ batch[w].id = id,          \* a reply taken twice
-     own   |-> done \cup late \subseteq Atts(HoldAt(w, "batch")),    \* an answer about something else
+     boxes |-> done \cup late \subseteq Atts(HoldAt(w, "batch")),    \* an answer about something else
      done  |-> done \subseteq ClosedBy(id),                          \* an outcome dropped
      late  |-> late \subseteq Closed \ ClosedBy(id)]                 \* its own settle taken for another's
 FlushAnswered(w, id, done, late) ==
@@ -407,7 +409,7 @@ FlushAnswered(w, id, done, late) ==
     /\ UNCHANGED <<dataVars, row, leaders, wayVars, selfVars, ask>>
 
 \* The same settle, under the same id, after a lost reply.
-FlushAgainG(w) == [asked |-> batch[w].state \in {"sent", "lost"}]    \* a batch of the past
+FlushAgainG(w) == [flush_out |-> batch[w].state \in {"sent", "lost"}]  \* a batch of the past
 FlushAgain(w) == /\ All(FlushAgainG(w))
                  /\ batch' = [batch EXCEPT ![w].state = "sent"]
                  /\ UNCHANGED <<dataVars, row, leaders, wayVars, selfVars, ask, hold>>
@@ -499,7 +501,8 @@ OpenOf(w) == TookOf(w) \cap Open
 \* What a guard that is off lets through is tried too.
 Loose(g)  == g \in Off
 Endable   == IF Loose("open") THEN Taken ELSE Open
-Unnamed(b) == {a \in TookOf(b.worker) \cap Endable : row[b.worker] = "there" /\
+Taker(g, w) == IF Loose(g) THEN Taken ELSE TookOf(w)
+Unnamed(b) == {a \in Taker("its_own", b.worker) \cap Endable : row[b.worker] = "there" /\
                  \E c \in claims : /\ a \in c.took
                                    /\ c.token <= b.upto \/ Loose("upto")
                                    /\ c.token \notin b.named \/ Loose("unnamed")}
@@ -514,7 +517,8 @@ DoWorkerStop(w)  == row[w] = "there" /\ WorkerStop(w)
 \* A call that was answered "empty", or given up, may yet be executed; only a beat or a rescue ends that.
 Executing(s) == ask[s.worker].token = s.token \/ May("beat") \/ phase[s.worker] \in {"dead", "left"}
 Offered == IF Loose("offered") THEN Attempt ELSE Dues
-DoClaim == \E s \in {r \in sent : Executing(r)} : \E took \in SUBSET Offered \ {{}} :
+Calls == IF Loose("called") THEN [worker : Workers, token : Tokens] ELSE {s \in sent : Executing(s)}
+DoClaim == \E s \in Calls : \E took \in SUBSET Offered \ {{}} :
     /\ \A a, b \in took : a.job = b.job => a = b
     /\ Claim(s.worker, s.token, took)
 DoSettle == \E f \in flushes : \E S \in SUBSET Closable(f) \ {{}} :
@@ -522,7 +526,7 @@ DoSettle == \E f \in flushes : \E S \in SUBSET Closable(f) \ {{}} :
     /\ (May("busy") \/ S = Closable(f)) /\ Settle(f.id, S, f.how)
 DoHeartbeat == \E b \in beats : Bounded(Unnamed(b), "unnamed") /\ Heartbeat(b, Unnamed(b))
 Doomed(w) == (May("rescue") /\ w \in Mortal) \/ phase[w] \in {"dead", "left"}
-DoRescue(w) == LET lost == TookOf(w) \cap Endable
+DoRescue(w) == LET lost == Taker("with_it", w) \cap Endable
                IN /\ Led /\ Doomed(w) /\ (row[w] = "there" \/ lost # {} \/ Loose("known"))
                   /\ Bounded(lost, "lost") /\ RescueWorker(w, lost)
 DoEndElsewhere == May("cancel") /\ \E a \in Endable : EndElsewhere({a}, "cancel_running")
@@ -538,7 +542,7 @@ DoClaimAnswered(w) == \E t \in Awaited(w) : /\ t \in Executed \/ Dues = {}
 \* The reply is older than the end of what it speaks of.
 DoClaimAnsweredLate(w) == /\ ask[w].token # 0 /\ TookBy(ask[w].token) \ Open # {}
                           /\ ClaimAnswered(w, ask[w].token, TookBy(ask[w].token))
-DoAskAgain(w) == Kept("ask_again") /\ ask[w].state = "lost" /\ AskAgain(w)
+DoAskAgain(w) == Kept("ask_again") /\ (ask[w].state = "lost" \/ Loose("call_out")) /\ AskAgain(w)
 DoFlushSent(w) == /\ NextId \in Ids
                   /\ \E how \in Outcomes \cup {"release"} :
                        LET S == Atts({h \in HoldAt(w, "ended") : h.how = how})
@@ -551,7 +555,7 @@ DoFlushAnswered(w) ==
            over == IF Loose("late") THEN InBatch(w) ELSE InBatch(w) \cap Closed
        IN /\ done \cup over # {}
           /\ FlushAnswered(w, id, done, over \ done)
-DoFlushAgain(w) == Kept("ask_again") /\ batch[w].state = "lost" /\ FlushAgain(w)
+DoFlushAgain(w) == Kept("ask_again") /\ (batch[w].state = "lost" \/ Loose("flush_out")) /\ FlushAgain(w)
 \* The dead send nothing.
 DoBeat(w) == /\ May("beat") /\ Cardinality(beats) < BeatMax /\ (Living(w) \/ phase[w] = "left")
              /\ \E upto \in IF Loose("latest") THEN Tokens ELSE {Upto(w)} : BeatSent(w, 0, upto, Naming(w))
@@ -622,8 +626,8 @@ NoClaimAfterDrain == [][\A w \in Workers :
                               \subseteq Atts(HoldAt(w, "running"))]_vars
 
 \* What a worker has in hand leaves it when the database has ended the attempt, by this settle or by
-\* somebody before; or the worker itself ends. One that takes its leave waits for its handlers, and
-\* drops no more than outcomes that nobody takes.
+\* somebody before; or the worker itself ends. One that takes its leave waits for its handlers or
+\* has interrupted them, and drops nothing but outcomes that nobody takes.
 NoSilentDrop == [][\A h \in hold :
     \/ \E k \in hold' : /\ k.worker = h.worker /\ Att(k) = Att(h)
                         /\ h.at \in {"done", "ended", "batch"} => k.how = h.how
@@ -641,9 +645,12 @@ RunsUntilCut == [][\A h \in hold :
 LivesOnce == [][\A w \in Workers : row'[w] # row[w] =>
                   <<row[w], row'[w]>> \in {<<"none", "there">>, <<"there", "gone">>}]_vars
 
-\* When it goes, nothing of what its worker has in hand is open: it was given back by one or the other.
-LeavesNothingOpen == [][\A w \in Workers : row[w] = "there" /\ row'[w] = "gone" =>
-                          Atts(HoldOf(w)) \subseteq Atts(closed')]_vars
+\* Who takes its row away itself has nothing in hand any more.
+LeavesEmptyHanded == [][\A w \in Workers : WorkerStop(w) => HoldOf(w) = {}]_vars
+
+\* An attempt is called lost only with the worker that took it.
+LostWithWorker == [][\A c \in closed' \ closed : c.how = "lost" =>
+                       \A d \in claims : Att(c) \in d.took => row'[d.worker] = "gone"]_vars
 
 \* Where a handler completes its job in its own transaction, nothing else completes it as long as that
 \* may happen, and nothing happens behind its back once it was told that it did not.

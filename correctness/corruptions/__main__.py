@@ -2,8 +2,8 @@
 
 The stories of traces/accepted are corrupted in every way, and recordings of tests in a folder
 (`pytest --replay-traces --keep-traces FOLDER`) in some, drawn with a fixed seed; and with Java what
-workers told in traces/workers. The exit code is 0 only when there is a reason for each corruption
-that is accepted.
+workers told in traces/workers, of long tellings in some. The exit code is 0 only when there is a
+reason for each corruption that is accepted.
 """
 
 import argparse
@@ -38,9 +38,9 @@ EACH: Final = 8
 EVENTS_MAX: Final = 40
 """Longer recordings take the twin too long."""
 TOLD_MAX: Final = 100
-"""Of a longer telling there are too many corruptions."""
+"""Of a longer telling there are too many corruptions: only some are tried."""
 SAMPLED: Final = 100
-"""Corruptions of what workers told, for the tests."""
+"""Corruptions of what workers told, for the tests; and of a long telling."""
 
 
 def of_stories(files: Iterable[Path]) -> Counts:
@@ -69,12 +69,13 @@ def of_workers(files: Iterable[Path], *, most: int | None = None) -> Counts:
     """Corrupt what workers told, in every way or in so many. Raise CheckerMissing without TLC."""
     counts = Counts()
     tellings = [(file.stem, *read_recording(file)) for file in files]
-    short = [(name, recorded, told) for name, recorded, told in tellings if len(told) <= TOLD_MAX]
-    for name, recorded, told in short:
+    for name, recorded, told in tellings:
         lines = [dict(line) for line in told]
         every = list(wrong_tellings(lines))
-        step = 1 if most is None else -(-len(every) * len(short) // most)
-        counts.add(name, judged_workers(recorded, lines, every[::step]))
+        tried = SAMPLED if len(told) > TOLD_MAX else len(every)
+        if most is not None:
+            tried = min(tried, most // len(tellings))
+        counts.add(name, judged_workers(recorded, lines, every[:: -(-len(every) // tried)]))
     return counts
 
 

@@ -14,11 +14,11 @@ HEAD: Final = (
     "What it does not refuse leads to the same tables at the end, by another way that Storage"
     " allows; each kind has its reason below, and one without a reason fails the run. "
     "What workers told is corrupted likewise, beside a database that says what it said, and TLC"
-    " replays it by Runtime.\n\n"
+    " replays it by Runtime; of what is long, a sample.\n\n"
 )
 STORIES: Final = "## Every corruption of the stories in traces/accepted\n\n"
 RECORDED: Final = "## A sample of what the tests recorded\n\n"
-WORKERS: Final = "## Every corruption of what workers told in traces/workers\n\n"
+WORKERS: Final = "## Corruptions of what workers told in traces/workers\n\n"
 SAMPLE: Final = "## A sample of these, in every run of the tests\n\n"
 _HEADS: Final = (STORIES, RECORDED, WORKERS, SAMPLE)
 
