@@ -20,6 +20,7 @@ UNUSED: Final = "no handler of that queue ran"
 QUEUE: Final = "which queue an attempt is of the worker alone says, and the other one had room too"
 ANSWER: Final = "settled now or settled before: either way the end is in the database"
 EITHER: Final = "of two attempts that are given back alike either may have begun"
+BUSY: Final = "what an answer leaves out was busy, and is sent again after the end of the story"
 DOUBT: Final = "an attempt whose commit is in doubt may fail before anybody knows"
 REFUSED: Final = "of a settle that the database refused nobody else knows what was in it"
 
@@ -37,6 +38,7 @@ _BY_EVENT: Final[dict[tuple[str, str], str]] = {
     ("an event left out", "claim_answered"): EMPTY,
     ("an event left out", "started"): TOLD,
     ("an event left out", "commit_answered"): DOUBT,
+    ("a row left out", "flush_answered"): BUSY,
     ("an event left out", "handlers_cut"): AGAIN,
     ("another number", "started"): EITHER,
     ("an event twice", "beat_sent"): BEAT,
