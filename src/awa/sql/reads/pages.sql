@@ -301,7 +301,7 @@ begin
                 order by d.lane desc, d.state desc, d.job_id desc limit p_limit) d)
         else array(
             select d.job_id from deferred d
-            where d.job_id < p_before and d.state = any (v_waits) and (p_kind is null or d.kind = p_kind)
+            where d.job_id < p_before and (p_state is null or d.state = p_state) and (p_kind is null or d.kind = p_kind)
             order by d.job_id desc limit p_limit) end;
     end if;
     if v_ended <> '{}' then
@@ -312,7 +312,7 @@ begin
                 order by f.lane desc, f.state desc, f.job_id desc limit p_limit) f)
         else array(
             select f.job_id from finals f
-            where f.job_id < p_before and f.state = any (v_ended) and (p_kind is null or f.kind = p_kind)
+            where f.job_id < p_before and (p_state is null or f.state = p_state) and (p_kind is null or f.kind = p_kind)
             order by f.job_id desc limit p_limit) end;
     end if;
     return array(select i from unnest(v_ids) i order by i desc limit p_limit);
