@@ -129,5 +129,5 @@ def test_the_bookkeeping_that_is_read_exists(database: str) -> None:
         assert connection._closed is False
         assert connection._adapters is None
         assert connection._autocommit is False
-    for name in ("_enqueue_sync", "_communicate_gen", "_process_results"):
+    for name in ("_enqueue_sync", "_communicate_gen", "_process_results", "_enter_gen", "_exit"):
         assert callable(getattr(BasePipeline, name))

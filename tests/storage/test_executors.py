@@ -21,10 +21,10 @@ from awa._storage.executors import (
     run_overlapped,
     run_sync,
     run_trio,
-    run_trio_pipeline,
 )
 from awa._storage.foreign import adapt, numbered, plain
 from awa._storage.functions import Storage
+from awa._storage.piping import Asked, answer_of, send_ahead
 from awa.errors import (
     AccessDenied,
     ConfigurationError,
@@ -61,7 +61,9 @@ async def claimed(conn: TrioConnection[tuple[Any, ...]]) -> Bodies:
     """Start a worker, claim everything, and read the bodies in the same round trip."""
     await run_trio(conn, STORAGE.worker_start(1, INFO))
     claim = STORAGE.claim(1, call=1, token=-5, asks=[Ask(queue="default", limit=500)])
-    answer, (bodies,) = await run_trio_pipeline(conn, claim, STORAGE.bodies(-5))
+    asked, read = Asked(call=claim), Asked(call=STORAGE.bodies(-5))
+    await send_ahead(conn, asked, read)
+    answer, (bodies,) = await answer_of(conn, asked), await answer_of(conn, read)
     assert sum(len(row.seqs) for row in answer.rows) == len(bodies)
     return bodies
 
@@ -89,10 +91,52 @@ async def test_a_claim_that_fails_in_the_pipeline_is_the_error(
     conn: TrioConnection[tuple[Any, ...]],
 ) -> None:
     """Whatever the second statement did; and the connection goes on."""
-    claim = STORAGE.claim(9, call=1, token=1, asks=[Ask(queue="default", limit=1)])
+    claim = Asked(call=STORAGE.claim(9, call=1, token=1, asks=[Ask(queue="default", limit=1)]))
+    bodies = Asked(call=STORAGE.bodies(1))
+    await send_ahead(conn, claim, bodies)
     with pytest.raises(UnknownWorker):
-        await run_trio_pipeline(conn, claim, STORAGE.bodies(1))
+        await answer_of(conn, claim)
+    assert () == await answer_of(conn, bodies)
     assert (await run_trio(conn, STORAGE.enqueue(JOB))).id > 0
+
+
+async def test_a_call_is_sent_behind_one_that_is_under_way(
+    conn: TrioConnection[tuple[Any, ...]],
+) -> None:
+    """Guards answers: each gets its own, whenever it is asked for, and the connection goes on."""
+    enqueues = [Asked(call=STORAGE.enqueue(JOB)) for _ in range(4)]
+    await send_ahead(conn, *enqueues[:2])
+    first = await answer_of(conn, enqueues[0])
+    await send_ahead(conn, enqueues[2])
+    # Nobody sent this one before; and the third has come when its answer is asked for.
+    last, third = await answer_of(conn, enqueues[3]), await answer_of(conn, enqueues[2])
+    second = await answer_of(conn, enqueues[1])
+    assert first.id < second.id < third.id < last.id
+    assert 4 == await rows_in(conn, "ready")
+
+
+async def test_what_was_sent_behind_a_call_that_fails_is_done_or_sent_again(
+    conn: TrioConnection[tuple[Any, ...]],
+) -> None:
+    """Guards NoJobLost: an answer that came before, or with the error, is not asked for twice."""
+    before, fails, behind = (
+        Asked(call=STORAGE.enqueue(JOB)),
+        Asked(call=STORAGE.bodies(1, guess=[99])),
+        Asked(call=STORAGE.enqueue(JOB)),
+    )
+    await send_ahead(conn, before, fails, behind)
+    with pytest.raises(InvalidInput):
+        await answer_of(conn, fails)
+    assert (await answer_of(conn, before)).id < (await answer_of(conn, behind)).id
+    assert 2 == await rows_in(conn, "ready")
+
+
+async def rows_in(conn: TrioConnection[tuple[Any, ...]], table: str) -> int:
+    """Count the rows of one of the tables."""
+    cursor = await conn.execute(f"select count(*) from awa.{table}")
+    row = await cursor.fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 async def test_a_broken_connection_is_an_unknown_outcome(

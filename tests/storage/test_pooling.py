@@ -9,7 +9,7 @@ import trio
 from awa._storage import codec
 from awa._storage.calls import Call
 from awa._storage.connecting import open_connection
-from awa._storage.executors import run_trio_pipeline
+from awa._storage.piping import Asked, answer_of, send_ahead
 from awa._storage.pooling import sessions_last
 from correctness.bouncer import Bouncer
 from tests.facts import WAIT_S_MAX
@@ -101,7 +101,9 @@ async def test_two_calls_in_one_round_trip_are_two_behind_a_pool(
         async with open_connection(pooled) as conn:
             for n in range(MANY):
                 with trio.fail_after(WAIT_S_MAX):
-                    both = await run_trio_pipeline(conn, said(who), said(n, last_ms=n % 3))
+                    first, second = Asked(call=said(who)), Asked(call=said(n, last_ms=n % 3))
+                    await send_ahead(conn, first, second)
+                    both = await answer_of(conn, first), await answer_of(conn, second)
                 assert both == (who, n)
                 answered.append(both)
 

@@ -4,7 +4,7 @@ from awa._core.bodies import Bodies, Columns
 from awa._core.entries import ClaimRow
 from awa._core.ranges import Ranges
 from awa._runtime.backoff import pause_s
-from awa._runtime.claiming import missing_bodies
+from awa._runtime.claims import missing_bodies
 
 
 def test_pauses_are_spread_and_bounded() -> None:

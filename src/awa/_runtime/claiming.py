@@ -4,13 +4,16 @@ A claim whose reply is lost is asked again with the same token until it is answe
 known then, and nothing was taken twice. Ranges and bodies come in one round trip: a few small
 bodies with the claim's answer, others by a second statement behind it. The claim commits before
 anything is sent that a slow reader could hold up, so it holds nobody's lane.
+
+Bodies are long in coming, so a claim that was full has the next one sent behind them as soon as its
+ranges are known: the server goes on with that one while the worker reads. There is room for it by
+then, or it is not sent, and no two claims are unanswered at the same time.
 """
 
 import logging
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,9 +21,9 @@ import trio
 
 from awa._core.bodies import Bodies
 from awa._core.entries import Ask, ClaimAnswer, ClaimRow
-from awa._core.ranges import Ranges
 from awa._core.tuning import QueueOverrides
 from awa._runtime.chance import jitter
+from awa._runtime.claims import Claim, brought, jobs_of, missing_bodies, taken_by
 from awa._runtime.clock import ServerClock, look_at_the_clock
 from awa._runtime.ledger import Held, Ledger
 from awa._runtime.limits import BODIES_WITH_CLAIM_MAX, EMPTY_LOOK_S, SLEEP_LOCK_WAIT_MS
@@ -32,8 +35,8 @@ from awa._runtime.signals import Signal
 from awa._runtime.sleeping import FlagsWanted, Sleeping
 from awa._runtime.statistics import Statistics
 from awa._runtime.tuning import Tuner
-from awa._storage.calls import Call
 from awa._storage.functions import Storage
+from awa._storage.piping import Asked
 from awa._storage.tokens import draw_token
 from awa._storage.views import priorities
 
@@ -106,10 +109,7 @@ class Claimer:
             self.override(found)
             while not self._stopping:
                 now_s = trio.current_time()
-                wanted = self._sleeping.ask_flags(now_s)
-                if wanted is not None:
-                    self._raise_flags(wanted)
-                asks = self._asks(now_s)
+                asks = self._next_asks(now_s)
                 if asks:
                     await self._claim(asks)
                 else:
@@ -158,7 +158,10 @@ class Claimer:
 
     # The database ----------------------------------------------------------------------------
 
-    def _asks(self, now_s: float) -> list[Ask]:
+    def _next_asks(self, now_s: float) -> list[Ask]:
+        wanted = self._sleeping.ask_flags(now_s)
+        if wanted is not None:
+            self._raise_flags(wanted)
         self._tuner.share(self._queues, self._sleeping.contending(now_s), now_s)
         names = self._sleeping.to_claim(now_s)
         rooms = {name: self._tuner.room(self._queues[name], now_s) for name in names}
@@ -179,60 +182,101 @@ class Claimer:
         return within
 
     async def _claim(self, asks: Sequence[Ask]) -> None:
+        """Claim, and go on for as long as a claim that was full leaves room for the next one."""
+        claim: Claim | None = await self._send(asks)
+        while claim is not None:
+            answer = await self._session.answer(claim.asked)
+            now_s = trio.current_time()
+            self._answered(claim, answer, now_s)
+            try:
+                following = await self._send_ahead(claim, now_s)
+                bodies = await self._bodies_of(claim, answer)
+                await self._learn_lanes(answer.rows)
+            except BaseException:
+                self._give_back(claim, answer)
+                raise
+            self._take_over(claim, answer, bodies)
+            claim = following
+            if claim is not None:
+                claim.asked_s = trio.current_time()  # what it waited for before is not its time
+
+    async def _send(self, asks: Sequence[Ask]) -> Claim:
+        """A claim leaves, and with it the question for its bodies when there are likely some."""
         call, token = self._ledger.start_call(), draw_token()
-        asked_s = trio.current_time()
-        answer, bodies = await self._ask(call, token, asks)
-        took_s = trio.current_time() - asked_s
-        await self._learn_lanes(answer.rows)
-        now_s = trio.current_time()
-        self._take_over(call, token, answer, bodies, now_s)
-        self._found_empty.update(dict.fromkeys(answer.empty, call))
+        told = self._sleeping.expects(ask.queue for ask in asks)
+        most = BODIES_WITH_CLAIM_MAX if self._few else 0
+        ask = self._storage.claim(self._worker, call=call, token=token, asks=asks, bodies_max=most)
+        claim = Claim(
+            call=call,
+            token=token,
+            asks=asks,
+            told=told,
+            asked=Asked(call=ask),
+            bodies=Asked(call=self._storage.bodies(token, guess=self._slots)),
+            # To read the bodies of nothing costs half as much as a claim that gets nothing.
+            is_with_bodies=not self._few and (told or self._luck > _LUCK_MIN),
+            asked_s=trio.current_time(),
+        )
+        self._sends(claim)
+        if claim.is_with_bodies:
+            await self._session.send(claim.asked, claim.bodies)
+        return claim
+
+    def _sends(self, claim: Claim) -> None:
+        """A claim call leaves."""
+
+    def _answered(self, claim: Claim, answer: ClaimAnswer, now_s: float) -> None:
+        """What a claim took is known, and held from now on."""
         got: Counter[str] = Counter()
         for row in answer.rows:
             got[row.queue] += len(row.seqs)
+        self._ledger.answered(claim.call, jobs=got.total())
+        self._statistics.claimed += got.total()
+        for queue, jobs in got.items():
+            self._queues[queue].permits.took(jobs)
+            self._tuner.took(queue, jobs, now_s)
+        self._found_empty.update(dict.fromkeys(answer.empty, claim.call))
+        if got:
+            self._few = got.total() <= BODIES_WITH_CLAIM_MAX
+            self._slots = tuple({row.slot for row in answer.rows})
+        if not claim.told:
+            self._luck += _LUCK_WEIGHT * (bool(got) - self._luck)
+        claim.full = {ask.queue for ask in claim.asks if got.get(ask.queue, 0) >= ask.limit}
         dropped = self._sleeping.claimed(
             now_s=now_s,
-            took_s=took_s,
+            took_s=now_s - claim.asked_s,
             jitter=jitter(),
             got=got,
-            full={ask.queue for ask in asks if got.get(ask.queue, 0) >= ask.limit},
+            full=claim.full,
             empty=answer.empty,
             busy=answer.busy,
         )
         if dropped:
             self._drop_flags()
 
-    async def _ask(
-        self, call: int, token: int, asks: Sequence[Ask]
-    ) -> tuple[ClaimAnswer, tuple[Bodies, ...]]:
-        """Claim, and read the bodies: in one round trip when there are few, or likely some."""
-        told = self._sleeping.expects(ask.queue for ask in asks)
-        ask = partial(self._storage.claim, self._worker, call=call, token=token, asks=asks)
-        if self._few:
-            answer = await self._session.ask(ask(bodies_max=BODIES_WITH_CLAIM_MAX))
-            found = _brought(answer.rows)
-        else:
-            answer, found = await self._ask_for_many(ask(), token, likely=told)
-        if answer.rows:
-            taken = sum(len(row.seqs) for row in answer.rows)
-            self._few = taken <= BODIES_WITH_CLAIM_MAX
-            self._slots = tuple({row.slot for row in answer.rows})
-            if _jobs_of(found) < taken:
-                # They are many or large; or in other slots than before, as the ring has turned.
-                found = await self._session.ask(self._storage.bodies(token))
-        if not told:
-            self._luck += _LUCK_WEIGHT * (bool(answer.rows) - self._luck)
-        return answer, found
+    async def _send_ahead(self, claim: Claim, now_s: float) -> Claim | None:
+        """Send the next claim while the bodies of this one are on their way, if there is more."""
+        if self._stopping or self._few or not (claim.is_with_bodies and claim.full):
+            return None
+        asks = self._next_asks(now_s)
+        return await self._send(asks) if self._are_whole(asks) else None
 
-    async def _ask_for_many(
-        self, claim: Call[ClaimAnswer], token: int, *, likely: bool
-    ) -> tuple[ClaimAnswer, tuple[Bodies, ...]]:
-        """To read the bodies of nothing costs half as much as a claim that gets nothing."""
-        bodies = self._storage.bodies(token, guess=self._slots)
-        if likely or self._luck > _LUCK_MIN:
-            return await self._session.ask_both(claim, bodies)
-        answer = await self._session.ask(claim)
-        return answer, await self._session.ask(bodies) if answer.rows else ()
+    def _are_whole(self, asks: Sequence[Ask]) -> bool:
+        """Whether they are worth a claim that nobody waits for: more would come of a later one."""
+        wholes = [self._queues[ask.queue].permits.batch_max for ask in asks]
+        return bool(wholes) and sum(ask.limit for ask in asks) >= min(wholes)
+
+    async def _bodies_of(self, claim: Claim, answer: ClaimAnswer) -> tuple[Bodies, ...]:
+        taken = taken_by(answer.rows)
+        found = brought(answer.rows)
+        if claim.is_with_bodies:
+            found = await self._session.answer(claim.bodies)
+        elif jobs_of(found) < taken:
+            found = await self._session.ask(self._storage.bodies(claim.token, guess=self._slots))
+        if jobs_of(found) < taken:
+            # They are in other slots than before, as the ring has turned.
+            found = await self._session.ask(self._storage.bodies(claim.token))
+        return found
 
     async def _learn_lanes(self, rows: Sequence[ClaimRow]) -> None:
         """A job's priority is its lane's; lanes are few and never change."""
@@ -241,36 +285,41 @@ class Claimer:
             learnt = await self._session.ask(priorities(sorted(new), schema=self._storage.schema))
             self._priorities.update(learnt)
 
-    def _take_over(
-        self, call: int, token: int, answer: ClaimAnswer, bodies: Sequence[Bodies], now_s: float
-    ) -> None:
-        taken = sum(len(row.seqs) for row in answer.rows)
-        self._ledger.answered(call, jobs=taken)
-        self._statistics.claimed += taken
-        helds = {row.part: self._hold(call, token, row, now_s) for row in answer.rows}
-        if taken != _jobs_of(bodies):
+    def _take_over(self, claim: Claim, answer: ClaimAnswer, bodies: Sequence[Bodies]) -> None:
+        """The jobs of a claim go into the runners' hands."""
+        helds = self._held(claim, answer.rows)
+        if taken_by(answer.rows) != jobs_of(bodies):
             self._report_missing(answer.rows, helds, bodies)
         # In the order of the claim: a part of it was carried to another slot, at times.
         for held, mine in product(helds.values(), bodies):
             if mine.part == held.part:
                 self._queues[held.queue].hand_over(held, mine)
 
-    def _hold(self, call: int, token: int, row: ClaimRow, now_s: float) -> Held:
-        jobs = len(row.seqs)
-        self._queues[row.queue].permits.took(jobs)
-        self._tuner.took(row.queue, jobs, now_s)
-        return Held(
-            queue=row.queue,
-            priority=self._priorities[row.lane],
-            call=call,
-            token=token,
-            slot=row.slot,
-            part=row.part,
-            deadline=row.deadline,
-            deadline_s=self._clock.local_s(row.deadline),
-            taken_s=now_s,
-            jobs=jobs,
-        )
+    def _give_back(self, claim: Claim, answer: ClaimAnswer) -> None:
+        """Nobody waits for the bodies of these any more."""
+        helds = self._held(claim, answer.rows)
+        for row in answer.rows:
+            for seq in row.seqs:
+                self._settler.give_back(helds[row.part], seq)
+
+    def _held(self, claim: Claim, rows: Sequence[ClaimRow]) -> dict[int, Held]:
+        now_s = trio.current_time()
+        return {
+            row.part: Held(
+                queue=row.queue,
+                # Of what is given back it may not be known, nor is it asked.
+                priority=self._priorities.get(row.lane, 0),
+                call=claim.call,
+                token=claim.token,
+                slot=row.slot,
+                part=row.part,
+                deadline=row.deadline,
+                deadline_s=self._clock.local_s(row.deadline),
+                taken_s=now_s,
+                jobs=len(row.seqs),
+            )
+            for row in rows
+        }
 
     def _report_missing(
         self,
@@ -318,26 +367,6 @@ class Claimer:
     def _post(self, calls: Sequence[Any], then: Any) -> None:
         if self.listener is not None:
             self.listener.post(calls, then)
-
-
-def missing_bodies(
-    rows: Sequence[ClaimRow], bodies: Sequence[Bodies]
-) -> list[tuple[ClaimRow, Ranges]]:
-    """What was claimed and has no body, by claims row."""
-    found: dict[int, list[int]] = {row.part: [] for row in rows}
-    for some in bodies:
-        found[some.part] += some.columns.seqs
-    missing = [(row, row.seqs.minus(Ranges.from_sorted(sorted(found[row.part])))) for row in rows]
-    return [(row, seqs) for row, seqs in missing if seqs]
-
-
-def _brought(rows: Sequence[ClaimRow]) -> tuple[Bodies, ...]:
-    """The bodies that came with these rows."""
-    return tuple(row.bodies for row in rows if row.bodies is not None)
-
-
-def _jobs_of(bodies: Sequence[Bodies]) -> int:
-    return sum(map(len, bodies))
 
 
 def _nothing(_answers: list[Any] | BaseException) -> None:

@@ -19,13 +19,12 @@ from awa._runtime.limits import CALL_TIMEOUT_S, RECONNECT_MAX_S, RECONNECT_MIN_S
 from awa._storage.calls import Call
 from awa._storage.connecting import open_connection
 from awa._storage.driver import TrioConnection
-from awa._storage.executors import run_trio, run_trio_pipeline
+from awa._storage.executors import run_trio
+from awa._storage.piping import Asked, answer_of, send_ahead
 from awa._storage.pooling import sessions_last
 from awa.errors import AwaError, InvalidInput, LimitExceeded, ServerBusy, UnknownWorker
 
 T = TypeVar("T")
-A = TypeVar("A")
-B = TypeVar("B")
 
 _log: Final = logging.getLogger("awa.worker")
 
@@ -76,19 +75,30 @@ class Session:
 
     async def ask(self, call: Call[T]) -> T:
         """Ask until answered. Raises UnknownWorker, InvalidInput, LimitExceeded."""
+        return await self.answer(Asked(call=call))
+
+    async def send(self, *calls: Asked[Any]) -> None:
+        """Send calls behind those that are under way, as far as that can be had.
+
+        What is in trouble meanwhile is sent again when its answer is asked for.
+        """
+        try:
+            with trio.fail_after(CALL_TIMEOUT_S):
+                await send_ahead(await self.connected(), *calls)
+        except Exception as error:  # noqa: BLE001  # whatever it is, no call is given up
+            await self.aclose()
+            await self.had_trouble(calls[0].call.action, error)
+        except BaseException:
+            await self.aclose()
+            raise
+
+    async def answer(self, asked: Asked[T]) -> T:
+        """Wait for the answer to a call, which may have been sent; ask until answered, as `ask`."""
 
         async def send(conn: TrioConnection[Any]) -> T:
-            return await run_trio(conn, call)
+            return await answer_of(conn, asked)
 
-        return await self._until_answered(call.action, send)
-
-    async def ask_both(self, first: Call[A], second: Call[B]) -> tuple[A, B]:
-        """Ask two calls in one round trip, the first commits before the second runs."""
-
-        async def send(conn: TrioConnection[Any]) -> tuple[A, B]:
-            return await run_trio_pipeline(conn, first, second)
-
-        return await self._until_answered(first.action, send)
+        return await self._until_answered(asked.call.action, send)
 
     async def lasts(self) -> bool:
         """Whether sessions last here, or are those of a pooler; asked until answered."""

@@ -10,10 +10,11 @@ from itertools import chain
 from typing import Any, Final
 
 from awa._core.bodies import Bodies
-from awa._core.entries import Ask, Beat, Body, ClaimAnswer, EndedElsewhere, Settlement
+from awa._core.entries import Beat, Body, ClaimAnswer, ClaimRow, EndedElsewhere, Settlement
 from awa._core.ranges import Ranges
 from awa._runtime import events
 from awa._runtime.claiming import Claimer
+from awa._runtime.claims import Claim
 from awa._runtime.events import Answered, Receipt, TakenJob, Tell
 from awa._runtime.heartbeat import Heart
 from awa._runtime.incarnation import LAST_BEAT, Incarnation
@@ -102,32 +103,46 @@ class WatchedClaimer(Claimer):
     def __init__(self, tell: Tell, **parts: Any) -> None:
         super().__init__(**parts)
         self._tell = tell
+        self._untold: tuple[int, Sequence[ClaimRow]] | None = None
 
     def rest(self) -> None:
         """Another worker shall be woken instead of this one from now on."""
         self._tell(events.Closed(worker=self._worker))
         super().rest()
 
-    async def _ask(
-        self, call: int, token: int, asks: Sequence[Ask]
-    ) -> tuple[ClaimAnswer, tuple[Bodies, ...]]:
-        limit = sum(ask.limit for ask in asks)
-        sent = events.ClaimSent(worker=self._worker, call=call, token=token, limit=limit)
-        self._tell(sent)
-        return await super()._ask(call, token, asks)
+    def _sends(self, claim: Claim) -> None:
+        self._tell_answer()
+        limit = sum(ask.limit for ask in claim.asks)
+        self._tell(
+            events.ClaimSent(worker=self._worker, call=claim.call, token=claim.token, limit=limit)
+        )
+        super()._sends(claim)
 
-    def _take_over(
-        self, call: int, token: int, answer: ClaimAnswer, bodies: Sequence[Bodies], now_s: float
-    ) -> None:
+    def _answered(self, claim: Claim, answer: ClaimAnswer, now_s: float) -> None:
+        self._untold = claim.token, answer.rows
+        super()._answered(claim, answer, now_s)
+
+    def _take_over(self, claim: Claim, answer: ClaimAnswer, bodies: Sequence[Bodies]) -> None:
+        self._tell_answer(bodies)
+        super()._take_over(claim, answer, bodies)
+
+    def _give_back(self, claim: Claim, answer: ClaimAnswer) -> None:
+        self._tell_answer()
+        super()._give_back(claim, answer)
+
+    def _tell_answer(self, bodies: Sequence[Bodies] = ()) -> None:
+        """Tell of a reply: with the jobs' names, unless the next call leaves before they came."""
+        if self._untold is None:
+            return
+        (token, rows), self._untold = self._untold, None
         every = chain.from_iterable(bodies)
         known = {(body.part, body.seq): (body.job_id, body.run_lease) for body in every}
         taken = tuple(
             TakenJob(row.part, seq, *known.get((row.part, seq), (0, 0)), row.queue)
-            for row in answer.rows
+            for row in rows
             for seq in row.seqs
         )
         self._tell(events.ClaimAnswered(worker=self._worker, token=token, taken=taken))
-        super()._take_over(call, token, answer, bodies, now_s)
 
 
 class WatchedRun(QueueRun):

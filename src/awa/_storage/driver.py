@@ -37,12 +37,20 @@ import psycopg
 import trio
 from psycopg import pq
 from psycopg.errors import _WaitTimeout
-from psycopg.generators import fetch_many
 from psycopg.waiting import Ready
 
 from awa._core.limits import CANCEL_GRACE_S, COMMIT_GRACE_S
 from awa._storage.attempts import attempts_of, connect_timeout_s
-from awa._storage.waiting import drive, drive_connecting, in_one_piece, take_ready
+from awa._storage.waiting import (
+    Lock,
+    answered_gen,
+    drive,
+    drive_connecting,
+    entered,
+    in_one_piece,
+    left_gen,
+    take_ready,
+)
 from awa.errors import OutcomeUnknown
 
 if TYPE_CHECKING:
@@ -59,29 +67,6 @@ _LIBPQ_WITH_CANCEL: Final = 170000
 """From here on libpq can ask for a cancel without blocking."""
 
 Row = TypeVar("Row")
-
-
-class _Lock:
-    """A trio lock that is no checkpoint while it is free.
-
-    A checkpoint there would make cleaning up in a cancelled scope impossible.
-    """
-
-    def __init__(self) -> None:
-        self._lock = trio.Lock()
-
-    async def __aenter__(self) -> None:
-        try:
-            self._lock.acquire_nowait()
-        except trio.WouldBlock:
-            await self._lock.acquire()
-
-    async def __aexit__(self, *_: object) -> None:
-        self._lock.release()
-
-    def locked(self) -> bool:
-        """Whether a task holds it."""
-        return self._lock.locked()
 
 
 class TrioCursor(psycopg.AsyncCursor[Row]):
@@ -160,7 +145,7 @@ class TrioConnection(psycopg.AsyncConnection[Row]):
 
     def __init__(self, pgconn: pq.abc.PGconn, row_factory: Any = psycopg.rows.tuple_row) -> None:
         super().__init__(pgconn, row_factory)
-        self.lock = _Lock()  # type: ignore[assignment]  # psycopg only enters and leaves it
+        self.lock = Lock()  # type: ignore[assignment]  # psycopg only enters and leaves it
         self.cursor_factory = TrioCursor
         self._commit_sent = False
         self._copying = False
@@ -349,18 +334,34 @@ class TrioConnection(psycopg.AsyncConnection[Row]):
         assert self._pipeline is not None
         self._pipeline._enqueue_sync()
 
+    async def send_pipeline(self) -> None:
+        """In a pipeline: send what was executed, and take in what was answered meanwhile."""
+        assert self._pipeline is not None
+        async with self.lock:
+            await self.wait(self._pipeline._communicate_gen())
+
     async def answered(self, cursor: psycopg.AsyncCursor[Any]) -> None:
         """In a pipeline: wait for this cursor's answer, and for none that was asked for later."""
         async with self.lock:
-            await self.wait(self._answered_gen(cursor))
+            assert self._pipeline is not None
+            await self.wait(answered_gen(self._pipeline, cursor))
 
-    def _answered_gen(self, cursor: psycopg.AsyncCursor[Any]) -> PQGen[None]:
-        pipeline = self._pipeline
-        assert pipeline is not None
-        yield from pipeline._communicate_gen()
-        while cursor.pgresult is None and pipeline.result_queue:
-            results = yield from fetch_many(self.pgconn)
-            pipeline._process_results(pipeline.result_queue.popleft(), results)
+    @property
+    def open_pipeline(self) -> psycopg.AsyncPipeline | None:
+        """The pipeline that calls are in just now."""
+        return self._pipeline
+
+    def enter_pipeline(self) -> psycopg.AsyncPipeline:
+        """As `pipeline`, but until `leave_pipeline`. Nothing may be under way. No checkpoint."""
+        self._pipeline = entered(psycopg.AsyncPipeline(self))
+        return self._pipeline
+
+    async def leave_pipeline(self) -> None:
+        """Wait for all answers that are missing, whatever they say. Sends nothing."""
+        assert self._pipeline is not None
+        async with self.lock:
+            await self.wait(left_gen(self._pipeline))
+        self._pipeline = None
 
     async def close(self) -> None:
         """Close the connection; an open transaction is rolled back by the server. No checkpoint."""

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from awa._storage.calls import Call, Rows
     from awa._storage.driver import TrioConnection
 
-A = TypeVar("A")
-B = TypeVar("B")
 T = TypeVar("T")
 Cursor = TypeVar("Cursor", bound="psycopg.AsyncCursor[Any] | psycopg.Cursor[Any]")
 
@@ -31,25 +29,6 @@ Cursor = TypeVar("Cursor", bound="psycopg.AsyncCursor[Any] | psycopg.Cursor[Any]
 async def run_trio(conn: TrioConnection[Any], call: Call[T]) -> T:
     """Run one Call on a connection of Awa's trio driver."""
     return await run_asyncio(conn, call)
-
-
-async def run_trio_pipeline(conn: TrioConnection[Any], a: Call[A], b: Call[B]) -> tuple[A, B]:
-    """Run two Calls in one round trip, or in two; `a` has committed before `b` begins.
-
-    The connection must be in autocommit. When `a` fails its error is raised, whatever `b` did.
-    """
-    assert conn.autocommit, "a transaction around both would commit them together"
-    if conn.pooled:
-        return await run_trio(conn, a), await run_trio(conn, b)
-    with _errors_of(conn, a):
-        async with conn.pipeline():
-            first = _raw(conn.cursor(binary=True, row_factory=tuple_row))
-            with conn.in_one_piece():
-                await first.execute(a.sql, a.params)
-            second = _raw(conn.cursor(binary=True, row_factory=tuple_row))
-            await second.execute(b.sql, b.params)
-        rows, more = await _rows(first), await _rows(second)
-    return a.decode(rows), b.decode(more)
 
 
 async def run_overlapped(
@@ -69,8 +48,8 @@ async def run_overlapped(
     before: tuple[Call[T], psycopg.AsyncCursor[tuple[Any, ...]]] | None = None
     async with conn.pipeline():
         async for call in calls:
-            cursor = _raw(conn.cursor(binary=True, row_factory=tuple_row))
-            with _errors_of(conn, call):
+            cursor = raw(conn.cursor(binary=True, row_factory=tuple_row))
+            with errors_of(conn, call):
                 await cursor.execute(call.sql, call.params)
                 conn.separate()
             if before is not None:
@@ -86,7 +65,7 @@ async def _answer(
     call: Call[T],
     cursor: psycopg.AsyncCursor[tuple[Any, ...]],
 ) -> T:
-    with _errors_of(conn, call):
+    with errors_of(conn, call):
         await conn.answered(cursor)
         rows = await cursor.fetchall()
     return call.decode(rows)
@@ -94,8 +73,8 @@ async def _answer(
 
 async def run_asyncio(conn: psycopg.AsyncConnection[Any], call: Call[T]) -> T:
     """Run one Call on a psycopg AsyncConnection under asyncio."""
-    with _errors_of(conn, call):
-        cursor = _raw(conn.cursor(binary=True, row_factory=tuple_row))
+    with errors_of(conn, call):
+        cursor = raw(conn.cursor(binary=True, row_factory=tuple_row))
         await cursor.execute(call.sql, call.params)
         rows = await _rows(cursor)
     return call.decode(rows)
@@ -103,8 +82,8 @@ async def run_asyncio(conn: psycopg.AsyncConnection[Any], call: Call[T]) -> T:
 
 def run_sync(conn: psycopg.Connection[Any], call: Call[T]) -> T:
     """Run one Call on a psycopg Connection."""
-    with _errors_of(conn, call):
-        cursor = _raw(conn.cursor(binary=True, row_factory=tuple_row))
+    with errors_of(conn, call):
+        cursor = raw(conn.cursor(binary=True, row_factory=tuple_row))
         cursor.execute(call.sql, call.params)
         rows = cursor.fetchall() if _has_rows(cursor) else []
     return call.decode(rows)
@@ -140,7 +119,7 @@ def run_foreign_sync(connection: Any, call: Call[T]) -> T:
     return call.decode(rows)
 
 
-def _raw(cursor: Cursor) -> Cursor:
+def raw(cursor: Cursor) -> Cursor:
     """JSON as the bytes of its text: psycopg's loader would build objects nobody asked for."""
     cursor.adapters.register_loader("json", ByteaBinaryLoader)
     return cursor
@@ -156,9 +135,10 @@ def _has_rows(cursor: psycopg.AsyncCursor[Any] | psycopg.Cursor[Any]) -> bool:
 
 
 @contextmanager
-def _errors_of(
+def errors_of(
     conn: psycopg.AsyncConnection[Any] | psycopg.Connection[Any], call: Call[Any]
 ) -> Iterator[None]:
+    """Raise Awa's errors for the driver's, of one call on its connection."""
     usable = not conn.closed
     try:
         yield

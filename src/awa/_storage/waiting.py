@@ -1,14 +1,18 @@
 """Drive psycopg's generators by trio: each yields what it waits for and is sent what is ready."""
 
+# ruff: noqa: SLF001  # the driver's part of psycopg's insides
+
 from __future__ import annotations
 
 import select
+from collections import deque
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import psycopg
 import trio
 from psycopg.errors import _WaitTimeout
+from psycopg.generators import fetch_many
 from psycopg.waiting import Ready, Wait
 
 if TYPE_CHECKING:
@@ -17,8 +21,33 @@ if TYPE_CHECKING:
     from psycopg._pipeline_base import BasePipeline
     from psycopg.abc import RV, PQGen, PQGenConn
 
+Pipeline = TypeVar("Pipeline", bound="BasePipeline")
+
 _READ: Final = int(Wait.R)
 _WRITE: Final = int(Wait.W)
+
+
+class Lock:
+    """A trio lock that is no checkpoint while it is free.
+
+    A checkpoint there would make cleaning up in a cancelled scope impossible.
+    """
+
+    def __init__(self) -> None:
+        self._lock = trio.Lock()
+
+    async def __aenter__(self) -> None:
+        try:
+            self._lock.acquire_nowait()
+        except trio.WouldBlock:
+            await self._lock.acquire()
+
+    async def __aexit__(self, *_: object) -> None:
+        self._lock.release()
+
+    def locked(self) -> bool:
+        """Whether a task holds it."""
+        return self._lock.locked()
 
 
 async def drive(gen: PQGen[RV], fileno: int, ready: Ready | None) -> RV:
@@ -59,7 +88,7 @@ def in_one_piece(pipeline: BasePipeline) -> Iterator[None]:
         yield
     finally:
         delattr(pipeline, send)
-    pipeline._enqueue_sync()  # noqa: SLF001  # the driver's part of psycopg's insides
+    pipeline._enqueue_sync()
     pieces = tuple(pipeline.command_queue)
     pipeline.command_queue.clear()
 
@@ -68,6 +97,30 @@ def in_one_piece(pipeline: BasePipeline) -> Iterator[None]:
             piece()
 
     pipeline.command_queue.append(send_all)
+
+
+def entered(pipeline: Pipeline) -> Pipeline:
+    """Begin a pipeline on a connection with nothing under way, so that it waits for nothing."""
+    deque(pipeline._enter_gen(), maxlen=0)
+    return pipeline
+
+
+def answered_gen(pipeline: BasePipeline, cursor: psycopg.AsyncCursor[Any]) -> PQGen[None]:
+    """Send what was not sent, and wait until this cursor has its answer."""
+    yield from pipeline._communicate_gen()
+    while cursor.pgresult is None and pipeline.result_queue:
+        results = yield from fetch_many(pipeline.pgconn)
+        pipeline._process_results(pipeline.result_queue.popleft(), results)
+
+
+def left_gen(pipeline: BasePipeline) -> PQGen[None]:
+    """Wait for all answers, and end the pipeline: what psycopg's own end sends beside is there."""
+    while pipeline.result_queue:
+        results = yield from fetch_many(pipeline.pgconn)
+        # An error is its own cursor's. Whether a statement is prepared is learnt here as well.
+        with suppress(psycopg.Error):
+            pipeline._process_results(pipeline.result_queue.popleft(), results)
+    pipeline._exit(None)
 
 
 async def drive_connecting(gen: PQGenConn[RV]) -> RV:
