@@ -16,6 +16,7 @@ MUTANTS: Final = (
         (FIRE, "if v_schedule.version is distinct from fire.version or ", "if "),
         TESTS + "test_a_schedule_that_was_deleted_and_made_again_is_another_one",
         TESTS + "test_a_schedule_is_fired_once_with_its_instant",
+        TESTS + "test_a_plan_is_of_the_policy_it_was_made_for",
     ),
     mutant(
         "FiresUnlocked",
@@ -44,6 +45,7 @@ MUTANTS: Final = (
         "fire",
         (FIRE, "    perform check_instants(v_schedule.upto, fire.upto, fire.due);\n", ""),
         TESTS + "test_a_plan_that_does_not_fit_the_row_is_refused",
+        TESTS + "test_a_plan_is_of_the_policy_it_was_made_for",
     ),
     mutant(
         "FiresInside",
