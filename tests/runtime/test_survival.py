@@ -47,7 +47,8 @@ async def holding(conninfo: str, *, looking: str | None = None) -> AsyncIterator
             if job.args.n == 0:
                 await held.gate.wait()
 
-        held.job_id = (await client.insert(Number(0), queue="q")).id
+        # Not by the worker's client: of a role with time-outs they end what is slow to insert.
+        held.job_id = (await looker.insert(Number(0), queue="q")).id
         await client.start([("q", 2)])
         await until(lambda: held.seen[0] == 1)
         await until(lambda: health_of(client).listening)
