@@ -100,6 +100,22 @@ async def test_a_claim_that_fails_in_the_pipeline_is_the_error(
     assert (await run_trio(conn, STORAGE.enqueue(JOB))).id > 0
 
 
+async def test_an_error_that_comes_while_others_are_sent_is_kept_for_whoever_asks(
+    conn: TrioConnection[tuple[Any, ...]],
+) -> None:
+    """Guards the connection: a call in trouble takes no other one with it, whenever it is told."""
+    claim = Asked(call=STORAGE.claim(9, call=1, token=1, asks=[Ask(queue="default", limit=1)]))
+    await send_ahead(conn, claim)
+    await trio.lowlevel.wait_readable(conn.pgconn.socket)
+    enqueues = [Asked(call=STORAGE.enqueue(JOB)) for _ in range(2)]
+    await send_ahead(conn, *enqueues)
+    assert (await answer_of(conn, enqueues[0])).id > 0
+    with pytest.raises(UnknownWorker):
+        await answer_of(conn, claim)
+    assert (await answer_of(conn, enqueues[1])).id > 0
+    assert 2 == await rows_in(conn, "ready")
+
+
 async def test_a_call_is_sent_behind_one_that_is_under_way(
     conn: TrioConnection[tuple[Any, ...]],
 ) -> None:

@@ -60,6 +60,8 @@ if TYPE_CHECKING:
     from psycopg.abc import RV, AdaptContext, ConnParam, Params, PQGen, Query
     from psycopg.rows import AsyncRowFactory
 
+    from awa._storage.ahead import AheadCursor
+
 _RESEND_CANCEL_S: Final = 1.0
 """A cancel request may overtake the statement it is meant for and then does nothing."""
 
@@ -340,11 +342,16 @@ class TrioConnection(psycopg.AsyncConnection[Row]):
         async with self.lock:
             await self.wait(self._pipeline._communicate_gen())
 
-    async def answered(self, cursor: psycopg.AsyncCursor[Any]) -> None:
-        """In a pipeline: wait for this cursor's answer, and for none that was asked for later."""
+    async def answered(self, cursor: AheadCursor) -> None:
+        """In a pipeline: wait for this cursor's answer, and for none that is behind it.
+
+        Raises its error.
+        """
         async with self.lock:
             assert self._pipeline is not None
             await self.wait(answered_gen(self._pipeline, cursor))
+        if cursor.failure is not None:
+            raise cursor.failure
 
     @property
     def open_pipeline(self) -> psycopg.AsyncPipeline | None:

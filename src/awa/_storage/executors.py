@@ -13,6 +13,7 @@ import psycopg
 from psycopg.rows import tuple_row
 from psycopg.types.string import ByteaBinaryLoader
 
+from awa._storage.ahead import AheadCursor
 from awa._storage.foreign import adapt
 from awa.errors import AwaError, ConfigurationError, OutcomeUnknown, from_sqlstate
 
@@ -45,10 +46,10 @@ async def run_overlapped(
     if not isinstance(conn, TrioConnection) or conn.pooled:
         return [await run_asyncio(conn, call) async for call in calls]
     answers: list[T] = []
-    before: tuple[Call[T], psycopg.AsyncCursor[tuple[Any, ...]]] | None = None
+    before: tuple[Call[T], AheadCursor] | None = None
     async with conn.pipeline():
         async for call in calls:
-            cursor = raw(conn.cursor(binary=True, row_factory=tuple_row))
+            cursor = raw(AheadCursor(conn))
             with errors_of(conn, call):
                 await cursor.execute(call.sql, call.params)
                 conn.separate()
@@ -60,11 +61,7 @@ async def run_overlapped(
     return answers
 
 
-async def _answer(
-    conn: TrioConnection[Any],
-    call: Call[T],
-    cursor: psycopg.AsyncCursor[tuple[Any, ...]],
-) -> T:
+async def _answer(conn: TrioConnection[Any], call: Call[T], cursor: AheadCursor) -> T:
     with errors_of(conn, call):
         await conn.answered(cursor)
         rows = await cursor.fetchall()

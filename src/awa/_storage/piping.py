@@ -12,8 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from psycopg.rows import tuple_row
-
+from awa._storage.ahead import AheadCursor
 from awa._storage.executors import errors_of, raw, run_trio
 
 if TYPE_CHECKING:
@@ -32,13 +31,13 @@ class Asked(Generic[T]):
     call: Call[T]
     pipeline: psycopg.AsyncPipeline | None = None
     """By which it was sent last."""
-    cursor: psycopg.AsyncCursor[Any] | None = None
+    cursor: AheadCursor | None = None
     """Where its answer comes."""
 
     @property
-    def answered(self) -> psycopg.AsyncCursor[Any] | None:
-        """What has its answer, if that has come."""
-        return None if self.cursor is None or self.cursor.pgresult is None else self.cursor
+    def has_rows(self) -> bool:
+        """Whether its rows have come."""
+        return self.cursor is not None and self.cursor.pgresult is not None
 
 
 async def send_ahead(conn: TrioConnection[Any], *calls: Asked[Any]) -> None:
@@ -57,7 +56,7 @@ async def send_ahead(conn: TrioConnection[Any], *calls: Asked[Any]) -> None:
                 if place:
                     conn.separate()
                 asked.pipeline = pipeline
-                asked.cursor = raw(conn.cursor(binary=True, row_factory=tuple_row))
+                asked.cursor = raw(AheadCursor(conn))
                 await asked.cursor.execute(asked.call.sql, asked.call.params)
         await conn.send_pipeline()
     except Exception:
@@ -71,7 +70,7 @@ async def answer_of(conn: TrioConnection[Any], asked: Asked[T]) -> T:
     When it fails nothing is under way any more: the others may have been done, and are sent again
     when their answers are asked for.
     """
-    if asked.answered is None:
+    if not asked.has_rows:
         if conn.open_pipeline is None:
             return await run_trio(conn, asked.call)
         await _receive(conn, conn.open_pipeline, asked)
@@ -84,10 +83,11 @@ async def _receive(
 ) -> None:
     if asked.cursor is None or asked.pipeline is not pipeline:
         await send_ahead(conn, asked)
-    assert asked.cursor is not None
+    cursor = asked.cursor
+    assert cursor is not None
     try:
         with errors_of(conn, asked.call):
-            await conn.answered(asked.cursor)
+            await conn.answered(cursor)
             if not any(pipeline.result_queue):
                 await conn.leave_pipeline()
     except Exception:

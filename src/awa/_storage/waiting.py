@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from psycopg._pipeline_base import BasePipeline
     from psycopg.abc import RV, PQGen, PQGenConn
 
+    from awa._storage.ahead import AheadCursor
+
 Pipeline = TypeVar("Pipeline", bound="BasePipeline")
 
 _READ: Final = int(Wait.R)
@@ -105,10 +107,10 @@ def entered(pipeline: Pipeline) -> Pipeline:
     return pipeline
 
 
-def answered_gen(pipeline: BasePipeline, cursor: psycopg.AsyncCursor[Any]) -> PQGen[None]:
+def answered_gen(pipeline: BasePipeline, cursor: AheadCursor) -> PQGen[None]:
     """Send what was not sent, and wait until this cursor has its answer."""
     yield from pipeline._communicate_gen()
-    while cursor.pgresult is None and pipeline.result_queue:
+    while not cursor.has_answer and pipeline.result_queue:
         results = yield from fetch_many(pipeline.pgconn)
         pipeline._process_results(pipeline.result_queue.popleft(), results)
 
