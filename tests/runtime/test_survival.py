@@ -185,9 +185,11 @@ async def test_a_role_without_connections_left_is_waited_for(
         await works(held, 1)
 
 
-@pytest.mark.parametrize(("lead", "needed"), [(True, 5), (False, 3)])
+@pytest.mark.parametrize(
+    ("lead", "claimers", "needed"), [(True, 1, 5), (False, 1, 3), (False, 3, 5)]
+)
 async def test_a_limit_too_small_for_one_worker_is_refused_with_the_number_needed(
-    limited: Limited, lead: bool, needed: int, caplog: pytest.LogCaptureFixture
+    limited: Limited, lead: bool, claimers: int, needed: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Guards the first start: half a worker would claim what it cannot settle.
 
@@ -195,11 +197,12 @@ async def test_a_limit_too_small_for_one_worker_is_refused_with_the_number_neede
     """
     async with awa.AsyncClient(limited.conninfo) as client:
         client.task(Number, queue="q")(lambda _job: None)
+        queue = awa.QueueConfig(name="q", max_workers=1, claimers=claimers)
         limited.alter(f"connection limit {needed - 1}")
         with pytest.raises(awa.ConfigurationError, match=f"needs {needed} connections .*role"):
-            await client.start([("q", 1)], lead=lead)
+            await client.start([queue], lead=lead)
         limited.alter(f"connection limit {needed}")
-        await client.start([("q", 1)], lead=lead, transaction_connections=2)
+        await client.start([queue], lead=lead, transaction_connections=2)
         told = f"may open 3 more, .* up to 2 for .*allow {needed + 3} for each worker"
         assert re.search(told, caplog.text)
         await until(lambda: health_of(client).listening)

@@ -86,3 +86,21 @@ def test_who_gives_jobs_back_claims_fewer_ahead_for_a_while() -> None:
         permits.gave_back()
     assert 0 == permits.ahead_max
     assert permits.limit(oldest_running_s=0) > 0
+
+
+@given(limits=st.lists(st.integers(1, 50), max_size=5), took=st.integers(0, 50))
+def test_what_claims_without_an_answer_may_bring_is_nobody_elses_room(
+    limits: list[int], took: int
+) -> None:
+    """Guards Capacity with several claimers: together they ask for no more than one would."""
+    permits = Permits(workers=60)
+    asked: list[int] = []
+    for limit in limits:
+        asked.append(min(limit, permits.limit(oldest_running_s=0)))
+        permits.asks(asked[-1])
+        assert 0 <= sum(asked) <= 60
+    for limit in asked:
+        permits.answered(limit)
+        permits.took(min(took, limit))
+    assert permits.held <= 60
+    assert max(0, 60 - permits.held) == permits.limit(oldest_running_s=0)

@@ -78,7 +78,7 @@ def test_what_the_database_keeps_of_a_queue_is_set_apart() -> None:
         ("rate_limit", (10, 1, 1)),
         ("claim_batch_size", 0),
         ("claim_batch_size", 1001),
-        ("claimers", 2),
+        ("claimers", 9),
         ("poll_interval_ms", 0),
         ("deadline_duration_ms", -1),
         ("priority_aging_interval_ms", 0.5),

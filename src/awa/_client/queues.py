@@ -15,6 +15,7 @@ from awa.errors import InvalidInput
 QUEUES_MAX: Final = 500
 """One claim call asks for at least one job of each queue, and for 1,000 in all."""
 POLL_MS_MAX: Final = 86_400_000
+CLAIMERS_MAX: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,8 +143,6 @@ def _tuning(config: QueueConfig, pool: int | None, problems: Problems) -> Tuning
 
     most = number("max_workers", 1 if pool is None else WORKERS_MAX, 1, WORKERS_MAX)
     own, weight = number("min_workers", 0, 0, WORKERS_MAX), number("weight", 1, 1, WEIGHT_MAX)
-    if config.claimers not in {None, 1}:
-        problems.add("claimers", CLAIMERS, queue=config.name)
     if pool is None:
         _check_alone(config, problems)
     elif own > most:
@@ -155,15 +154,10 @@ def _tuning(config: QueueConfig, pool: int | None, problems: Problems) -> Tuning
         guaranteed=own,
         weight=weight,
         claim_batch=number("claim_batch_size", CLAIM_ENTRIES_MAX, 1, CLAIM_ENTRIES_MAX),
+        claimers=number("claimers", 1, 1, CLAIMERS_MAX),
         poll_s=poll_ms / 1000 if poll_ms else None,
         rate=problems.check(partial(checked_rate, config.rate_limit), None, queue=config.name),
     )
-
-
-CLAIMERS: Final = (
-    "can only be 1: one session claims for all queues of a worker, and a second one would wait for"
-    " the same lanes; start more workers instead"
-)
 
 
 def _check_alone(config: QueueConfig, problems: Problems) -> None:

@@ -28,6 +28,7 @@ class Tuning:
     guaranteed: int = 0
     weight: int = 1
     claim_batch: int = CLAIM_ENTRIES_MAX
+    claimers: int = 1
     poll_s: float | None = None
     """None: as the worker."""
     rate: Rate | None = None

@@ -7,15 +7,20 @@ anything is sent that a slow reader could hold up, so it holds nobody's lane.
 
 Bodies are long in coming, so a claim that was full has the next one sent behind them as soon as its
 ranges are known: the server goes on with that one while the worker reads. There is room for it by
-then, or it is not sent, and no two claims are unanswered at the same time.
+then, or it is not sent.
+
+A session has one claim unanswered. The first one asks for all queues, sleeps and is woken; others,
+where a queue has more `claimers`, claim beside it from queues that the last claim did not empty.
+What they find tells nobody that a queue is empty: they may have looked before its flag was up.
 """
 
 import logging
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from itertools import product
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 import trio
 
@@ -23,25 +28,23 @@ from awa._core.bodies import Bodies
 from awa._core.entries import Ask, ClaimAnswer, ClaimRow
 from awa._core.tuning import QueueOverrides
 from awa._runtime.chance import jitter
-from awa._runtime.claims import Claim, brought, jobs_of, missing_bodies, taken_by
+from awa._runtime.claims import Claim, brought, held_of, jobs_of, missing_bodies, taken_by
 from awa._runtime.clock import ServerClock, look_at_the_clock
+from awa._runtime.flags import Flags
 from awa._runtime.ledger import Held, Ledger
-from awa._runtime.limits import BODIES_WITH_CLAIM_MAX, EMPTY_LOOK_S, SLEEP_LOCK_WAIT_MS
+from awa._runtime.limits import BODIES_WITH_CLAIM_MAX, EMPTY_LOOK_S
 from awa._runtime.permits import share_out
 from awa._runtime.reconnecting import Session
 from awa._runtime.running import QueueRun
 from awa._runtime.settling import Settler
-from awa._runtime.signals import Signal
-from awa._runtime.sleeping import FlagsWanted, Sleeping
+from awa._runtime.signals import Signals
+from awa._runtime.sleeping import Sleeping, busy_pause_s
 from awa._runtime.statistics import Statistics
-from awa._runtime.tuning import Tuner
+from awa._runtime.tuning import Room, Tuner
 from awa._storage.functions import Storage
 from awa._storage.piping import Asked
 from awa._storage.tokens import draw_token
 from awa._storage.views import priorities
-
-if TYPE_CHECKING:
-    from awa._runtime.listening import Listener
 
 _log: Final = logging.getLogger("awa.worker")
 
@@ -50,33 +53,38 @@ _LUCK_WEIGHT: Final = 0.2
 
 
 class Claimer:
-    """The loop that claims for all queues of one worker."""
+    """The loops that claim for all queues of one worker, one for each session."""
 
     def __init__(
         self,
         *,
         worker: int,
         storage: Storage,
-        session: Session,
+        sessions: Sequence[Session],
         ledger: Ledger,
         queues: Mapping[str, QueueRun],
         settler: Settler,
         clock: ServerClock,
         sleeping: Sleeping,
+        flags: Flags,
         tuner: Tuner,
         statistics: Statistics,
-        changed: Signal,
+        changed: Signals,
         jobs_max: int | None = None,
     ) -> None:
-        """`jobs_max`: after so many jobs nothing is claimed any more."""
+        """`changed` has a flag for each session.
+
+        `jobs_max`: after so many jobs nothing is claimed any more.
+        """
         self._worker = worker
         self._storage = storage
-        self._session = session
+        self._sessions = sessions
         self._ledger = ledger
         self._queues = queues
         self._settler = settler
         self._clock = clock
         self._sleeping = sleeping
+        self._flags = flags
         self._tuner = tuner
         self._statistics = statistics
         self._priorities: dict[int, int] = {}
@@ -91,7 +99,9 @@ class Claimer:
         """Where the last claim found something; the next one will, too, unless the ring turns."""
         for name, asleep in sleeping.queues.items():
             asleep.poll_s = tuner.poll_s(name)
-        self.listener: Listener | None = None
+        self._unanswered = 0
+        self._full: Final[set[str]] = set()
+        """Queues of which the last claim that could see all got all that it asked for."""
         self._found_empty: Final[dict[str, int]] = {}
         """The last claim call that found nothing in this queue."""
 
@@ -100,22 +110,44 @@ class Claimer:
         self._stopping = True
         self._changed.set()
 
-    async def run(self) -> None:
-        """Claim until stopped. Raises UnknownWorker when the worker's row is gone."""
+    @property
+    def loops(self) -> list[Callable[[], Awaitable[None]]]:
+        """What is to run until stopped. Raises UnknownWorker when the worker's row is gone."""
+        beside = [partial(self._run_beside, place) for place in range(1, len(self._sessions))]
+        return [self._run, *beside]
+
+    async def _run(self) -> None:
+        session, changed = self._sessions[0], self._changed.flags[0]
         try:
             # Deadlines are the server's times: none can be kept before its clock is known.
-            await look_at_the_clock(self._clock, self._session.ask)
-            found = await self._session.ask(self._storage.overrides_of([*self._queues]))
+            await look_at_the_clock(self._clock, session.ask)
+            found = await session.ask(self._storage.overrides_of([*self._queues]))
             self.override(found)
             while not self._stopping:
                 now_s = trio.current_time()
                 asks = self._next_asks(now_s)
                 if asks:
-                    await self._claim(asks)
+                    await self._claim(0, asks)
                 else:
-                    await self._changed.wait(until_s=self._sleeping.next_s(now_s))
+                    await changed.wait(until_s=self._sleeping.next_s(now_s))
         finally:
-            await self._session.aclose()
+            await session.aclose()
+
+    async def _run_beside(self, place: int) -> None:
+        tries = 0
+        try:
+            while not self._stopping:
+                asks = self._asks_beside(place, trio.current_time())
+                if not asks:
+                    await self._changed.flags[place].wait()
+                elif await self._claim(place, asks):
+                    tries = 0
+                else:
+                    # The others hold the lanes just now.
+                    tries += 1
+                    await trio.sleep(busy_pause_s(tries, jitter()))
+        finally:
+            await self._sessions[place].aclose()
 
     async def finds_nothing(self) -> bool:
         """Ask for every queue once more; whether none had anything, and nothing came meanwhile."""
@@ -123,7 +155,9 @@ class Claimer:
         for queue in self._queues:
             self.heard(queue)
         while self._statistics.claimed == claimed and not self._stopping:
-            if all(self._found_empty.get(queue, 0) > call for queue in self._queues):
+            looked = all(self._found_empty.get(queue, 0) > call for queue in self._queues)
+            # A claim beside those that found nothing may be why.
+            if looked and self._unanswered == 0:
                 return True
             await trio.sleep(EMPTY_LOOK_S)
         return False
@@ -139,7 +173,7 @@ class Claimer:
     def heard(self, queue: str) -> None:
         """Somebody notified this queue."""
         if self._sleeping.heard(queue, trio.current_time()):
-            self._drop_flags()
+            self._flags.drop()
         self._changed.set()
 
     def listener_up(self) -> None:
@@ -154,44 +188,52 @@ class Claimer:
 
     def rest(self) -> None:
         """Another worker shall be woken instead of this one from now on."""
-        self._hand_over_sleep(tuple(self._queues))
+        self._flags.hand_over(tuple(self._queues))
 
     # The database ----------------------------------------------------------------------------
 
     def _next_asks(self, now_s: float) -> list[Ask]:
         wanted = self._sleeping.ask_flags(now_s)
         if wanted is not None:
-            self._raise_flags(wanted)
+            self._flags.put_up(wanted)
         self._tuner.share(self._queues, self._sleeping.contending(now_s), now_s)
-        names = self._sleeping.to_claim(now_s)
-        rooms = {name: self._tuner.room(self._queues[name], now_s) for name in names}
-        limits = self._within_jobs_max({name: room.jobs for name, room in rooms.items()})
-        none = [name for name, limit in limits.items() if limit == 0]
+        rooms = self._rooms(self._sleeping.to_claim(now_s), now_s)
+        none = [name for name, room in rooms.items() if room.jobs == 0]
         if none:
-            self._hand_over_sleep(none)
+            self._flags.hand_over(none)
         for name in none:
             self._sleeping.pause(name, rooms[name].not_before_s)
-        return [Ask(queue=name, limit=limit) for name, limit in share_out(limits).items()]
+        return _asks(rooms)
 
-    def _within_jobs_max(self, limits: Mapping[str, int]) -> dict[str, int]:
-        left = self._jobs_max - self._statistics.claimed
-        within: dict[str, int] = {}
-        for name, limit in limits.items():
-            within[name] = min(limit, left)
-            left -= within[name]
-        return within
+    def _asks_beside(self, place: int, now_s: float) -> list[Ask]:
+        names = [name for name in self._queues if self._tuner.claimers(name) > place]
+        asks = _asks(self._rooms([name for name in names if name in self._full], now_s))
+        return asks if self._are_whole(asks) else []
 
-    async def _claim(self, asks: Sequence[Ask]) -> None:
-        """Claim, and go on for as long as a claim that was full leaves room for the next one."""
-        claim: Claim | None = await self._send(asks)
+    def _rooms(self, names: Sequence[str], now_s: float) -> dict[str, Room]:
+        rooms = {name: self._tuner.room(self._queues[name], now_s) for name in names}
+        asked = sum(queue.permits.asked for queue in self._queues.values())
+        left = self._jobs_max - self._statistics.claimed - asked
+        for name, room in rooms.items():
+            rooms[name] = room._replace(jobs=min(room.jobs, left))
+            left -= rooms[name].jobs
+        return rooms
+
+    async def _claim(self, place: int, asks: Sequence[Ask]) -> bool:
+        """Claim, and go on for as long as a claim that was full leaves room for the next one.
+
+        Says whether the last one got anything.
+        """
+        session = self._sessions[place]
+        claim: Claim | None = await self._send(place, asks)
         while claim is not None:
-            answer = await self._session.answer(claim.asked)
+            answer = await session.answer(claim.asked)
             now_s = trio.current_time()
             self._answered(claim, answer, now_s)
             try:
                 following = await self._send_ahead(claim, now_s)
                 bodies = await self._bodies_of(claim, answer)
-                await self._learn_lanes(answer.rows)
+                await self._learn_lanes(session, answer.rows)
             except BaseException:
                 self._give_back(claim, answer)
                 raise
@@ -199,16 +241,18 @@ class Claimer:
             claim = following
             if claim is not None:
                 claim.asked_s = trio.current_time()  # what it waited for before is not its time
+        return bool(answer.rows)
 
-    async def _send(self, asks: Sequence[Ask]) -> Claim:
+    async def _send(self, place: int, asks: Sequence[Ask]) -> Claim:
         """A claim leaves, and with it the question for its bodies when there are likely some."""
         call, token = self._ledger.start_call(), draw_token()
-        told = self._sleeping.expects(ask.queue for ask in asks)
+        told = place == 0 and self._sleeping.expects(ask.queue for ask in asks)
         most = BODIES_WITH_CLAIM_MAX if self._few else 0
         ask = self._storage.claim(self._worker, call=call, token=token, asks=asks, bodies_max=most)
         claim = Claim(
             call=call,
             token=token,
+            place=place,
             asks=asks,
             told=told,
             asked=Asked(call=ask),
@@ -219,11 +263,14 @@ class Claimer:
         )
         self._sends(claim)
         if claim.is_with_bodies:
-            await self._session.send(claim.asked, claim.bodies)
+            await self._sessions[place].send(claim.asked, claim.bodies)
         return claim
 
     def _sends(self, claim: Claim) -> None:
-        """A claim call leaves."""
+        """A claim call leaves: what it asks for is nobody else's room."""
+        self._unanswered += 1
+        for ask in claim.asks:
+            self._queues[ask.queue].permits.asks(ask.limit)
 
     def _answered(self, claim: Claim, answer: ClaimAnswer, now_s: float) -> None:
         """What a claim took is known, and held from now on."""
@@ -232,6 +279,9 @@ class Claimer:
             got[row.queue] += len(row.seqs)
         self._ledger.answered(claim.call, jobs=got.total())
         self._statistics.claimed += got.total()
+        self._unanswered -= 1
+        for ask in claim.asks:
+            self._queues[ask.queue].permits.answered(ask.limit)
         for queue, jobs in got.items():
             self._queues[queue].permits.took(jobs)
             self._tuner.took(queue, jobs, now_s)
@@ -239,10 +289,26 @@ class Claimer:
         if got:
             self._few = got.total() <= BODIES_WITH_CLAIM_MAX
             self._slots = tuple({row.slot for row in answer.rows})
+        claim.full = {ask.queue for ask in claim.asks if got.get(ask.queue, 0) >= ask.limit}
+        self._full.difference_update(
+            ask.queue for ask in claim.asks if ask.queue not in answer.busy
+        )
+        self._full.update(claim.full)
+        if claim.place:
+            dropped = self._sleeping.got_beside(now_s=now_s, got=got)
+        else:
+            dropped = self._looked(claim, answer, got, now_s)
+        if dropped:
+            self._flags.drop()
+        if len(self._sessions) > 1:
+            self._changed.set()
+
+    def _looked(
+        self, claim: Claim, answer: ClaimAnswer, got: Mapping[str, int], now_s: float
+    ) -> bool:
         if not claim.told:
             self._luck += _LUCK_WEIGHT * (bool(got) - self._luck)
-        claim.full = {ask.queue for ask in claim.asks if got.get(ask.queue, 0) >= ask.limit}
-        dropped = self._sleeping.claimed(
+        return self._sleeping.claimed(
             now_s=now_s,
             took_s=now_s - claim.asked_s,
             jitter=jitter(),
@@ -251,15 +317,14 @@ class Claimer:
             empty=answer.empty,
             busy=answer.busy,
         )
-        if dropped:
-            self._drop_flags()
 
     async def _send_ahead(self, claim: Claim, now_s: float) -> Claim | None:
         """Send the next claim while the bodies of this one are on their way, if there is more."""
         if self._stopping or self._few or not (claim.is_with_bodies and claim.full):
             return None
-        asks = self._next_asks(now_s)
-        return await self._send(asks) if self._are_whole(asks) else None
+        place = claim.place
+        asks = self._asks_beside(place, now_s) if place else self._next_asks(now_s)
+        return await self._send(place, asks) if self._are_whole(asks) else None
 
     def _are_whole(self, asks: Sequence[Ask]) -> bool:
         """Whether they are worth a claim that nobody waits for: more would come of a later one."""
@@ -267,22 +332,22 @@ class Claimer:
         return bool(wholes) and sum(ask.limit for ask in asks) >= min(wholes)
 
     async def _bodies_of(self, claim: Claim, answer: ClaimAnswer) -> tuple[Bodies, ...]:
-        taken = taken_by(answer.rows)
+        session, taken = self._sessions[claim.place], taken_by(answer.rows)
         found = brought(answer.rows)
         if claim.is_with_bodies:
-            found = await self._session.answer(claim.bodies)
+            found = await session.answer(claim.bodies)
         elif jobs_of(found) < taken:
-            found = await self._session.ask(self._storage.bodies(claim.token, guess=self._slots))
+            found = await session.ask(self._storage.bodies(claim.token, guess=self._slots))
         if jobs_of(found) < taken:
             # They are in other slots than before, as the ring has turned.
-            found = await self._session.ask(self._storage.bodies(claim.token))
+            found = await session.ask(self._storage.bodies(claim.token))
         return found
 
-    async def _learn_lanes(self, rows: Sequence[ClaimRow]) -> None:
+    async def _learn_lanes(self, session: Session, rows: Sequence[ClaimRow]) -> None:
         """A job's priority is its lane's; lanes are few and never change."""
         new = {row.lane for row in rows if row.lane not in self._priorities}
         if new:
-            learnt = await self._session.ask(priorities(sorted(new), schema=self._storage.schema))
+            learnt = await session.ask(priorities(sorted(new), schema=self._storage.schema))
             self._priorities.update(learnt)
 
     def _take_over(self, claim: Claim, answer: ClaimAnswer, bodies: Sequence[Bodies]) -> None:
@@ -303,23 +368,7 @@ class Claimer:
                 self._settler.give_back(helds[row.part], seq)
 
     def _held(self, claim: Claim, rows: Sequence[ClaimRow]) -> dict[int, Held]:
-        now_s = trio.current_time()
-        return {
-            row.part: Held(
-                queue=row.queue,
-                # Of what is given back it may not be known, nor is it asked.
-                priority=self._priorities.get(row.lane, 0),
-                call=claim.call,
-                token=claim.token,
-                slot=row.slot,
-                part=row.part,
-                deadline=row.deadline,
-                deadline_s=self._clock.local_s(row.deadline),
-                taken_s=now_s,
-                jobs=len(row.seqs),
-            )
-            for row in rows
-        }
+        return held_of(claim, rows, self._priorities, self._clock)
 
     def _report_missing(
         self,
@@ -336,38 +385,7 @@ class Claimer:
             for seq in missing:
                 self._settler.give_back(helds[row.part], seq)
 
-    # The flags -------------------------------------------------------------------------------
 
-    def _raise_flags(self, wanted: FlagsWanted) -> None:
-        calls: list[Any] = []
-        if wanted.raised:
-            calls.append(self._storage.sleep_on(wanted.raised, wait_ms=SLEEP_LOCK_WAIT_MS))
-        calls.append(self._storage.inflight(wanted.tested))
-
-        def answered(answers: list[Any] | BaseException) -> None:
-            # Without an answer the listener is down, which the sleeping knows already.
-            if isinstance(answers, list):
-                got = answers[0] if wanted.raised else ()
-                self._sleeping.flags_answered(asked=wanted.tested, got=got, in_flight=answers[-1])
-            self._changed.set()
-
-        self._post(calls, answered)
-
-    def _drop_flags(self) -> None:
-        self._post([self._storage.wake_up()], _nothing)
-
-    def _hand_over_sleep(self, names: Sequence[str]) -> None:
-        handover = self._sleeping.without_permits(names)
-        calls = [self._storage.wake_up()] if handover.drop_flags else []
-        if handover.pass_on:
-            calls.append(self._storage.pass_on(handover.pass_on))
-        if calls:
-            self._post(calls, _nothing)
-
-    def _post(self, calls: Sequence[Any], then: Any) -> None:
-        if self.listener is not None:
-            self.listener.post(calls, then)
-
-
-def _nothing(_answers: list[Any] | BaseException) -> None:
-    """A flag that could not be given up is gone with its connection."""
+def _asks(rooms: Mapping[str, Room]) -> list[Ask]:
+    limits = share_out({name: room.jobs for name, room in rooms.items()})
+    return [Ask(queue=name, limit=limit) for name, limit in limits.items()]

@@ -1,11 +1,15 @@
 """A claim call as its worker knows it, and what its answer says of jobs and bodies."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+
+import trio
 
 from awa._core.bodies import Bodies
 from awa._core.entries import Ask, ClaimAnswer, ClaimRow
 from awa._core.ranges import Ranges
+from awa._runtime.clock import ServerClock
+from awa._runtime.ledger import Held
 from awa._storage.piping import Asked
 
 
@@ -15,6 +19,8 @@ class Claim:
 
     call: int
     token: int
+    place: int
+    """Of the session that it goes over; 0 for the one that sleeps and is woken."""
     asks: Sequence[Ask]
     told: bool
     """Whether somebody announced something for it."""
@@ -49,3 +55,26 @@ def taken_by(rows: Sequence[ClaimRow]) -> int:
 
 def jobs_of(bodies: Sequence[Bodies]) -> int:
     return sum(map(len, bodies))
+
+
+def held_of(
+    claim: Claim, rows: Sequence[ClaimRow], priorities: Mapping[int, int], clock: ServerClock
+) -> dict[int, Held]:
+    """What a worker holds by a claim, by claims row."""
+    now_s = trio.current_time()
+    return {
+        row.part: Held(
+            queue=row.queue,
+            # Of what is given back it may not be known, nor is it asked.
+            priority=priorities.get(row.lane, 0),
+            call=claim.call,
+            token=claim.token,
+            slot=row.slot,
+            part=row.part,
+            deadline=row.deadline,
+            deadline_s=clock.local_s(row.deadline),
+            taken_s=now_s,
+            jobs=len(row.seqs),
+        )
+        for row in rows
+    }

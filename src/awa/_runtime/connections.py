@@ -25,28 +25,32 @@ LEADING: Final = ("lead", "upkeep")
 """Whoever leads has these as well; any worker may come to lead, unless it was told not to."""
 
 
-def connections_needed(*, lead: bool) -> int:
+def connections_needed(*, lead: bool, claimers: int = 1) -> int:
     """So many it has whatever its handlers do."""
-    return len(WORKING) + (len(LEADING) if lead else 0)
+    return len(WORKING) + claimers - 1 + (len(LEADING) if lead else 0)
 
 
-def require_connections(found: Sequence[Allowance], *, lead: bool) -> None:
+def require_connections(found: Sequence[Allowance], *, lead: bool, claimers: int = 1) -> None:
     """Refuse a limit that is too small for one worker. Raises ConfigurationError."""
-    needed = connections_needed(lead=lead)
+    needed = connections_needed(lead=lead, claimers=claimers)
     least = _least_below(needed, found)
     if least is None:
         return
-    names = ", ".join(WORKING + (LEADING if lead else ()))
+    more = tuple(f"{WORKING[0]} {place + 1}" for place in range(1, claimers))
+    names = ", ".join(WORKING + more + (LEADING if lead else ()))
     message = f"a worker needs {needed} connections ({names}), but {least.what} is {least.limit}"
     advice = f"allow at least {needed} for each worker, and those of its client's own calls"
     if lead:
-        advice += f"; one that may not lead (lead=False, --no-lead) needs {len(WORKING)}"
+        alone = connections_needed(lead=False, claimers=claimers)
+        advice += f"; one that may not lead (lead=False, --no-lead) needs {alone}"
     raise ConfigurationError(f"{message}: {advice}")
 
 
-def warn_of_connections(found: Sequence[Allowance], *, lead: bool, transactions: int) -> None:
+def warn_of_connections(
+    found: Sequence[Allowance], *, lead: bool, transactions: int, claimers: int = 1
+) -> None:
     """Tell of a limit that is too small for one worker once its handlers use all they may."""
-    needed = connections_needed(lead=lead)
+    needed = connections_needed(lead=lead, claimers=claimers)
     wanted = needed + NOTING + transactions
     least = _least_below(wanted, found)
     if least is not None:

@@ -6,6 +6,7 @@ import trio
 
 from awa._runtime.claiming import Claimer
 from awa._runtime.clock import ServerClock
+from awa._runtime.flags import Flags
 from awa._runtime.ledger import Ledger
 from awa._runtime.noting import Notes
 from awa._runtime.own_transactions import OwnTransactions
@@ -13,7 +14,7 @@ from awa._runtime.parts import Given, Parts
 from awa._runtime.permits import Permits
 from awa._runtime.sessions import Sessions
 from awa._runtime.settling import Settler
-from awa._runtime.signals import Signal
+from awa._runtime.signals import Signals
 from awa._runtime.sleeping import Sleeping
 from awa.errors import UnknownWorker
 
@@ -27,14 +28,17 @@ class Hands:
     def __init__(self, given: Given, sessions: Sessions, parts: Parts) -> None:
         self._given: Final = given
         self._parts: Final = parts
-        self._changed: Final = Signal()
+        claimers = given.settings.claimers
+        self._changed: Final = Signals(claimers)
         self.ledger: Final = Ledger()
         self.clock: Final = ServerClock()
         self.permits: Final = {name: Permits(workers=0) for name, _ in given.settings.queues}
         given.tuner.begin(self.permits)
         self.queues: Final[dict[str, QueueRun]] = {}
         # Nothing in a claim is a user's: whatever else is said of it, it is asked again.
-        self.claims: Final = sessions.of("claim", final=(UnknownWorker,))
+        self.claims: Final = [
+            sessions.of("claim", place=place, final=(UnknownWorker,)) for place in range(claimers)
+        ]
         self.settles: Final = sessions.of("settle")
         self.notes: Final = Notes(
             worker=given.worker, storage=given.storage, session=sessions.of("note")
@@ -42,6 +46,10 @@ class Hands:
         self.settler: Final = self._settler()
         self.desk: Final = self._desk()
         self.reporter: Final = parts.reporter(self.settler, given.statistics)
+        self._sleeping: Final = Sleeping.of(self.permits, poll_s=given.settings.poll_s)
+        self.flags: Final = Flags(
+            storage=given.storage, sleeping=self._sleeping, changed=self._changed
+        )
         self.claimer: Final = self._claimer()
 
     def start(self, running: trio.Nursery) -> None:
@@ -88,18 +96,18 @@ class Hands:
         )
 
     def _claimer(self) -> Claimer:
-        settings = self._given.settings
         return self._parts.claimer(
             worker=self._given.worker,
             storage=self._given.storage,
-            session=self.claims,
+            sessions=self.claims,
             ledger=self.ledger,
             queues=self.queues,
             settler=self.settler,
             clock=self.clock,
-            sleeping=Sleeping.of(self.permits, poll_s=settings.poll_s),
+            sleeping=self._sleeping,
+            flags=self.flags,
             tuner=self._given.tuner,
             statistics=self._given.statistics,
             changed=self._changed,
-            jobs_max=settings.jobs_max,
+            jobs_max=self._given.settings.jobs_max,
         )

@@ -1,6 +1,7 @@
 """One life of a worker under one number: from `worker_start` to `worker_stop`, or to `gone`."""
 
 import logging
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import trio
@@ -53,7 +54,7 @@ class Incarnation:
         self.gone = False
         self.hands: Final = Hands(given, self._sessions, parts)
         self.listener: Final = self._make_listener()
-        self.hands.claimer.listener = self.listener
+        self.hands.flags.listener = self.listener
         self._overriding: Final = self._make_overriding()
         self.heart: Final = self._make_heart(parts)
         self.watchdog: Final = Watchdog(self._stalls, loop_lag_s=given.settings.loop_lag_s)
@@ -144,7 +145,7 @@ class Incarnation:
     def _stalls(self) -> list[Stall]:
         return stalls.of_worker(
             self._given.settings,
-            sessions=(self.hands.claims, self.hands.settles),
+            sessions=(*self.hands.claims, self.hands.settles),
             queues=self.hands.queues.values(),
             beat_s=self.heart.beat_s,
             trouble=self.heart.trouble or self.listener.trouble,
@@ -191,19 +192,19 @@ class Incarnation:
             try:
                 async with trio.open_nursery() as claiming:
                     self._claiming = claiming.cancel_scope
-                    await self._claim()
-                    claiming.cancel_scope.cancel()
+                    for loop in self.hands.claimer.loops:
+                        claiming.start_soon(self._claim, loop)
             finally:
                 # Also when the time was up before the last claim was answered.
                 self.hands.rest()
 
-    async def _claim(self) -> None:
+    async def _claim(self, loop: Callable[[], Awaitable[None]]) -> None:
         # From the first beat on its death shows soon: a lock is missed that was held. But without a
         # listener, for once, it works as well.
         with trio.move_on_after(FIRST_BEAT_MAX_S):
             await self.heart.begun.wait()
         try:
-            await self.hands.claimer.run()
+            await loop()
         except UnknownWorker:
             self._is_gone()
 

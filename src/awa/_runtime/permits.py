@@ -24,15 +24,26 @@ class Permits:
     """The permits of one queue.
 
     `workers`: handlers that may run at once. `held`: jobs claimed whose outcome is not durable.
+    `asked`: jobs that claims without an answer may yet bring.
     `mean_s`: the recent duration of a handler. `ahead_max`: jobs that may be claimed ahead.
     `batch_max`: jobs asked for at once.
     """
 
     workers: int
     held: int = 0
+    asked: int = 0
     mean_s: float | None = None
     ahead_max: int = PREFETCH_JOBS_MAX
     batch_max: int = CLAIM_BATCH_MAX
+
+    def asks(self, jobs: int) -> None:
+        """A claim leaves that may take so many."""
+        self.asked += jobs
+
+    def answered(self, jobs: int) -> None:
+        """The answer to a claim of so many is known; what it took is told by `took`."""
+        assert 0 <= jobs <= self.asked
+        self.asked -= jobs
 
     def took(self, jobs: int) -> None:
         """So many jobs were claimed."""
@@ -67,8 +78,9 @@ class Permits:
             workers=self.workers, mean_s=self.mean_s, oldest_running_s=oldest_running_s
         )
         prefetch = min(prefetch, self.ahead_max)
+        held = self.held + self.asked
         return claim_limit(
-            workers=self.workers, prefetch=prefetch, held=self.held, batch_max=self.batch_max
+            workers=self.workers, prefetch=prefetch, held=held, batch_max=self.batch_max
         )
 
 

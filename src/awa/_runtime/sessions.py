@@ -26,18 +26,19 @@ class Sessions:
         self,
         name: str,
         *,
+        place: int = 0,
         pings: bool = False,
         listens: bool = False,
         final: tuple[type[Exception], ...] = ANSWERS,
     ) -> Session:
-        """The session of this name. `pings`: it says something every few seconds."""
+        """The session of this name, or one more such. `pings`: it says something all the time."""
         settings = self.settings
         route = self.routes.work if name in _WORKING else self.routes.direct
         hello = [self.storage.hold_alive(self.worker)] if route.lasting else []
         if listens:
             hello += listen_calls(settings.schema)
         return Session(
-            name=name,
+            name=f"{name} {place + 1}" if place else name,
             conninfo=route.conninfo,
             hello=hello,
             settings=settings.pinging_settings() if pings else settings.session_settings(),

@@ -130,6 +130,11 @@ class WorkerSettings:
             kinds=kinds,
         )
 
+    @property
+    def claimers(self) -> int:
+        """Sessions that claim."""
+        return max((tuning.claimers for tuning in self.tunings.values()), default=1)
+
     def tuning_of(self, queue: str) -> Tuning:
         """What the worker holds to in one of its queues."""
         return self.tunings.get(queue) or Tuning(max_workers=dict(self.queues)[queue])

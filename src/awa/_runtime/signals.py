@@ -31,3 +31,17 @@ class Signal:
         else:
             await trio.lowlevel.checkpoint()
         self._raised = False
+
+
+class Signals:
+    """Several flags, each with a task that waits for it, and all raised at once."""
+
+    __slots__ = ("flags",)
+
+    def __init__(self, count: int) -> None:
+        self.flags = tuple(Signal() for _ in range(count))
+
+    def set(self) -> None:
+        """Raise all of them."""
+        for flag in self.flags:
+            flag.set()

@@ -269,6 +269,12 @@ class Sleeping:
                 self._found_empty(name, now_s, jitter)
         return dropped
 
+    def got_beside(self, *, now_s: float, got: Mapping[str, int]) -> bool:
+        """A claim got these that may have begun before flags were up; says as `claimed`."""
+        for name, jobs in got.items():
+            self.queues[name].jobs.happened(now_s, jobs)
+        return self._rouse([*got])
+
     def heard(self, name: str, now_s: float) -> bool:
         """Somebody notified this queue; says whether the flags have to be given up."""
         if name not in self.queues:
@@ -348,12 +354,7 @@ class Sleeping:
     def _found_busy(self, name: str, now_s: float, jitter: float) -> None:
         queue = self.queues[name]
         queue.tries += 1
-        queue.not_before_s = now_s + pause_s(
-            tries=queue.tries,
-            least_s=BUSY_RETRY_MIN_S,
-            most_s=BUSY_RETRY_MAX_S,
-            jitter=jitter,
-        )
+        queue.not_before_s = now_s + busy_pause_s(queue.tries, jitter)
 
     def _found_empty(self, name: str, now_s: float, jitter: float) -> None:
         queue = self.queues[name]
@@ -381,3 +382,8 @@ class Sleeping:
             queue.phase = Phase.QUIET
             queue.tries = 0
             queue.not_before_s = now_s + POLL_LISTENING_S
+
+
+def busy_pause_s(tries: int, jitter: float) -> float:
+    """How long lanes are left to those who hold them, after so many claims that found no other."""
+    return pause_s(tries=tries, least_s=BUSY_RETRY_MIN_S, most_s=BUSY_RETRY_MAX_S, jitter=jitter)

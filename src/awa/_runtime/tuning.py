@@ -81,6 +81,10 @@ class Tuner:
         poll_s = self._tunings[name].poll_s
         return self._poll_s if poll_s is None else poll_s
 
+    def claimers(self, name: str) -> int:
+        """How many sessions may claim from this queue at once."""
+        return self._tunings[name].claimers
+
     def _tune(self, name: str, tuning: Tuning) -> None:
         self._tunings[name] = tuning
         self._permits[name].batch_max = min(tuning.claim_batch, CLAIM_BATCH_MAX)
@@ -132,7 +136,7 @@ class Tuner:
         if bucket is None or jobs == 0:
             return Room(jobs)
         worthwhile = min(jobs, bucket.rate.burst, _tokens_of_a_look(bucket.rate))
-        tokens = bucket.available(now_s)
+        tokens = bucket.available(now_s) - queue.permits.asked
         if tokens < worthwhile:
             return Room(0, bucket.ready_s(worthwhile))
         return Room(min(jobs, tokens))

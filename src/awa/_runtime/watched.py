@@ -70,7 +70,8 @@ class WatchedIncarnation(Incarnation):
         super().stop(deadline_s=deadline_s, flush_s=flush_s)
 
     def _is_gone(self) -> None:
-        self._tell(events.Gone(worker=self._worker))
+        if not self.gone:
+            self._tell(events.Gone(worker=self._worker))
         super()._is_gone()
 
     def _tell_of_handlers(self, event: events.WorkerEvent) -> None:
@@ -103,7 +104,7 @@ class WatchedClaimer(Claimer):
     def __init__(self, tell: Tell, **parts: Any) -> None:
         super().__init__(**parts)
         self._tell = tell
-        self._untold: tuple[int, Sequence[ClaimRow]] | None = None
+        self._untold: dict[int, Sequence[ClaimRow]] = {}
 
     def rest(self) -> None:
         """Another worker shall be woken instead of this one from now on."""
@@ -111,7 +112,8 @@ class WatchedClaimer(Claimer):
         super().rest()
 
     def _sends(self, claim: Claim) -> None:
-        self._tell_answer()
+        for token in [*self._untold]:
+            self._tell_answer(token)
         limit = sum(ask.limit for ask in claim.asks)
         self._tell(
             events.ClaimSent(worker=self._worker, call=claim.call, token=claim.token, limit=limit)
@@ -119,22 +121,22 @@ class WatchedClaimer(Claimer):
         super()._sends(claim)
 
     def _answered(self, claim: Claim, answer: ClaimAnswer, now_s: float) -> None:
-        self._untold = claim.token, answer.rows
+        self._untold[claim.token] = answer.rows
         super()._answered(claim, answer, now_s)
 
     def _take_over(self, claim: Claim, answer: ClaimAnswer, bodies: Sequence[Bodies]) -> None:
-        self._tell_answer(bodies)
+        self._tell_answer(claim.token, bodies)
         super()._take_over(claim, answer, bodies)
 
     def _give_back(self, claim: Claim, answer: ClaimAnswer) -> None:
-        self._tell_answer()
+        self._tell_answer(claim.token)
         super()._give_back(claim, answer)
 
-    def _tell_answer(self, bodies: Sequence[Bodies] = ()) -> None:
-        """Tell of a reply: with the jobs' names, unless the next call leaves before they came."""
-        if self._untold is None:
+    def _tell_answer(self, token: int, bodies: Sequence[Bodies] = ()) -> None:
+        """Tell of a reply: with the jobs' names, unless a next call leaves before they came."""
+        rows = self._untold.pop(token, None)
+        if rows is None:
             return
-        (token, rows), self._untold = self._untold, None
         every = chain.from_iterable(bodies)
         known = {(body.part, body.seq): (body.job_id, body.run_lease) for body in every}
         taken = tuple(

@@ -261,10 +261,11 @@ class Worker:
 
     def _look_at(self, allowed: Sequence[Allowance], *, leads: bool) -> None:
         """Raises ConfigurationError for a limit that no worker can live with."""
-        require_connections(allowed, lead=leads)
+        claimers = self._settings.claimers
+        require_connections(allowed, lead=leads, claimers=claimers)
         if self._handlers.by_kind and not self._settings.maintenance_only:
             most = self._settings.transaction_connections
-            warn_of_connections(allowed, lead=leads, transactions=most)
+            warn_of_connections(allowed, lead=leads, claimers=claimers, transactions=most)
 
     async def _routes(self, session: Session) -> Routes:
         """Find out where sessions last."""

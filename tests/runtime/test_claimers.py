@@ -1,0 +1,206 @@
+"""Several sessions of one worker that claim from a queue at once."""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+
+import awa
+from awa._runtime.incarnation import Incarnation
+from awa._runtime.sleeping import Phase
+from tests.fix_database import NewSession, Session
+from tests.tcp_proxy import open_proxy
+from tests.workers import Number, until
+
+BATCH = 20
+JOBS = 8 * BATCH
+
+_BODIES_WAIT = r"""
+    do $do$ begin
+        execute replace(pg_get_functiondef('awa.bodies'::regproc), E'\nbegin\n', E'\nbegin '
+            'perform pg_advisory_xact_lock_shared(42) from awa.claims c where c.token = $1;\n');
+    end $do$"""
+"""Of a claim that got something."""
+
+
+def life_of(client: awa.AsyncClient) -> Incarnation:
+    """Return what the client's worker is made of just now."""
+    assert client._worker is not None
+    assert client._worker._incarnation is not None
+    return client._worker._incarnation
+
+
+@asynccontextmanager
+async def held_up(
+    conninfo: str, holder: Session, seen: Counter[int], *, claimers: int
+) -> AsyncIterator[awa.AsyncClient]:
+    """Run a worker whose claims all wait for the bodies of what they took, with more queued."""
+    holder.execute(_BODIES_WAIT)
+    async with awa.AsyncClient(conninfo) as client:
+
+        @client.task(Number, queue="q")
+        async def handle(job: awa.Job[Number]) -> None:
+            seen[job.args.n] += 1
+
+        await client.configure_queue("q", enqueue_shards=4)
+        queue = awa.QueueConfig(
+            name="q", max_workers=JOBS, claim_batch_size=BATCH, claimers=claimers
+        )
+        await client.start([queue])
+        # The first claim may bring bodies with it, as those after a few jobs do.
+        await client.insert_many([Number(n) for n in range(BATCH)], queue="q")
+        await until(lambda: seen.total() == BATCH and life_of(client).has_nothing())
+        holder.execute("select pg_advisory_lock(42)")
+        await client.insert_many([Number(n) for n in range(BATCH, BATCH + JOBS)], queue="q")
+        yield client
+
+
+async def test_each_claimer_claims_while_the_others_wait(
+    database: str, session: NewSession
+) -> None:
+    """Guards the knob: a session that is held up does not keep the others from claiming."""
+    seen: Counter[int] = Counter()
+    with session() as holder:
+        async with held_up(database, holder, seen, claimers=3) as client:
+            ledger = life_of(client).hands.ledger
+            await until(lambda: ledger.jobs() == 3 * BATCH)
+            # One more for each is under way behind the bodies.
+            await until(lambda: len(ledger.open_calls()) == 6)
+            holder.execute("select pg_advisory_unlock(42)")
+            await until(lambda: seen.total() == BATCH + JOBS)
+            await client.shutdown()
+    assert {1} == set(seen.values())
+
+
+async def test_one_claimer_claims_alone(database: str, session: NewSession) -> None:
+    """Guards the default, which is what the test beside this one differs from."""
+    seen: Counter[int] = Counter()
+    with session() as holder:
+        async with held_up(database, holder, seen, claimers=1) as client:
+            hands = life_of(client).hands
+            await until(lambda: hands.ledger.jobs() == BATCH and len(hands.ledger.open_calls()) > 1)
+            assert 1 == len(hands.claims)
+            holder.execute("select pg_advisory_unlock(42)")
+            await until(lambda: seen.total() == BATCH + JOBS)
+            await client.shutdown()
+
+
+async def test_claimers_that_are_all_cut_off_lose_and_double_nothing(
+    database: str, session: NewSession
+) -> None:
+    """Guards EntryClaimedOnce: each asks for its own claims and bodies again."""
+    seen: Counter[int] = Counter()
+    with session() as holder:
+        async with (
+            open_proxy(database) as proxy,
+            held_up(proxy.conninfo, holder, seen, claimers=3) as client,
+        ):
+            ledger = life_of(client).hands.ledger
+            await until(lambda: ledger.jobs() == 3 * BATCH and len(ledger.open_calls()) == 6)
+            assert 3 == proxy.cut_those_that_said('"bodies"')
+            holder.execute("select pg_advisory_unlock(42)")
+            await until(lambda: seen.total() >= BATCH + JOBS)
+            await client.shutdown()
+        assert {1} == set(seen.values())
+        ends = holder.execute("select distinct outcome::text from awa.closures")
+        assert [("completed",)] == ends.fetchall(), "and none was given back"
+
+
+async def test_who_stops_gives_back_what_every_claimer_took(
+    database: str, session: NewSession
+) -> None:
+    """Guards shutdown: nothing stays open that no handler has seen."""
+    seen: Counter[int] = Counter()
+    with session() as holder:
+        async with held_up(database, holder, seen, claimers=3) as client:
+            ledger = life_of(client).hands.ledger
+            await until(lambda: ledger.jobs() == 3 * BATCH)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(client.shutdown)
+                await until(lambda: life_of(client).hands.claimer._stopping)
+                holder.execute("select pg_advisory_unlock(42)")
+        states: dict[str, int] = dict(
+            holder.execute("select state::text, count(*) from awa.jobs group by 1").fetchall()
+        )
+    assert {"available", "completed"} >= set(states), states
+    assert BATCH + JOBS == sum(states.values())
+    assert seen.total() == states["completed"]
+
+
+@pytest.mark.parametrize("limit", ["permits", "rate"])
+async def test_claimers_share_the_room_of_their_queue(
+    database: str, session: NewSession, limit: str
+) -> None:
+    """Guards Capacity and the rate: all together take no more than one alone would."""
+    most = 3 * BATCH
+    began = 0
+    async with awa.AsyncClient(database) as client:
+
+        @client.task(Number, queue="q")
+        async def wait(_job: awa.Job[Number]) -> None:
+            nonlocal began
+            began += 1
+            await trio.sleep_forever()
+
+        await client.configure_queue("q", enqueue_shards=4)
+        await client.insert_many([Number(n) for n in range(JOBS)], queue="q")
+        shared = {"name": "q", "claim_batch_size": BATCH, "claimers": 4}
+        rated = {"max_workers": JOBS, "rate_limit": (0.001, most)}
+        await client.start([{**shared, **(rated if limit == "rate" else {"max_workers": most})}])
+        await until(lambda: began == most)
+        permits = life_of(client).hands.permits["q"]
+        with session() as looking:
+            for _ in range(20):
+                taken = looking.execute(
+                    "select count(*) from awa.jobs where state = 'running'"
+                ).fetchone()
+                assert (most,) == taken
+                assert most == permits.held + permits.asked
+                await trio.sleep(0.01)
+        await client.shutdown(timeout_ms=0)
+
+
+async def test_a_worker_with_claimers_sleeps_and_is_woken(database: str) -> None:
+    """Guards idleness: those beside the first do not look for themselves."""
+    seen: Counter[int] = Counter()
+    async with awa.AsyncClient(database) as client:
+
+        @client.task(Number, queue="q")
+        async def handle(job: awa.Job[Number]) -> None:
+            seen[job.args.n] += 1
+
+        await client.start([awa.QueueConfig(name="q", max_workers=100, claimers=4)])
+        for wave in range(3):
+            numbers = range(wave * JOBS, (wave + 1) * JOBS)
+            await client.insert_many([Number(n) for n in numbers], queue="q")
+            await until(lambda done=numbers.stop: seen.total() == done)  # type: ignore[misc]
+            hands = life_of(client).hands
+            queue = hands.claimer._sleeping.queues["q"]
+            await until(lambda queue=queue: queue.phase is Phase.QUIET)  # type: ignore[misc]
+            calls = hands.ledger.last_call
+            await trio.sleep(0.05)
+            assert calls == hands.ledger.last_call, "nobody asks while it sleeps"
+        await client.shutdown()
+    assert {1} == set(seen.values())
+
+
+@pytest.mark.parametrize("most", [None, 3 * BATCH + 1])
+async def test_a_drain_by_claimers_takes_all_or_as_many_as_it_was_told(
+    database: str, most: int | None
+) -> None:
+    """Guards bursts: it ends when nothing is left, and not while a claim is unanswered."""
+    seen: Counter[int] = Counter()
+    async with awa.AsyncClient(database) as client:
+
+        @client.task(Number, queue="q")
+        async def handle(job: awa.Job[Number]) -> None:
+            seen[job.args.n] += 1
+
+        await client.configure_queue("q", enqueue_shards=4)
+        await client.insert_many([Number(n) for n in range(JOBS)], queue="q")
+        queue = awa.QueueConfig(name="q", max_workers=100, claim_batch_size=BATCH, claimers=4)
+        await client.run_until_drained([queue], max_jobs=most)
+    assert seen.total() == (JOBS if most is None else most)
+    assert {1} == set(seen.values())
