@@ -19,8 +19,8 @@ from correctness.chaos.stage import Stage
 from correctness.chaos.ticking import instants_fired
 from correctness.chaos.worker import TRANSACTIONS
 
-SESSIONS_MAX: Final = 6 + TRANSACTIONS
-"""Of a worker: three, two more to lead, one for progress, and those of handlers' own."""
+SESSIONS_MAX: Final = 7 + TRANSACTIONS
+"""Of a worker: two to claim, two beside them, two to lead, one for progress, handlers' own."""
 NOTES_EACH_MAX: Final = 3
 """A note may be written again when its answer was lost, and counts when it was rolled back."""
 ROWS_SPARE: Final = 20

@@ -24,6 +24,7 @@ class WorkerProcess:
         name: str,
         *,
         handlers: int = 8,
+        claimers: int = 1,
         heartbeat_s: float = 5.0,
         lead: bool = True,
         direct: str | None = None,
@@ -35,7 +36,8 @@ class WorkerProcess:
         self._log: Final = folder / f"{name}.log"
         self.frozen = False
         command = [sys.executable, "-m", "correctness.chaos.worker", conninfo, name, str(folder)]
-        command += [f"--handlers={handlers}", f"--heartbeat-s={heartbeat_s}"]
+        command += [f"--handlers={handlers}", f"--claimers={claimers}"]
+        command += [f"--heartbeat-s={heartbeat_s}"]
         command += [f"--retention={json.dumps(dict(retention or {}))}"]
         command += [] if lead else ["--no-lead"]
         command += [] if direct is None else [f"--direct={direct}"]

@@ -21,6 +21,7 @@ from correctness.chaos.storms import ANY, TERMINATE
 from correctness.chaos.ticking import begin_ticking
 
 WORKERS: Final = 3
+CLAIMERS: Final = 2
 RETENTION: Final = {"completed_s": 5.0, "slot_s": 3.0, "finals_s": 5.0, "dead_letters_s": 5.0}
 HEARTBEAT_S: Final = 1.0
 """All that has to do with liveness is five times as fast."""
@@ -55,7 +56,7 @@ class Size:
 
 async def soak(stage: Stage) -> None:
     """Make mixed work, and inject one fault after the other, the leader's death every third."""
-    stage.worker_options.update(retention=RETENTION, heartbeat_s=HEARTBEAT_S)
+    stage.worker_options.update(retention=RETENTION, heartbeat_s=HEARTBEAT_S, claimers=CLAIMERS)
     await stage.start_workers(WORKERS)
     await begin_ticking(stage)
     stage.start_producers(2, mix=Mix(slow_s=(0.2, 1.0), owning=8.0, noting=6.0))

@@ -91,7 +91,7 @@ class Stage:
     ) -> WorkerProcess:
         """Start a worker process, and return when the database knows it.
 
-        `options`: `name`, `handlers`, `heartbeat_s`, `lead`, `retention`; the defaults are Awa's.
+        `options`: `name`, and those of WorkerProcess; the defaults are Awa's.
         """
         options = {**self.worker_options, **options}
         name = options.pop("name", "w")

@@ -17,6 +17,7 @@ from pathlib import Path
 import trio
 
 import awa
+from awa._core.tuning import Tuning
 from awa._runtime.settings import Retention, WorkerSettings
 from awa._runtime.worker import Worker
 from correctness.chaos.effects import What
@@ -37,6 +38,8 @@ from correctness.chaos.jobs import (
 BACKOFF_S = (0.2,)
 SNOOZE_S = 0.3
 STOP_S = 20.0
+CLAIM_BATCH = 2
+"""Where there are several claimers, so that they claim beside each other."""
 TRANSACTIONS = 2
 """Handlers that are in one of their own at once."""
 STEPS = 4
@@ -164,6 +167,13 @@ async def stop_when_told(worker: Worker, signals: AsyncIterator[int]) -> None:
         worker.stop(timeout_s=STOP_S)
 
 
+def tunings(handlers: int, claimers: int) -> dict[str, Tuning]:
+    """Several claimers claim beside each other only what one of them leaves."""
+    if claimers == 1:
+        return {}
+    return {QUEUE: Tuning(max_workers=handlers, claim_batch=CLAIM_BATCH, claimers=claimers)}
+
+
 def arguments() -> argparse.Namespace:
     """Return what the command line says."""
     parser = argparse.ArgumentParser()
@@ -171,6 +181,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("name")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--handlers", type=int, default=8, help="that run at once")
+    parser.add_argument("--claimers", type=int, default=1, help="more than 1 make small claims")
     parser.add_argument("--heartbeat-s", type=float, default=5.0)
     parser.add_argument("--no-lead", dest="lead", action="store_false")
     parser.add_argument("--direct", help="where to listen and to lead, past a pooler")
@@ -190,6 +201,7 @@ if __name__ == "__main__":
             direct_conninfo=given.direct,
             schema="awa",
             queues=((QUEUE, given.handlers),),
+            tunings=tunings(given.handlers, given.claimers),
             version="0",
             name=given.name,
             heartbeat_s=given.heartbeat_s,

@@ -16,6 +16,7 @@ from typing import Any, Final
 import trio
 
 import awa
+from awa._core.tuning import Tuning
 from awa._runtime.events import WorkerEvent
 from awa._runtime.settings import WorkerSettings
 from awa._runtime.worker import Worker
@@ -25,6 +26,8 @@ from correctness.worker_traces import as_line
 HEARTBEAT_S: Final = 0.5
 """What has to do with liveness is ten times as fast as by default."""
 PERMITS: Final = 3
+CLAIM_BATCH: Final = 1
+"""Of one queue, so that its two claimers claim beside each other."""
 GRACE_S: Final = 0.5
 LEAVE_S: Final = 1.0
 AGAIN_S: Final = 0.1
@@ -144,6 +147,7 @@ async def main(place: Place) -> None:
         conninfo=place.conninfo,
         schema="awa",
         queues=tuple((queue, PERMITS) for queue in QUEUES),
+        tunings={QUEUES[0]: Tuning(max_workers=PERMITS, claim_batch=CLAIM_BATCH, claimers=2)},
         version="0",
         name=place.name,
         heartbeat_s=HEARTBEAT_S,
