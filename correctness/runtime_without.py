@@ -9,6 +9,7 @@ from typing import Final
 RUNTIME_WITHOUT: Final = {
     "StaleEnds": "GuardedEnd",
     "MoreThanRoom": "Capacity",
+    "AskedUncounted": "Capacity",
     "MoreThanPermits": "Capacity",
     "MoreThanPermittedNow": "StartsPermitted",
     "ClaimsOn": "NoClaimAfterDrain",
@@ -20,6 +21,7 @@ RUNTIME_WITHOUT: Final = {
     "CallTakesTwice": "TokenTakesOnce",
     "UnansweredUnnamed": "LiveStays",
     "ReplyTwice": "HeldOnce",
+    "AskedAfterReply": "HeldOnce",
     "TwoLead": "OneLeader",
     "NotAskedAgain": "AllEnd",
     "NobodyTakesOver": "RescueComes",
@@ -47,6 +49,5 @@ RUNTIME_WITHOUT: Final = {
     "BeatEndsOthers": "LiveStays",
     "RescueEndsOthers": "LostWithWorker",
     "OwnBesideBatch": "EffectsWithEnd",
-    "AsksForNothing": "AllEnd",
     "SettlesNothing": "AllEnd",
 }

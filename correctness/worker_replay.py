@@ -27,6 +27,7 @@ CONSTANTS
   AttemptMax = 0
   LossMax = 0
   BeatMax = 0
+  AskMax = 0
   Off = {{}}
   All <- TraceAll
   Lanes <- TraceLanes

@@ -25,6 +25,7 @@ CONSTANTS Jobs,       \* jobs that may ever exist
           AttemptMax, \* attempts a job has
           LossMax,    \* a job lost more often than this ends
           BeatMax,    \* bound: beats under way at once
+          AskMax,     \* bound: claim calls of a worker unanswered at once
           Off         \* guards and protections switched off; {} but in witnesses
 
 \* What a bounded model tries beside claims and successful handlers.
@@ -87,11 +88,10 @@ FlagsTypeInv == cut \subseteq Workers /\ deaf \subseteq Workers
 VARIABLE permits
 PermitsTypeInv == permits \in [Workers -> 0..Permits]
 
-\* The claim call a worker waits for. lost: its reply will not come, it is to be sent again; left:
+\* The claim calls that workers wait for. lost: its reply will not come, it is to be sent again; left:
 \* it was given up.
 VARIABLE ask
-NoAsk == [state |-> "none", token |-> 0]
-AskTypeInv == ask \in [Workers -> [state : {"none", "sent", "lost", "left"}, token : Tokens \cup {0}]]
+AskTypeInv == ask \subseteq [worker : Workers, token : Tokens, state : {"sent", "lost", "left"}]
 
 \* What a worker knows of and the database has not answered for: jobs that wait for a handler, run,
 \* are known to be completed by their handler's own transaction (done), have ended (how: their outcome
@@ -123,7 +123,7 @@ Init == /\ life = [j \in Jobs |-> [s |-> "none", r |-> 0, a |-> 0, l |-> 0]]
         /\ sent = {} /\ flushes = {} /\ beats = {}
         /\ phase = [w \in Workers |-> "off"] /\ cut = {} /\ deaf = {}
         /\ permits = [w \in Workers |-> Permits]
-        /\ ask = [w \in Workers |-> NoAsk] /\ hold = {} /\ batch = [w \in Workers |-> NoBatch]
+        /\ ask = {} /\ hold = {} /\ batch = [w \in Workers |-> NoBatch]
 
 (* ----------------------------- derived state ----------------------------- *)
 
@@ -139,14 +139,19 @@ Executed     == {c.token : c \in claims}
 HoldOf(w)    == {h \in hold : h.worker = w}
 HoldAt(w, p) == {h \in HoldOf(w) : h.at = p}
 SentBy(w)    == {s.token : s \in {r \in sent : r.worker = w}}
+AskOf(w)     == {a \in ask : a.worker = w}
+Unanswered(w) == {a.token : a \in AskOf(w)}
 Living(w)    == phase[w] \in {"on", "drain", "closed"}
 Busy(w)      == HoldAt(w, "running") \cup HoldAt(w, "done")       \* handlers that run
 Beside(h)    == Busy(h.worker)                                  \* ... of its queue
 Room(w)      == permits[w] + Ahead
+\* What calls without an answer may yet bring. Who still claims has given up none of them.
+Coming(w)    == UNION {{s.token} \X (1..s.limit) : s \in {r \in sent : r.token \in Unanswered(w)}}
+Asked(w)     == IF Kept("counts_asked") THEN Cardinality(Coming(w)) ELSE 0
 Lanes(h)     == permits[h.worker]                               \* permits of its queue
 \* Claim calls a beat names: open ones, and those whose answer is not known.
 Naming(w) == {h.token : h \in HoldOf(w)}
-             \cup IF ask[w].state = "none" \/ ~Kept("names_unanswered") THEN {} ELSE {ask[w].token}
+             \cup IF Kept("names_unanswered") THEN Unanswered(w) ELSE {}
 Upto(w)   == Max(SentBy(w) \cup {0})
 
 (* --------------------------- the life of jobs ---------------------------- *)
@@ -277,38 +282,40 @@ EnvDepose(w) == /\ w \in leaders /\ leaders' = leaders \ {w}
 
 (* --------------------------- what a worker does -------------------------- *)
 
-Mind(w, a, h) == ask' = [ask EXCEPT ![w] = a] /\ hold' = h /\ UNCHANGED batch
+Without(w, t)       == {a \in ask : ~(a.worker = w /\ a.token = t)}
+Asking(w, t, state) == Without(w, t) \cup {[worker |-> w, token |-> t, state |-> state]}
 
-\* A claim call leaves. Without a listener the worker polls: it claims all the same.
+\* A claim call leaves, perhaps beside others. Without a listener the worker polls: it claims as well.
 ClaimSentG(w, t, limit) ==
     [claims   |-> phase[w] = "on",                                   \* new work for one that is to end
-     one_call |-> ask[w].state = "none",                             \* two calls share the room
-     room     |-> limit + Cardinality(HoldOf(w)) <= Room(w),         \* more than it has permits for
+     room     |-> limit + Cardinality(HoldOf(w)) + Asked(w) <= Room(w),  \* more than it has permits for
      fresh    |-> \A s \in sent : /\ s.token # t                     \* a token of another call
                                   /\ s.worker = w => s.token < t]
 ClaimSent(w, t, limit) ==
     /\ All(ClaimSentG(w, t, limit))
     /\ sent' = sent \cup {[token |-> t, worker |-> w, limit |-> limit]}
-    /\ ask' = [ask EXCEPT ![w] = [state |-> "sent", token |-> t]]
+    /\ ask' = Asking(w, t, "sent")
     /\ UNCHANGED <<dataVars, row, leaders, flushes, beats, selfVars, hold, batch>>
 
 \* Its reply: what was open of it when it was executed, perhaps for the second time. Nothing, if it
 \* took nothing.
 ClaimAnsweredG(w, t, took) ==
-    [awaited |-> ask[w].state = "sent" /\ ask[w].token = t,          \* a reply taken twice
+    [awaited |-> \E a \in AskOf(w) : a.token = t /\ a.state = "sent",  \* a reply taken twice
      took  |-> took \subseteq TookBy(t),                             \* work the call has not taken
      whole |-> TookBy(t) \cap Open \subseteq took]                   \* open work nobody was told of
 ClaimAnswered(w, t, took) ==
     /\ All(ClaimAnsweredG(w, t, took))
-    /\ Mind(w, NoAsk, hold \cup {[worker |-> w, job |-> a.job, run |-> a.run, token |-> t, at |-> "waiting",
-                                  how |-> "", over |-> FALSE, own |-> 0] : a \in took})
-    /\ UNCHANGED <<dataVars, row, leaders, wayVars, selfVars>>
+    /\ ask' = Without(w, t)
+    /\ hold' = hold \cup {[worker |-> w, job |-> a.job, run |-> a.run, token |-> t, at |-> "waiting",
+                           how |-> "", over |-> FALSE, own |-> 0] : a \in took}
+    /\ UNCHANGED <<dataVars, row, leaders, wayVars, selfVars, batch>>
 
 \* The same call, with the same token, after a lost reply.
-AskAgainG(w) == [call_out |-> ask[w].state \in {"sent", "lost"}]     \* a call of the past
-AskAgain(w) == /\ All(AskAgainG(w))
-               /\ Mind(w, [ask[w] EXCEPT !.state = "sent"], hold)
-               /\ UNCHANGED <<dataVars, row, leaders, wayVars, selfVars>>
+AskAgainG(w, t) ==
+    [call_out |-> \E a \in AskOf(w) : a.token = t /\ a.state \in {"sent", "lost"}]  \* a call of the past
+AskAgain(w, t) == /\ All(AskAgainG(w, t))
+                  /\ ask' = Asking(w, t, "sent")
+                  /\ UNCHANGED <<dataVars, row, leaders, wayVars, selfVars, hold, batch>>
 
 \* Move one attempt, or let go of it.
 Moved(h, k) == hold' = (hold \ {h}) \cup {k}
@@ -443,7 +450,7 @@ CloseG(w) == [drained |-> phase[w] = "drain"]                        \* a worker
 Close(w) ==
     /\ All(CloseG(w))
     /\ phase' = [phase EXCEPT ![w] = "closed"]
-    /\ ask' = [ask EXCEPT ![w] = IF @.state = "none" THEN @ ELSE [@ EXCEPT !.state = "left"]]
+    /\ ask' = {IF a.worker = w THEN [a EXCEPT !.state = "left"] ELSE a : a \in ask}
     /\ UNCHANGED <<dataVars, row, leaders, wayVars, cut, deaf, permits, hold, batch>>
 CutG(w) == [to_end |-> phase[w] \in {"drain", "closed"}]            \* handlers killed for nothing
 Cut(w) ==
@@ -459,7 +466,7 @@ Leave(w, dropped) ==
     /\ phase' = [phase EXCEPT ![w] = "left"]
     /\ leaders' = leaders \ {w}
     /\ hold' = hold \ HoldOf(w)
-    /\ ask' = [ask EXCEPT ![w] = NoAsk]
+    /\ ask' = ask \ AskOf(w)
     /\ batch' = [batch EXCEPT ![w] = NoBatch]
     /\ UNCHANGED <<dataVars, row, wayVars, cut, deaf, permits>>
 
@@ -471,12 +478,12 @@ EnvCrash(w) ==
     /\ phase' = [phase EXCEPT ![w] = "dead"]
     /\ leaders' = leaders \ {w}
     /\ hold' = hold \ HoldOf(w)
-    /\ ask' = [ask EXCEPT ![w] = NoAsk]
+    /\ ask' = ask \ AskOf(w)
     /\ batch' = [batch EXCEPT ![w] = NoBatch]
     /\ UNCHANGED <<dataVars, row, wayVars, cut, deaf, permits>>
-EnvLoseClaimReply(w) == /\ ask[w].state = "sent"
-                        /\ Mind(w, [ask[w] EXCEPT !.state = "lost"], hold)
-                        /\ UNCHANGED <<dataVars, row, leaders, wayVars, selfVars>>
+EnvLoseClaimReply(w, t) == /\ \E a \in AskOf(w) : a.token = t /\ a.state = "sent"
+                           /\ ask' = Asking(w, t, "lost")
+                           /\ UNCHANGED <<dataVars, row, leaders, wayVars, selfVars, hold, batch>>
 EnvLoseSettleReply(w) == /\ batch[w].state = "sent"
                          /\ batch' = [batch EXCEPT ![w].state = "lost"]
                          /\ UNCHANGED <<dataVars, row, leaders, wayVars, selfVars, ask, hold>>
@@ -496,7 +503,7 @@ Hears(w) == /\ deaf' = deaf \ {w}
 
 NextToken == Cardinality(sent) + 1
 NextId    == Cardinality(flushes) + 1
-Free(w)   == Room(w) - Cardinality(HoldOf(w))
+Free(w)   == Room(w) - Cardinality(HoldOf(w)) - Asked(w)
 OpenOf(w) == TookOf(w) \cap Open
 \* What a guard that is off lets through is tried too.
 Loose(g)  == g \in Off
@@ -515,7 +522,7 @@ Closable(f) == IF f.own = "over" THEN {} ELSE f.atts \cap Endable
 DoWorkerStart(w) == WorkerStart(w)
 DoWorkerStop(w)  == row[w] = "there" /\ WorkerStop(w)
 \* A call that was answered "empty", or given up, may yet be executed; only a beat or a rescue ends that.
-Executing(s) == ask[s.worker].token = s.token \/ May("beat") \/ phase[s.worker] \in {"dead", "left"}
+Executing(s) == s.token \in Unanswered(s.worker) \/ May("beat") \/ phase[s.worker] \in {"dead", "left"}
 Offered == IF Loose("offered") THEN Attempt ELSE Dues
 Calls == IF Loose("called") THEN [worker : Workers, token : Tokens] ELSE {s \in sent : Executing(s)}
 DoClaim == \E s \in Calls : \E took \in SUBSET Offered \ {{}} :
@@ -533,16 +540,16 @@ DoEndElsewhere == May("cancel") /\ \E a \in Endable : EndElsewhere({a}, "cancel_
 DoLead(w)  == May("lead") /\ Living(w) /\ (Kept("takeover") \/ w \in Mortal) /\ Lead(w)
 DoPromote  == Led /\ \E j \in Jobs : life[j].r < RunMax /\ Promote(j)
 Limits(w)  == IF Loose("room") THEN 1..Room(w) ELSE 1..Free(w)
-DoClaimSent(w) == /\ Dues # {}
+DoClaimSent(w) == /\ Dues # {} /\ Cardinality(AskOf(w)) < AskMax
                   /\ \E t \in IF Loose("fresh") THEN Tokens ELSE Tokens \cap {NextToken} :
                      \E limit \in Limits(w) : ClaimSent(w, t, limit)
-Awaited(w) == IF Loose("awaited") THEN SentBy(w) ELSE {ask[w].token} \ {0}
+Awaited(w) == IF Loose("awaited") THEN SentBy(w) ELSE Unanswered(w)
 DoClaimAnswered(w) == \E t \in Awaited(w) : /\ t \in Executed \/ Dues = {}
                                             /\ ClaimAnswered(w, t, TookBy(t) \cap Open)
 \* The reply is older than the end of what it speaks of.
-DoClaimAnsweredLate(w) == /\ ask[w].token # 0 /\ TookBy(ask[w].token) \ Open # {}
-                          /\ ClaimAnswered(w, ask[w].token, TookBy(ask[w].token))
-DoAskAgain(w) == Kept("ask_again") /\ (ask[w].state = "lost" \/ Loose("call_out")) /\ AskAgain(w)
+DoClaimAnsweredLate(w) == \E t \in Unanswered(w) : TookBy(t) \ Open # {} /\ ClaimAnswered(w, t, TookBy(t))
+Lost(w) == IF Loose("call_out") THEN SentBy(w) ELSE {a.token : a \in {b \in AskOf(w) : b.state = "lost"}}
+DoAskAgain(w) == Kept("ask_again") /\ \E t \in Lost(w) : AskAgain(w, t)
 DoFlushSent(w) == /\ NextId \in Ids
                   /\ \E how \in Outcomes \cup {"release"} :
                        LET S == Atts({h \in HoldAt(w, "ended") : h.how = how})
@@ -583,7 +590,8 @@ WorkerNext(w) == \/ DoClaimSent(w) \/ DoClaimAnswered(w) \/ DoClaimAnsweredLate(
 HandlerNext == \E h \in hold : Started(h) \/ DoEnded(h) \/ DoTold(h) \/ LetGo(h)
                               \/ DoCommitSent(h) \/ DoCommitAnswered(h)
 WorldNext == \/ \E w \in Mortal : May("crash") /\ EnvCrash(w)
-             \/ \E w \in Workers : \/ May("lose") /\ (EnvLoseClaimReply(w) \/ EnvLoseSettleReply(w))
+             \/ \E a \in ask : May("lose") /\ EnvLoseClaimReply(a.worker, a.token)
+             \/ \E w \in Workers : \/ May("lose") /\ EnvLoseSettleReply(w)
                                    \/ May("deaf") /\ Living(w) /\ w \notin deaf /\ Deafened(w)
                                    \/ w \in deaf /\ Hears(w)
                                    \/ May("depose") /\ EnvDepose(w)
@@ -660,7 +668,7 @@ EffectsWithEnd == \A h \in hold : \A c \in closed :
 \* A beat releases nothing that its worker runs, or will run when a reply arrives.
 LiveStays == \A c \in closed : c.how = "unnamed" =>
     /\ \A h \in hold : Att(h) # Att(c)
-    /\ \A w \in Workers : ask[w].state \in {"sent", "lost"} => Att(c) \notin TookBy(ask[w].token)
+    /\ \A a \in ask : a.state \in {"sent", "lost"} => Att(c) \notin TookBy(a.token)
 
 OneLeader == Cardinality(leaders) <= 1
 
@@ -710,6 +718,8 @@ OrphanProbe == \A c \in claims : c.took \cap Open = {} \/ row[c.worker] # "gone"
 DoubtProbe == \A h \in hold : h.own # 0 /\ h.at = "running" => Att(h) \notin ClosedBy(h.own)
 \* More handlers run than may by now: none of them was cut off.
 FewerProbe == \A w \in Workers : Cardinality(Busy(w)) <= permits[w]
+\* A call is answered before an older one, with jobs.
+OvertakenProbe == \A a \in ask : \A h \in HoldOf(a.worker) : h.token < a.token
 \* A handler runs on although its job runs elsewhere by now.
 ZombieProbe == \A g, h \in hold : g.job = h.job /\ g.at = "running" /\ h.at = "running" => g = h
 =============================================================================

@@ -129,7 +129,7 @@ TraceInit ==
     /\ row = [w \in Workers |-> "none"]
     /\ sent = {} /\ flushes = {} /\ beats = {}
     /\ phase = [w \in Workers |-> "off"] /\ cut = {} /\ deaf = {} /\ permits = [w \in Workers |-> {}]
-    /\ ask = [w \in Workers |-> NoAsk] /\ hold = {} /\ batch = [w \in Workers |-> NoBatch]
+    /\ ask = {} /\ hold = {} /\ batch = [w \in Workers |-> NoBatch]
 TraceNext == Step \/ Audit
 TraceSpec == TraceInit /\ [][TraceNext]_traceVars
 

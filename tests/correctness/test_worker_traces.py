@@ -8,6 +8,7 @@ from typing import Any, Final
 import pytest
 
 from awa._runtime import events
+from awa._runtime.limits import PREFETCH_JOBS_MAX
 from correctness.configurations import SPEC
 from correctness.corruptions.__main__ import PAGE, SAMPLE, SAMPLED, of_workers
 from correctness.corruptions.reporting import sections
@@ -75,11 +76,29 @@ def started_after_closing(lines: Lines) -> Lines:
     return [*lines[:at], start, *lines[at:]]
 
 
-def claimed_beside(lines: Lines) -> Lines:
-    """Return what makes another claim call while the first is under way."""
-    at = place(lines, "claim_sent")
-    call = {**lines[at], "call": lines[at]["call"] + 1, "token": 99}
-    return [*lines[: at + 1], call, *lines[at + 1 :]]
+def calls(lines: Lines, call: int) -> tuple[int, int]:
+    """Return where a claim call is sent and where it is answered."""
+    (token,) = [line["token"] for line in lines if line.get("call") == call]
+    sent, answered = [n for n, line in enumerate(lines) if line.get("token") == token]
+    return sent, answered
+
+
+def sent_beside(limit: int) -> Spoil:
+    """Return what makes the third claim call, for so many jobs, while the second is unanswered."""
+
+    def spoil(lines: Lines) -> Lines:
+        (_, answered), (at, _) = calls(lines, 2), calls(lines, 3)
+        call = {**lines[at], "limit": limit}
+        return [*lines[:answered], call, *lines[answered:at], *lines[at + 1 :]]
+
+    return spoil
+
+
+def answered_first(lines: Lines) -> Lines:
+    """Return what makes the fourth claim call beside the third, and has its answer first."""
+    (_, at), (sent, answered) = calls(lines, 3), calls(lines, 4)
+    rest = [line for n, line in enumerate(lines) if n > at and n not in {sent, answered}]
+    return [*lines[:at], lines[sent], lines[answered], lines[at], *rest]
 
 
 def taken_elsewhere(lines: Lines) -> Lines:
@@ -148,6 +167,12 @@ def answered_beside(lines: Lines) -> Lines:
     return [*lines[:at], {**lines[at], "answers": answers}, *lines[at + 1 :]]
 
 
+LEFT: Final = 2 + 2 * PREFETCH_JOBS_MAX - 1 - 406
+"""Two queues, a permit each: their room but for one job in hand and what the second call asks."""
+TRUTHS: Final[dict[str, Spoil]] = {
+    "two claim calls that fill the room together": sent_beside(LEFT),
+    "two claim calls of which the later is answered first": answered_first,
+}
 LIES: Final[dict[str, tuple[str, Spoil]]] = {
     "a claim that was never sent": ("named", dropped("claim_sent")),
     "jobs of a call whose reply never came": ("held", dropped("claim_answered")),
@@ -155,7 +180,7 @@ LIES: Final[dict[str, tuple[str, Spoil]]] = {
     "a settle of something that has not ended": ("boxed", dropped("ended")),
     "a settle that was never sent": ("sent", dropped("flush_sent")),
     "a second batch while the first is out": ("one_flush", dropped("flush_answered")),
-    "two claim calls at once": ("one_call", claimed_beside),
+    "two claim calls that have no room together": ("room", sent_beside(LEFT + 1)),
     "a claim call under a number that it has used": ("claim_sent_again", repeated("claim_sent")),
     "receipts that the database did not give": ("took", taken_elsewhere),
     "an attempt twice in a batch": ("flush_sent_again", sent_twice),
@@ -236,6 +261,7 @@ def verdicts() -> dict[str, Refusal | None]:
     """Judge all stories and all lies in one run."""
     recorded, told = story()
     traces = {file.stem: join(*read_recording(file)) for file in STORIES}
+    traces |= {name: join(recorded, spoil(told)) for name, spoil in TRUTHS.items()}
     traces |= {name: join(recorded, spoil(told)) for name, (_, spoil) in LIES.items()}
     for other, lies in ((SHARED_STORY, SHARED_LIES), (OWN_STORY, OWN_LIES)):
         theirs, by_them = story(other)
@@ -247,6 +273,12 @@ def verdicts() -> dict[str, Refusal | None]:
 @pytest.mark.parametrize("name", [file.stem for file in STORIES])
 def test_what_workers_told_is_accepted(name: str) -> None:
     """Guards the specification against refusing what workers rightly do."""
+    assert verdicts()[name] is None
+
+
+@pytest.mark.parametrize("name", TRUTHS)
+def test_claim_calls_beside_each_other_are_accepted_while_there_is_room(name: str) -> None:
+    """Guards the replay against holding a worker to one claim call at a time."""
     assert verdicts()[name] is None
 
 
