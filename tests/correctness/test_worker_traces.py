@@ -94,6 +94,18 @@ def sent_beside(limit: int) -> Spoil:
     return spoil
 
 
+def beat_beside(*named: int) -> Spoil:
+    """Return what sends a beat then, which is lost and names these calls."""
+
+    def spoil(lines: Lines) -> Lines:
+        told = sent_beside(1)(lines)
+        at, _ = calls(told, 3)
+        beat = {**told[place(told, "beat_sent")], "beat": 99, "upto": 3, "named": [*named]}
+        return [*told[: at + 1], beat, *told[at + 1 :]]
+
+    return spoil
+
+
 def answered_first(lines: Lines) -> Lines:
     """Return what makes the fourth claim call beside the third, and has its answer first."""
     (_, at), (sent, answered) = calls(lines, 3), calls(lines, 4)
@@ -172,6 +184,7 @@ LEFT: Final = 2 + 2 * PREFETCH_JOBS_MAX - 1 - 406
 TRUTHS: Final[dict[str, Spoil]] = {
     "two claim calls that fill the room together": sent_beside(LEFT),
     "two claim calls of which the later is answered first": answered_first,
+    "a beat that names both": beat_beside(1, 2, 3),
 }
 LIES: Final[dict[str, tuple[str, Spoil]]] = {
     "a claim that was never sent": ("named", dropped("claim_sent")),
@@ -181,6 +194,7 @@ LIES: Final[dict[str, tuple[str, Spoil]]] = {
     "a settle that was never sent": ("sent", dropped("flush_sent")),
     "a second batch while the first is out": ("one_flush", dropped("flush_answered")),
     "two claim calls that have no room together": ("room", sent_beside(LEFT + 1)),
+    "a beat that names one of two claim calls": ("named", beat_beside(1, 3)),
     "a claim call under a number that it has used": ("claim_sent_again", repeated("claim_sent")),
     "receipts that the database did not give": ("took", taken_elsewhere),
     "an attempt twice in a batch": ("flush_sent_again", sent_twice),
@@ -278,7 +292,7 @@ def test_what_workers_told_is_accepted(name: str) -> None:
 
 @pytest.mark.parametrize("name", TRUTHS)
 def test_claim_calls_beside_each_other_are_accepted_while_there_is_room(name: str) -> None:
-    """Guards the replay against holding a worker to one claim call at a time."""
+    """Guards the replay against holding a worker to one claim call, and its beats to one name."""
     assert verdicts()[name] is None
 
 
