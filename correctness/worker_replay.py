@@ -61,6 +61,7 @@ def _text(trace: WorkerTrace) -> str:
     fields = {
         "permits": trace.permits,
         "totals": trace.totals,
+        "claimers": trace.claimers,
         "queues": trace.queues,
         "events": trace.events,
     }

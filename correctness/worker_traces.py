@@ -37,6 +37,8 @@ class WorkerTrace:
     """Worker, queue, handlers that may run at once when it begins."""
     totals: frozenset[tuple[int, int]]
     """Worker, handlers that all of its queues share."""
+    claimers: frozenset[tuple[int, int]]
+    """Worker, claim calls that may be unanswered at once."""
     queues: frozenset[tuple[int, int, int]]
     """Job, run, queue: of each attempt that a worker was told of."""
     events: tuple[dict[str, Any], ...]
@@ -93,6 +95,11 @@ def join(recorded: Sequence[Recorded], told: Sequence[Event]) -> WorkerTrace:
             (names.worker[event["worker"]], event["total"])
             for event in told
             if event["a"] == "began" and event.get("total") is not None
+        ),
+        claimers=frozenset(
+            (names.worker[event["worker"]], event.get("claimers", 1))
+            for event in told
+            if event["a"] == "began"
         ),
         queues=frozenset((*attempt, queue) for attempt, queue in names.queues.items()),
         events=tuple(step.event for step in steps),

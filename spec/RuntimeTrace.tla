@@ -25,7 +25,7 @@ TraceAll(g) == LET wrong == {k \in DOMAIN g : ~g[k]}
 
 (* ------------------- what a trace says beforehand ------------------------ *)
 \* permits: of each worker at its beginning, by queue; totals: of those whose queues share permits;
-\* queues: of each attempt.
+\* claimers: sessions of each that claim; queues: of each attempt.
 Pairs(of)         == Traces[trace][of]
 PermitsOf(w)      == {p \in Pairs("permits") : p[1] = w}
 \* Nobody's queue is 0; of a queue without permits no handler runs.
@@ -74,6 +74,10 @@ Answers(h) == IF e.done THEN CommitAnswered(h, e.id, TRUE)
 Begins(w) == /\ All([started |-> row[w] # "none"])
              /\ permits' = [permits EXCEPT ![w] = PermitsOf(w)]
              /\ UNCHANGED <<dataVars, row, leaders, wayVars, phase, cut, deaf, mindVars>>
+\* A session that claims waits for one call at a time.
+SentAmong(w) == /\ ClaimSent(w, e.token, e.limit)
+                /\ All([sessions |-> \A p \in Pairs("claimers") :
+                                       p[1] = w => Cardinality(AskOf(w)) < p[2]])
 NewPermits(w, queue, now) == {p \in permits[w] : p[2] # queue} \cup {<<w, queue, now>>}
 \* Where queues share permits there are no more handlers than all of them have together.
 StartedAmong(h) == /\ All([shared |-> \A p \in Pairs("totals") :
@@ -88,7 +92,7 @@ Act == CASE e.a = "worker_start"   -> WorkerStart(e.worker)
          [] e.a = "rescue_worker"  -> RescueWorker(e.worker, e.atts)
          [] e.a = "end_elsewhere"  -> EndElsewhere(e.atts, "expired")
          [] e.a = "began"          -> Begins(e.worker)
-         [] e.a = "claim_sent"     -> ClaimSent(e.worker, e.token, e.limit)
+         [] e.a = "claim_sent"     -> SentAmong(e.worker)
          [] e.a = "claim_answered" -> ClaimAnswered(e.worker, e.token, e.took)
          [] e.a = "permitted"      -> Permitted(e.worker, NewPermits(e.worker, e.queue, e.permits))
          [] e.a = "started"        -> WithMine(StartedAmong)

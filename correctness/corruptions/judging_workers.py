@@ -46,6 +46,7 @@ _BY_EVENT: Final[dict[tuple[str, str], str]] = {
     ("another permits", "began"): ROOM,
     ("another permits", "permitted"): ROOM,
     ("another total", "began"): ROOM,
+    ("another claimers", "began"): ROOM,
     ("an event left out", "permitted"): ROOM,
     ("another queue", "permitted"): ROOM,
     ("a row left out", "began"): UNUSED,
@@ -69,7 +70,7 @@ def judged_workers(
 
 def _read(trace: WorkerTrace) -> tuple[object, ...]:
     """What the specification gets to see of it."""
-    return trace.permits, trace.totals, trace.queues, trace.events
+    return trace.permits, trace.totals, trace.claimers, trace.queues, trace.events
 
 
 def _reason(wrong: WrongTelling, told: Telling) -> str | None:

@@ -83,13 +83,20 @@ def calls(lines: Lines, call: int) -> tuple[int, int]:
     return sent, answered
 
 
-def sent_beside(limit: int) -> Spoil:
+def with_claimers(lines: Lines, claimers: int) -> Lines:
+    """Return the same of a worker with so many sessions that claim."""
+    at = place(lines, "began")
+    return [*lines[:at], {**lines[at], "claimers": claimers}, *lines[at + 1 :]]
+
+
+def sent_beside(limit: int, *, claimers: int = 2) -> Spoil:
     """Return what makes the third claim call, for so many jobs, while the second is unanswered."""
 
     def spoil(lines: Lines) -> Lines:
         (_, answered), (at, _) = calls(lines, 2), calls(lines, 3)
         call = {**lines[at], "limit": limit}
-        return [*lines[:answered], call, *lines[answered:at], *lines[at + 1 :]]
+        told = [*lines[:answered], call, *lines[answered:at], *lines[at + 1 :]]
+        return with_claimers(told, claimers)
 
     return spoil
 
@@ -110,7 +117,7 @@ def answered_first(lines: Lines) -> Lines:
     """Return what makes the fourth claim call beside the third, and has its answer first."""
     (_, at), (sent, answered) = calls(lines, 3), calls(lines, 4)
     rest = [line for n, line in enumerate(lines) if n > at and n not in {sent, answered}]
-    return [*lines[:at], lines[sent], lines[answered], lines[at], *rest]
+    return with_claimers([*lines[:at], lines[sent], lines[answered], lines[at], *rest], 2)
 
 
 def taken_elsewhere(lines: Lines) -> Lines:
@@ -194,6 +201,7 @@ LIES: Final[dict[str, tuple[str, Spoil]]] = {
     "a settle that was never sent": ("sent", dropped("flush_sent")),
     "a second batch while the first is out": ("one_flush", dropped("flush_answered")),
     "two claim calls that have no room together": ("room", sent_beside(LEFT + 1)),
+    "two claim calls over one session": ("sessions", sent_beside(1, claimers=1)),
     "a beat that names one of two claim calls": ("named", beat_beside(1, 3)),
     "a claim call under a number that it has used": ("claim_sent_again", repeated("claim_sent")),
     "receipts that the database did not give": ("took", taken_elsewhere),

@@ -40,10 +40,14 @@ class WorkerEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Began(WorkerEvent):
-    """It lives. `permits`: handlers that may run at once, by queue; `total`: if they share them."""
+    """It lives. `permits`: handlers that may run at once, by queue; `total`: if they share them.
+
+    `claimers`: sessions that claim, each with one call unanswered.
+    """
 
     permits: tuple[tuple[str, int], ...]
     total: int | None = None
+    claimers: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

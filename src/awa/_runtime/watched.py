@@ -54,8 +54,15 @@ class WatchedIncarnation(Incarnation):
     async def run(self) -> None:
         """Live until stopped or gone."""
         permits = tuple((name, queue.workers) for name, queue in self.hands.permits.items())
-        total = self._given.settings.global_max_workers
-        self._tell(events.Began(worker=self._worker, permits=permits, total=total))
+        settings = self._given.settings
+        self._tell(
+            events.Began(
+                worker=self._worker,
+                permits=permits,
+                total=settings.global_max_workers,
+                claimers=settings.claimers,
+            )
+        )
         try:
             await super().run()
         except BaseException:
