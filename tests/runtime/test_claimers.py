@@ -3,12 +3,15 @@
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
 
 import pytest
 import trio
 
 import awa
 from awa._runtime.incarnation import Incarnation
+from awa._runtime.settings import WorkerSettings
 from awa._runtime.sleeping import Phase
 from tests.fix_database import NewSession, Session
 from tests.tcp_proxy import open_proxy
@@ -25,6 +28,14 @@ _BODIES_WAIT = r"""
 """Of a claim that got something."""
 
 
+class Quick(awa.AsyncClient):
+    """A client whose workers beat five times a second."""
+
+    def _settings(self, queues: Any, options: Any, *, timeout_ms: int = 0) -> WorkerSettings:
+        settings = super()._settings(queues, options, timeout_ms=timeout_ms)
+        return replace(settings, heartbeat_s=0.2)
+
+
 def life_of(client: awa.AsyncClient) -> Incarnation:
     """Return what the client's worker is made of just now."""
     assert client._worker is not None
@@ -38,7 +49,7 @@ async def held_up(
 ) -> AsyncIterator[awa.AsyncClient]:
     """Run a worker whose claims all wait for the bodies of what they took, with more queued."""
     holder.execute(_BODIES_WAIT)
-    async with awa.AsyncClient(conninfo) as client:
+    async with Quick(conninfo) as client:
 
         @client.task(Number, queue="q")
         async def handle(job: awa.Job[Number]) -> None:
@@ -72,6 +83,25 @@ async def test_each_claimer_claims_while_the_others_wait(
             await until(lambda: seen.total() == BATCH + JOBS)
             await client.shutdown()
     assert {1} == set(seen.values())
+
+
+async def test_beats_between_the_answers_take_nothing_from_any_claimer(
+    database: str, session: NewSession
+) -> None:
+    """Guards LiveStays: a beat names every call without an answer, and what was claimed stays."""
+    seen: Counter[int] = Counter()
+    with session() as holder:
+        async with held_up(database, holder, seen, claimers=3) as client:
+            life = life_of(client)
+            await until(lambda: len(life.hands.ledger.open_calls()) == 6)
+            beaten_s = life.heart.beat_s + 0.2
+            await until(lambda: life.heart.beat_s > beaten_s)
+            holder.execute("select pg_advisory_unlock(42)")
+            await until(lambda: seen.total() == BATCH + JOBS)
+            await client.shutdown()
+        assert {1} == set(seen.values())
+        ends = holder.execute("select distinct outcome::text from awa.closures")
+        assert [("completed",)] == ends.fetchall()
 
 
 async def test_one_claimer_claims_alone(database: str, session: NewSession) -> None:
