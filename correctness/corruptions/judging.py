@@ -148,6 +148,8 @@ def _unread(wrong: Corruption, event: Event) -> str | None:
         return NAME
     if wrong.operator == "another worker" and wrong.action in {"worker_start", "worker_stop"}:
         return NAME
+    if wrong.operator == "another asked" and _is_idle(event):
+        return UNREAD
     unread = {
         "another shard": {"ensure_lane"},
         "another priority": {"ensure_lane"},
