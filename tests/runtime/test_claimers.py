@@ -63,6 +63,7 @@ async def held_up(
         # The first claim may bring bodies with it, as those after a few jobs do.
         await client.insert_many([Number(n) for n in range(BATCH)], queue="q")
         await until(lambda: seen.total() == BATCH and life_of(client).has_nothing())
+        life_of(client).hands.claimer._few = False
         holder.execute("select pg_advisory_lock(42)")
         await client.insert_many([Number(n) for n in range(BATCH, BATCH + JOBS)], queue="q")
         yield client
@@ -159,6 +160,46 @@ async def test_who_stops_gives_back_what_every_claimer_took(
     assert seen.total() == states["completed"]
 
 
+async def test_claimers_without_a_connection_keep_nothing_from_the_others(database: str) -> None:
+    """Guards the room: nothing is asked for, and so nothing is taken, before a call can leave."""
+    seen: Counter[int] = Counter()
+    async with awa.AsyncClient(database) as client:
+
+        @client.task(Number, queue="q")
+        async def handle(job: awa.Job[Number]) -> None:
+            await trio.sleep(0.01)
+            seen[job.args.n] += 1
+
+        queue = awa.QueueConfig(name="q", max_workers=3 * BATCH, claim_batch_size=BATCH, claimers=4)
+        await client.start([queue])
+        beside = life_of(client).hands.claims[1:]
+        for one in beside:
+            one._conninfo = "host=127.0.0.1 port=1"
+        await client.insert_many([Number(n) for n in range(JOBS)], queue="q")
+        await until(lambda: seen.total() == JOBS)
+        assert any(one.trouble for one in beside)
+        began_s = trio.current_time()
+        await client.shutdown()
+        assert trio.current_time() - began_s < 3.0, "nobody waits for a claim that never left"
+
+
+async def test_one_handler_starts_jobs_in_order_whatever_claims_them(database: str) -> None:
+    """Guards who relies on one handler for the order of a key, as in a fan-out."""
+    started: list[int] = []
+    async with awa.AsyncClient(database) as client:
+
+        @client.task(Number, queue="q")
+        async def handle(job: awa.Job[Number]) -> None:
+            started.append(job.args.n)
+
+        await client.insert_many([Number(n) for n in range(20 * BATCH)], queue="q")
+        queue = awa.QueueConfig(name="q", max_workers=1, claim_batch_size=BATCH, claimers=4)
+        await client.start([queue])
+        await until(lambda: len(started) == 20 * BATCH)
+        await client.shutdown()
+    assert sorted(started) == started
+
+
 @pytest.mark.parametrize("limit", ["permits", "rate"])
 async def test_claimers_share_the_room_of_their_queue(
     database: str, session: NewSession, limit: str
@@ -201,14 +242,15 @@ async def test_a_worker_with_claimers_sleeps_and_is_woken(database: str) -> None
         async def handle(job: awa.Job[Number]) -> None:
             seen[job.args.n] += 1
 
-        await client.start([awa.QueueConfig(name="q", max_workers=100, claimers=4)])
+        queue = awa.QueueConfig(name="q", max_workers=100, claim_batch_size=BATCH, claimers=4)
+        await client.start([queue])
         for wave in range(3):
             numbers = range(wave * JOBS, (wave + 1) * JOBS)
             await client.insert_many([Number(n) for n in numbers], queue="q")
             await until(lambda done=numbers.stop: seen.total() == done)  # type: ignore[misc]
             hands = life_of(client).hands
-            queue = hands.claimer._sleeping.queues["q"]
-            await until(lambda queue=queue: queue.phase is Phase.QUIET)  # type: ignore[misc]
+            asleep = hands.claimer._sleeping.queues["q"]
+            await until(lambda asleep=asleep: asleep.phase is Phase.QUIET)  # type: ignore[misc]
             calls = hands.ledger.last_call
             await trio.sleep(0.05)
             assert calls == hands.ledger.last_call, "nobody asks while it sleeps"
@@ -220,7 +262,7 @@ async def test_a_worker_with_claimers_sleeps_and_is_woken(database: str) -> None
 async def test_a_drain_by_claimers_takes_all_or_as_many_as_it_was_told(
     database: str, most: int | None
 ) -> None:
-    """Guards bursts: it ends when nothing is left, and not while a claim is unanswered."""
+    """Guards bursts: it ends when nothing is left, or with as many as it was told."""
     seen: Counter[int] = Counter()
     async with awa.AsyncClient(database) as client:
 

@@ -13,6 +13,7 @@ from psycopg.rows import dict_row
 from awa._core.entries import Answer, Ask, JobState, Result, SettleItem, WorkerInfo
 from awa._core.options import NewJob, new_job
 from awa._core.ranges import Ranges
+from awa._storage.calls import Call
 from awa._storage.connecting import open_connection
 from awa._storage.executors import (
     run_asyncio,
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from awa._core.bodies import Bodies
-    from awa._storage.calls import Call
     from awa._storage.driver import TrioConnection
     from tests.fix_database import NewSession, Session
 
@@ -116,6 +116,42 @@ async def test_an_error_that_comes_while_others_are_sent_is_kept_for_whoever_ask
         await answer_of(conn, claim)
     assert (await answer_of(conn, enqueues[1])).id > 0
     assert 2 == await rows_in(conn, "ready")
+
+
+def nap(n: int, nap_s: float) -> Call[int]:
+    """Return a call that takes so long."""
+    return Call(
+        action="nap",
+        sql="select %s::int, pg_sleep(%s)::text",
+        params=(n, nap_s),
+        decode=lambda rows: int(rows[0][0]),
+    )
+
+
+@pytest.mark.parametrize("behind", [0, 1])
+async def test_a_call_that_was_sent_ahead_can_be_cancelled(
+    conn: TrioConnection[tuple[Any, ...]], behind: int
+) -> None:
+    """Guards time-outs: it is Cancelled that comes, and no error of the server's."""
+    asked = [Asked(call=nap(1, 30.0)), *(Asked(call=nap(2, 0.0)) for _ in range(behind))]
+    await send_ahead(conn, *asked)
+    with trio.move_on_after(0.1) as scope:
+        await answer_of(conn, asked[0])
+    assert scope.cancelled_caught
+    assert [2] * behind == [await answer_of(conn, one) for one in asked[1:]]
+
+
+async def test_overlapped_calls_can_be_cancelled(conn: TrioConnection[tuple[Any, ...]]) -> None:
+    """Guards time-outs of who stores very many jobs; and the connection goes on."""
+
+    async def naps() -> AsyncIterator[Call[int]]:
+        yield nap(1, 30.0)
+        yield nap(2, 0.0)
+
+    with trio.move_on_after(0.1) as scope:
+        await run_overlapped(conn, naps())
+    assert scope.cancelled_caught
+    assert 3 == await run_trio(conn, nap(3, 0.0))
 
 
 async def test_a_call_is_sent_behind_one_that_is_under_way(

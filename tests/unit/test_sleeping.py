@@ -317,3 +317,27 @@ def test_a_queue_that_waits_for_a_permit_sets_no_timer(listening: Sleeping) -> N
     """Guards the processor: the loop would turn without end until a permit comes back."""
     assert ["a", "b"] == listening.to_claim(1.0)
     assert float("inf") == listening.next_s(1.0)
+
+
+def test_what_a_claim_beside_got_wakes_the_queue(listening: Sleeping) -> None:
+    """Guards the others of it: a claim that got something may have left some."""
+    go_to_sleep(listening)
+    assert not listening.got_beside(now_s=1.0, got={"a": 1}), "all flags are up, and stay so"
+    assert Phase.AWAKE is listening.queues["a"].phase
+    assert Phase.QUIET is listening.queues["b"].phase
+
+
+def test_what_a_claim_beside_got_ends_a_going_to_sleep(listening: Sleeping) -> None:
+    """Guards NoLostWakeup: a flag that comes up after it is given up, and looked for anew."""
+    claimed(listening, empty="ab")
+    assert listening.ask_flags(0.0) is not None
+    assert listening.got_beside(now_s=0.0, got={"a": 1})
+    assert {Phase.AWAKE} == {queue.phase for queue in listening.queues.values()}
+
+
+def test_without_a_listener_what_a_claim_beside_got_ends_the_wait_for_a_poll() -> None:
+    """Guards the others of it where nobody is woken."""
+    sleeping = Sleeping.of("ab", poll_s=0.2)
+    claimed(sleeping, empty="ab")
+    assert not sleeping.got_beside(now_s=0.0, got={"a": 1})
+    assert "a" in sleeping.to_claim(0.0)

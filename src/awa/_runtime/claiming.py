@@ -14,7 +14,6 @@ where a queue has more `claimers`, claim beside it from queues that the last cla
 What they find tells nobody that a queue is empty: they may have looked before its flag was up.
 """
 
-import logging
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -28,8 +27,9 @@ from awa._core.bodies import Bodies
 from awa._core.entries import Ask, ClaimAnswer, ClaimRow
 from awa._core.tuning import QueueOverrides
 from awa._runtime.chance import jitter
-from awa._runtime.claims import Claim, brought, held_of, jobs_of, missing_bodies, taken_by
+from awa._runtime.claims import Claim, held_of, jobs_of, taken_by
 from awa._runtime.clock import ServerClock, look_at_the_clock
+from awa._runtime.fetching import bodies_of, give_back_missing
 from awa._runtime.flags import Flags
 from awa._runtime.ledger import Held, Ledger
 from awa._runtime.limits import BODIES_WITH_CLAIM_MAX, EMPTY_LOOK_S
@@ -46,10 +46,9 @@ from awa._storage.piping import Asked
 from awa._storage.tokens import draw_token
 from awa._storage.views import priorities
 
-_log: Final = logging.getLogger("awa.worker")
-
 _LUCK_MIN: Final = 0.25
 _LUCK_WEIGHT: Final = 0.2
+_NOTHING_KEPT: Final[Mapping[str, int]] = {}
 
 
 class Claimer:
@@ -100,6 +99,8 @@ class Claimer:
         for name, asleep in sleeping.queues.items():
             asleep.poll_s = tuner.poll_s(name)
         self._unanswered = 0
+        self._asked_first: Mapping[str, int] = {}
+        self._reaching: Final[set[trio.CancelScope]] = set()
         self._full: Final[set[str]] = set()
         """Queues of which the last claim that could see all got all that it asked for."""
         self._found_empty: Final[dict[str, int]] = {}
@@ -109,6 +110,8 @@ class Claimer:
         """Claim no more; the claim under way is still answered."""
         self._stopping = True
         self._changed.set()
+        for scope in self._reaching:
+            scope.cancel()
 
     @property
     def loops(self) -> list[Callable[[], Awaitable[None]]]:
@@ -134,20 +137,29 @@ class Claimer:
             await session.aclose()
 
     async def _run_beside(self, place: int) -> None:
-        tries = 0
+        session, tries = self._sessions[place], 0
         try:
             while not self._stopping:
-                asks = self._asks_beside(place, trio.current_time())
-                if not asks:
+                if not self._asks_beside(place, trio.current_time()):
                     await self._changed.flags[place].wait()
-                elif await self._claim(place, asks):
-                    tries = 0
-                else:
+                elif await self._reach(session):
+                    asks = self._asks_beside(place, trio.current_time())
+                    tries = 0 if not asks or await self._claim(place, asks) else tries + 1
+                if tries:
                     # The others hold the lanes just now.
-                    tries += 1
                     await trio.sleep(busy_pause_s(tries, jitter()))
         finally:
-            await self._sessions[place].aclose()
+            await session.aclose()
+
+    async def _reach(self, session: Session) -> bool:
+        """Connect before anything is asked for: what is asked for is nobody else's room."""
+        with trio.CancelScope() as scope:
+            self._reaching.add(scope)
+            try:
+                return await session.reach()
+            finally:
+                self._reaching.discard(scope)
+        return False
 
     async def finds_nothing(self) -> bool:
         """Ask for every queue once more; whether none had anything, and nothing came meanwhile."""
@@ -206,12 +218,27 @@ class Claimer:
         return _asks(rooms)
 
     def _asks_beside(self, place: int, now_s: float) -> list[Ask]:
-        names = [name for name in self._queues if self._tuner.claimers(name) > place]
-        asks = _asks(self._rooms([name for name in names if name in self._full], now_s))
+        names = [
+            name
+            for name in self._full
+            # One handler starts jobs in the order of their claims: of one session's.
+            if self._tuner.claimers(name) > place and self._queues[name].permits.workers > 1
+        ]
+        kept = {name: self._kept(name) for name in names}
+        asks = _asks(self._rooms(names, now_s, kept)) if names else []
         return asks if self._are_whole(asks) else []
 
-    def _rooms(self, names: Sequence[str], now_s: float) -> dict[str, Room]:
-        rooms = {name: self._tuner.room(self._queues[name], now_s) for name in names}
+    def _kept(self, name: str) -> int:
+        """Room for a claim of the first session: who is cut off must not keep it from work."""
+        return max(0, self._queues[name].permits.batch_max - self._asked_first.get(name, 0))
+
+    def _rooms(
+        self, names: Sequence[str], now_s: float, kept: Mapping[str, int] = _NOTHING_KEPT
+    ) -> dict[str, Room]:
+        rooms = {
+            name: self._tuner.room(self._queues[name], now_s, kept=kept.get(name, 0))
+            for name in names
+        }
         asked = sum(queue.permits.asked for queue in self._queues.values())
         left = self._jobs_max - self._statistics.claimed - asked
         for name, room in rooms.items():
@@ -232,7 +259,7 @@ class Claimer:
             self._answered(claim, answer, now_s)
             try:
                 following = await self._send_ahead(claim, now_s)
-                bodies = await self._bodies_of(claim, answer)
+                bodies = await bodies_of(claim, answer, session, self._storage, self._slots)
                 await self._learn_lanes(session, answer.rows)
             except BaseException:
                 self._give_back(claim, answer)
@@ -258,7 +285,7 @@ class Claimer:
             asked=Asked(call=ask),
             bodies=Asked(call=self._storage.bodies(token, guess=self._slots)),
             # To read the bodies of nothing costs half as much as a claim that gets nothing.
-            is_with_bodies=not self._few and (told or self._luck > _LUCK_MIN),
+            is_with_bodies=not self._few and (place > 0 or told or self._luck > _LUCK_MIN),
             asked_s=trio.current_time(),
         )
         self._sends(claim)
@@ -269,6 +296,8 @@ class Claimer:
     def _sends(self, claim: Claim) -> None:
         """A claim call leaves: what it asks for is nobody else's room."""
         self._unanswered += 1
+        if not claim.place:
+            self._asked_first = {ask.queue: ask.limit for ask in claim.asks}
         for ask in claim.asks:
             self._queues[ask.queue].permits.asks(ask.limit)
 
@@ -280,6 +309,8 @@ class Claimer:
         self._ledger.answered(claim.call, jobs=got.total())
         self._statistics.claimed += got.total()
         self._unanswered -= 1
+        if not claim.place:
+            self._asked_first = {}
         for ask in claim.asks:
             self._queues[ask.queue].permits.answered(ask.limit)
         for queue, jobs in got.items():
@@ -331,18 +362,6 @@ class Claimer:
         wholes = [self._queues[ask.queue].permits.batch_max for ask in asks]
         return bool(wholes) and sum(ask.limit for ask in asks) >= min(wholes)
 
-    async def _bodies_of(self, claim: Claim, answer: ClaimAnswer) -> tuple[Bodies, ...]:
-        session, taken = self._sessions[claim.place], taken_by(answer.rows)
-        found = brought(answer.rows)
-        if claim.is_with_bodies:
-            found = await session.answer(claim.bodies)
-        elif jobs_of(found) < taken:
-            found = await session.ask(self._storage.bodies(claim.token, guess=self._slots))
-        if jobs_of(found) < taken:
-            # They are in other slots than before, as the ring has turned.
-            found = await session.ask(self._storage.bodies(claim.token))
-        return found
-
     async def _learn_lanes(self, session: Session, rows: Sequence[ClaimRow]) -> None:
         """A job's priority is its lane's; lanes are few and never change."""
         new = {row.lane for row in rows if row.lane not in self._priorities}
@@ -354,7 +373,7 @@ class Claimer:
         """The jobs of a claim go into the runners' hands."""
         helds = self._held(claim, answer.rows)
         if taken_by(answer.rows) != jobs_of(bodies):
-            self._report_missing(answer.rows, helds, bodies)
+            give_back_missing(answer.rows, helds, bodies, self._settler)
         # In the order of the claim: a part of it was carried to another slot, at times.
         for held, mine in product(helds.values(), bodies):
             if mine.part == held.part:
@@ -369,21 +388,6 @@ class Claimer:
 
     def _held(self, claim: Claim, rows: Sequence[ClaimRow]) -> dict[int, Held]:
         return held_of(claim, rows, self._priorities, self._clock)
-
-    def _report_missing(
-        self,
-        rows: Sequence[ClaimRow],
-        helds: Mapping[int, Held],
-        bodies: Sequence[Bodies],
-    ) -> None:
-        for row, missing in missing_bodies(rows, bodies):
-            _log.error(
-                "lane %d: the bodies of claimed entries %s are missing; they are released",
-                row.lane,
-                missing,
-            )
-            for seq in missing:
-                self._settler.give_back(helds[row.part], seq)
 
 
 def _asks(rooms: Mapping[str, Room]) -> list[Ask]:

@@ -89,7 +89,7 @@ class WorkerHealth:
             listening=life is not None and life.listener.is_up and not life.poll_only,
             poll_only=life is not None and life.poll_only,
             beat_age_s=0.0 if life is None else trio.current_time() - life.heart.beat_s,
-            claim_age_s=None if life is None else _claim_age_s(life),
+            claim_age_s=None if life is None else _age_s(life.hands.claims[0].answered_s),
             settle_age_s=None if life is None else _age_s(life.hands.settles.answered_s),
             listener_age_s=_listener_age_s(life),
             loop_lag_s=0.0 if life is None else life.watchdog.loop_lag_s,
@@ -132,11 +132,6 @@ def not_alive(worker: WorkerHealth) -> list[str]:
 
 def _age_s(moment_s: float | None) -> float | None:
     return None if moment_s is None else trio.current_time() - moment_s
-
-
-def _claim_age_s(life: "Incarnation") -> float | None:
-    ages = [_age_s(session.answered_s) for session in life.hands.claims]
-    return min((age for age in ages if age is not None), default=None)
 
 
 def _listener_age_s(life: "Incarnation | None") -> float | None:

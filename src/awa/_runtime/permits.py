@@ -72,13 +72,13 @@ class Permits:
         weight = _WEIGHT_LONGER if duration_s > mean_s else _WEIGHT_SHORTER
         self.mean_s = mean_s + (duration_s - mean_s) * weight
 
-    def limit(self, *, oldest_running_s: float) -> int:
-        """How many jobs to ask for now; 0 for none."""
+    def limit(self, *, oldest_running_s: float, kept: int = 0) -> int:
+        """How many jobs to ask for now; 0 for none. Room for so many is `kept` for others."""
         prefetch = prefetch_limit(
             workers=self.workers, mean_s=self.mean_s, oldest_running_s=oldest_running_s
         )
         prefetch = min(prefetch, self.ahead_max)
-        held = self.held + self.asked
+        held = self.held + self.asked + kept
         return claim_limit(
             workers=self.workers, prefetch=prefetch, held=held, batch_max=self.batch_max
         )

@@ -100,6 +100,21 @@ class Session:
 
         return await self._until_answered(asked.call.action, send)
 
+    async def reach(self) -> bool:
+        """Be connected; if that fails, say so after a pause. One attempt."""
+        if self._conn is not None:
+            return True
+        try:
+            with trio.fail_after(CALL_TIMEOUT_S):
+                await self.connected()
+        except Exception as error:  # noqa: BLE001  # whatever it is, it may be over soon
+            await self.had_trouble("connecting", error)
+            return False
+        except BaseException:
+            await self.aclose()
+            raise
+        return True
+
     async def lasts(self) -> bool:
         """Whether sessions last here, or are those of a pooler; asked until answered."""
 

@@ -84,14 +84,14 @@ class QueueRun:
         self._turn_taken = False
         """A runner lets others run in the middle of its turn: it will go on with the deque."""
 
-    def limit(self) -> int:
-        """How many jobs to claim for this queue now."""
+    def limit(self, *, kept: int = 0) -> int:
+        """How many jobs to claim for this queue now; room for so many is `kept`."""
         if self.is_stuck():
             return 0
         began_s = next(iter(self.running.values()), float("inf"))
         began_s = min([began_s, *(batch_s for batch_s, _ in self.batches.running())])
         oldest_s = max(0.0, trio.current_time() - began_s)
-        return self.permits.limit(oldest_running_s=oldest_s)
+        return self.permits.limit(oldest_running_s=oldest_s, kept=kept)
 
     def is_stuck(self) -> bool:
         """Whether so many handlers were left behind that nothing is claimed any more."""

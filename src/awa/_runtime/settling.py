@@ -28,7 +28,7 @@ from awa._runtime.outbox import Action, Batch, Detail, Outbox, Parcel, flush_in_
 from awa._runtime.permits import Permits
 from awa._runtime.reconnecting import ANSWERS, Session, is_servers_limit
 from awa._runtime.settle_calls import settle_call
-from awa._runtime.signals import Signal
+from awa._runtime.signals import Signal, Signals
 from awa._runtime.statistics import Statistics
 from awa._storage.condition import takes_writes
 from awa._storage.functions import Storage
@@ -50,7 +50,7 @@ class Settler:
         ledger: Ledger,
         permits: Mapping[str, Permits],
         statistics: Statistics,
-        changed: Signal,
+        changed: Signals,
         hooks: Hooks | None = None,
     ) -> None:
         self._worker = worker

@@ -129,14 +129,14 @@ class Tuner:
 
     # Rates -----------------------------------------------------------------------------------
 
-    def room(self, queue: QueueRun, now_s: float) -> Room:
-        """How many jobs of this queue to claim now."""
-        jobs = queue.limit()
+    def room(self, queue: QueueRun, now_s: float, *, kept: int = 0) -> Room:
+        """How many jobs of this queue to claim now; room for so many is `kept` for others."""
+        jobs = queue.limit(kept=kept)
         bucket = self._buckets.get(queue.name)
         if bucket is None or jobs == 0:
             return Room(jobs)
         worthwhile = min(jobs, bucket.rate.burst, _tokens_of_a_look(bucket.rate))
-        tokens = bucket.available(now_s) - queue.permits.asked
+        tokens = bucket.available(now_s) - queue.permits.asked - kept
         if tokens < worthwhile:
             return Room(0, bucket.ready_s(worthwhile))
         return Room(min(jobs, tokens))

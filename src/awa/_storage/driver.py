@@ -350,8 +350,6 @@ class TrioConnection(psycopg.AsyncConnection[Row]):
         async with self.lock:
             assert self._pipeline is not None
             await self.wait(answered_gen(self._pipeline, cursor))
-        if cursor.failure is not None:
-            raise cursor.failure
 
     @property
     def open_pipeline(self) -> psycopg.AsyncPipeline | None:

@@ -108,11 +108,14 @@ def entered(pipeline: Pipeline) -> Pipeline:
 
 
 def answered_gen(pipeline: BasePipeline, cursor: AheadCursor) -> PQGen[None]:
-    """Send what was not sent, and wait until this cursor has its answer."""
+    """Send what was not sent, and wait until this cursor has its answer. Raises its error."""
     yield from pipeline._communicate_gen()
     while not cursor.has_answer and pipeline.result_queue:
         results = yield from fetch_many(pipeline.pgconn)
         pipeline._process_results(pipeline.result_queue.popleft(), results)
+    if cursor.failure is not None:
+        # From here, so that whoever cancels learns that the statement did not end.
+        raise cursor.failure
 
 
 def left_gen(pipeline: BasePipeline) -> PQGen[None]:
