@@ -19,8 +19,8 @@ from correctness.chaos.stage import Stage
 from correctness.chaos.ticking import instants_fired
 from correctness.chaos.worker import TRANSACTIONS
 
-SESSIONS_MAX: Final = 7 + TRANSACTIONS
-"""Of a worker: two to claim, two beside them, two to lead, one for progress, handlers' own."""
+SESSIONS_MAX: Final = 6 + TRANSACTIONS
+"""Of a worker: three, two more to lead, one for progress, and those of handlers' own."""
 NOTES_EACH_MAX: Final = 3
 """A note may be written again when its answer was lost, and counts when it was rolled back."""
 ROWS_SPARE: Final = 20
@@ -151,9 +151,10 @@ def unbounded_sessions(stage: Stage) -> Iterator[str]:
     stage.figures["sessions of producers"] = stage.audience.others_max
     if not most:
         yield "sessions: nobody's were ever counted"
+    allowed = SESSIONS_MAX + stage.worker_options.get("claimers", 1) - 1
     for name, count in most.items():
-        if count > SESSIONS_MAX:
-            yield f"{name}: {count} sessions at a time, and {SESSIONS_MAX} at most"
+        if count > allowed:
+            yield f"{name}: {count} sessions at a time, and {allowed} at most"
     allowed = len(stage.producers) + stage.clients_max
     if stage.audience.others_max > allowed:
         yield f"producers: {stage.audience.others_max} sessions at a time, and {allowed} at most"

@@ -141,6 +141,7 @@ class Claimer:
         try:
             while not self._stopping:
                 if not self._asks_beside(place, trio.current_time()):
+                    tries = 0
                     await self._changed.flags[place].wait()
                 elif await self._reach(session):
                     asks = self._asks_beside(place, trio.current_time())
