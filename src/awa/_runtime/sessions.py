@@ -31,7 +31,7 @@ class Sessions:
         listens: bool = False,
         final: tuple[type[Exception], ...] = ANSWERS,
     ) -> Session:
-        """The session of this name, or one more such. `pings`: it says something all the time."""
+        """The session of this name, or one more. `pings`: it says something every few seconds."""
         settings = self.settings
         route = self.routes.work if name in _WORKING else self.routes.direct
         hello = [self.storage.hold_alive(self.worker)] if route.lasting else []
