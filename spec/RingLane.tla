@@ -59,7 +59,7 @@ Carried    == {[token |-> r.token, part |-> 1, seqs |-> r.seqs] :
 
 LaneStep ==
     \/ Lane!EnvDraw
-    \/ Lane!EnvRollback(Fly \ Fly')
+    \/ Fly' # Fly /\ Lane!EnvRollback(Fly \ Fly')
     \/ NewEntries # {} /\ Lane!EnqueueMany(NewEntries, Lane!Plain)
     \/ \E t \in {r.token : r \in LaneClaims' \ LaneClaims} : Lane!Claim(1, t, t, NewRows, StateNow', FALSE)
     \/ NewItems # {} /\ Lane!Complete(1, NewItems)

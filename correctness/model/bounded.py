@@ -15,7 +15,7 @@ Answers = Iterator[Lane | Refused]
 
 
 def _rollback(tried: Tried) -> Answers:
-    for numbers in subsets(tried.lane.fly):
+    for numbers in filter(None, subsets(tried.lane.fly)):
         yield ring.env_rollback(tried.lane, tried.scope, numbers)
 
 

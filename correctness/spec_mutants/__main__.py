@@ -1,8 +1,7 @@
 """`python -m correctness.spec_mutants [NAME ...]`: hunt mutants of spec/Storage.tla.
 
 A line for each says who caught it. The exit code is 0 only when every mutant was caught, except
-those that SURVIVORS or EQUIVALENT lists with the reason. A hunt renews its rows in
-correctness/spec_mutants.md.
+those that SURVIVORS lists with the reason. A hunt renews its rows in correctness/spec_mutants.md.
 """
 
 import argparse
@@ -18,7 +17,7 @@ from correctness.configurations import SPEC
 from correctness.spec_mutants.finding import every, storage
 from correctness.spec_mutants.hunting import Catchers, in_model, on_traces, without_reaching
 from correctness.spec_mutants.mutant import Mutant
-from correctness.spec_mutants.reporting import EQUIVALENT, NOBODY, SURVIVORS, read_outcomes, written
+from correctness.spec_mutants.reporting import NOBODY, SURVIVORS, read_outcomes, written
 from correctness.spec_mutants.scopes import scopes, witnesses
 
 PAGE: Final = SPEC.parent / "correctness" / "spec_mutants.md"
@@ -114,9 +113,8 @@ def main(arguments: Sequence[str]) -> int:
     renew({mutant.name: found.get(mutant, NOBODY) for mutant in mutants})
     print(f"{len(mutants)} mutants, {len(found)} caught, {time.monotonic() - started_s:.0f} s")
     free = [one.name for one in mutants if one not in found]
-    known = EQUIVALENT | SURVIVORS
-    print("\n".join(f"SURVIVED {name}: {known.get(name, '?')}" for name in free))
-    return 1 if set(free) - set(known) else 0
+    print("\n".join(f"SURVIVED {name}: {SURVIVORS.get(name, '?')}" for name in free))
+    return 1 if set(free) - set(SURVIVORS) else 0
 
 
 if __name__ == "__main__":

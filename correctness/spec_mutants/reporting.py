@@ -8,16 +8,7 @@ from correctness.spec_mutants.mutant import Mutant
 
 NOBODY: Final = "nobody"
 SURVIVORS: Final[dict[str, str]] = {}
-"""Mutants that nothing notices though they are wrong, each with the reason."""
-EQUIVALENT: Final[dict[str, str]] = {
-    "WithdrawG.cancelled.2": "final rows of one job and number are equal by `as_it_was`, and a set"
-    " holds them once",
-    "EnvDraw.1": "nothing looks at the numbers of a lane that does not exist, so it is all the"
-    " same whether one is drawn before the lane is there or after",
-    "EnvRollback.1": "to roll no number back changes nothing",
-    "EnvRollback.2": "to roll back a number that is not in flight changes nothing",
-}
-"""Mutants that say the same as the specification, each with the argument."""
+"""Mutants that nothing notices, each with the reason."""
 
 _CELLS: Final = 5
 _SHOWN: Final = 60
@@ -47,8 +38,6 @@ def read_outcomes(page: str, mutants: Iterable[Mutant]) -> dict[str, str]:
 def written(mutants: Sequence[Mutant], text: str, outcomes: Mapping[str, str]) -> str:
     """The whole page; `text` is that of the module."""
     free = [mutant.name for mutant in mutants if outcomes[mutant.name] == NOBODY]
-    same = [name for name in free if name in EQUIVALENT]
-    alive = [name for name in free if name not in EQUIVALENT]
     return "\n".join(
         [
             _HEAD,
@@ -59,14 +48,8 @@ def written(mutants: Sequence[Mutant], text: str, outcomes: Mapping[str, str]) -
             "",
             "## Survivors",
             "",
-            *(f"* {name}: {SURVIVORS.get(name, 'no reason is known')}." for name in alive),
-            *([] if alive else ["None."]),
-            "",
-            "## Equivalent",
-            "",
-            "What says the same in other words:",
-            "",
-            *(f"* {name}: {EQUIVALENT[name]}." for name in same),
+            *(f"* {name}: {SURVIVORS.get(name, 'no reason is known')}." for name in free),
+            *([] if free else ["None."]),
             "",
         ]
     )
