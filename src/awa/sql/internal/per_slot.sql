@@ -7,6 +7,9 @@ create type claim_state as (
     no bigint, next bigint, holes int8multirange, holes_xid xid8, young int8multirange, young_xid xid8
 );
 
+-- How many numbers there are, and the first and the last of them.
+create type some_numbers as (n int, low bigint, top bigint);
+
 create type open_claim as (
     slot smallint, part smallint, lane int, open int8multirange, deadline timestamptz
 );
@@ -36,6 +39,11 @@ declare
     -- numbers of the visible entries of a lane from p_from up to, not including, p_below
     'ready_numbers(p_slot smallint, p_lane int, p_from bigint, p_below bigint, p_limit int) returns setof bigint', $q$
         select r.seq from ready_{k} r where r.lane = p_lane and r.seq >= p_from and r.seq < p_below order by r.seq limit p_limit
+    $q$,
+    -- the first p_limit of them, without their list
+    'ready_head(p_slot smallint, p_lane int, p_from bigint, p_below bigint, p_limit int) returns some_numbers', $q$
+        select row (count(*), min(h.seq), max(h.seq))::some_numbers
+        from (select r.seq from ready_{k} r where r.lane = p_lane and r.seq >= p_from and r.seq < p_below order by r.seq limit p_limit) h
     $q$,
     -- the lane's state as the newest claim in this slot left it
     'newest_claim(p_slot smallint, p_lane int) returns setof claim_state', $q$

@@ -39,15 +39,29 @@ end $$;
 create function lane_states(p_lanes int[], p_slots smallint[]) returns setof lane_state
 language sql volatile as $$ select * from unnest(states_of(p_lanes, p_slots)) $$;
 
--- pick: in ONE statement over the live slots, the visible entries numbered from p_from up to (not
--- including) p_below, and those inside p_holes. Ranges of holes are scanned as ranges. Withdrawals are looked
--- up afterwards, in a snapshot of their own: they need the lane's lock, so there are no new ones.
-create function pick(p_lane int, p_from bigint, p_below bigint, p_holes int8multirange,
+-- pick_run: in ONE statement over the live slots, the first p_limit visible entries numbered from p_from up to (not
+-- including) p_below, when they are neighbours in one slot, as they mostly are, or when there are none. Null
+-- otherwise: then a statement that sorts them is needed, and looks anew.
+create function pick_run(p_lane int, p_from bigint, p_below bigint, p_slots smallint[], p_limit int) returns picked
+language plpgsql as $$
+declare
+    v picked;
+begin
+    select pg_snapshot_xmin(pg_current_snapshot()), coalesce(sum(h.n), 0)::int, max(h.top), coalesce(range_agg(int8range(h.low, h.top + 1)), '{}'),
+           null, '{}', '{(,)}', array_agg(k), array_agg(int8multirange(int8range(h.low, h.top + 1)))
+    into v from unnest(p_slots) k cross join lateral ready_head(k, p_lane, p_from, p_below, p_limit) h where h.n > 0;
+    if v.n = 0 or cardinality(v.slots) = 1 and v.top - lower(v.taken) + 1 = v.n then
+        return v;
+    end if;
+    return null;
+end $$;
+
+-- pick_sorted: the same of any entries, and of those inside p_holes. Ranges of holes are scanned as ranges.
+create function pick_sorted(p_lane int, p_from bigint, p_below bigint, p_holes int8multirange,
                      p_slots smallint[], p_fetch int, p_limit int) returns picked
 language plpgsql as $$
 declare
     v picked;
-    v_withdrawn int8multirange;
 begin
     with fetched as materialized (
         select k as slot, n as seq
@@ -66,6 +80,24 @@ begin
            case when p_fetch > p_limit then (select as_set(array_agg(f.seq order by f.seq)) from fetched f) end, '{}', '{(,)}',
            array_agg(s.slot order by s.slot), array_agg(s.seqs order by s.slot)
     into v from sets s;
+    return v;
+end $$;
+
+-- pick: what a claim sees, and takes of it. Withdrawals are looked up afterwards, in a snapshot of their own:
+-- they need the lane's lock, so there are no new ones.
+create function pick(p_lane int, p_from bigint, p_below bigint, p_holes int8multirange,
+                     p_slots smallint[], p_fetch int, p_limit int) returns picked
+language plpgsql as $$
+declare
+    v picked;
+    v_withdrawn int8multirange;
+begin
+    if isempty(p_holes) and p_fetch = p_limit then
+        v := pick_run(p_lane, p_from, p_below, p_slots, p_limit);
+    end if;
+    if v.xmin is null then
+        v := pick_sorted(p_lane, p_from, p_below, p_holes, p_slots, p_fetch, p_limit);
+    end if;
     v.seen := coalesce(v.seen, v.taken);
     if v.n = p_fetch then
         v.looked := numbers_up_to(v.top);
