@@ -42,7 +42,7 @@ async def freeze_one(stage: Stage, victim: WorkerProcess) -> None:
     await stage.until(lambda: holds_a_job(stage, victim), "a job of the victim")
     victim.freeze()
     at_s = stage.fault("SIGSTOP until presumed dead, then SIGCONT", victim.name)
-    open_jobs = stage.look().open_in(victim.name)
+    open_jobs = stage.running_in(victim.name)
     await stage.rerun(open_jobs, at_s)
     await stage.until(lambda: stage.query(ROW, [victim.name]) == [(0,)], "its presumed death")
     victim.thaw()

@@ -72,14 +72,14 @@ async def begin(stage: Stage) -> None:
 
 def holds_a_job(stage: Stage, worker: WorkerProcess) -> bool:
     """Whether a handler of this worker runs."""
-    return bool(stage.look().open_in(worker.name))
+    return bool(stage.running_in(worker.name))
 
 
 async def kill(stage: Stage, victim: WorkerProcess, kind: str) -> None:
     """Kill a worker, and wait until everything that it ran runs again."""
     at_s = victim.kill()
     stage.fault(kind, victim.name)
-    await stage.rerun(stage.look().open_in(victim.name), at_s)
+    await stage.rerun(stage.running_in(victim.name), at_s)
 
 
 async def kill_leaders(stage: Stage) -> None:
@@ -108,7 +108,7 @@ async def kill_leader_in(stage: Stage, step: str, *, rolls_back: bool) -> None:
         if step == "rescue":
             await lose_a_follower(stage)
         pid, leader = await stands(stage, step)
-        open_jobs = stage.look().open_in(leader.name)
+        open_jobs = stage.running_in(leader.name)
         at_s = leader.kill()
         how = "rolled back" if rolls_back else "committed all the same"
         stage.fault(f"kill -9 of the leader in {step}", f"{leader.name}, {how}")

@@ -88,7 +88,7 @@ async def kill_one(stage: Stage, victim: WorkerProcess) -> None:
     await stage.until(partial(holds_a_job, stage, victim), "a job of the victim")
     at_s = victim.kill()
     stage.fault(f"kill -9 of a {name} worker", victim.name)
-    took_s = await stage.rerun(stage.look().open_in(victim.name), at_s)
+    took_s = await stage.rerun(stage.running_in(victim.name), at_s)
     worst = f"worst s after a {name} worker"
     stage.figures[worst] = max(stage.figures.get(worst, 0.0), round(took_s, 1))
 

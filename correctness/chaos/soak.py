@@ -98,7 +98,7 @@ async def replace(stage: Stage, victim: WorkerProcess, kind: str) -> None:
     """Kill this one, see its jobs run elsewhere, and start another."""
     at_s = victim.kill()
     stage.fault(kind, victim.name)
-    await stage.rerun(stage.look().open_in(victim.name), at_s)
+    await stage.rerun(stage.running_in(victim.name), at_s)
     await stage.start_worker()
 
 

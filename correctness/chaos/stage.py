@@ -26,6 +26,11 @@ from correctness.chaos.producing import PAUSE_S, Books, Producer, book
 LOOK_INTERVAL_S: Final = 0.05
 WAIT_S_MAX: Final = 180.0
 """A fact that did not come true by then will not."""
+WAITING: Final = """
+    select n
+    from (select coalesce(nullif((args ->> 'n')::bigint, 0), -job_id) from awa.deferred) d (n)
+    where n = any (%s)"""
+"""Of these jobs, by `number_of`, those that wait for a time of their own."""
 MEMORY: Final = Path("/dev/shm")  # noqa: S108  # each cluster makes a private directory there
 MEMORY_BYTES_MIN: Final = 4 * 2**30
 
@@ -191,6 +196,14 @@ class Stage:
         took_s = self.effects.done[n][0].at_s - began_s
         self.recovered(took_s)
         return took_s
+
+    def running_in(self, worker: str) -> set[int]:
+        """Return the jobs that this worker has begun, that nobody has done, and that do not wait.
+
+        One that failed waits for its time, whether its worker lives or not.
+        """
+        begun = self.look().open_in(worker)
+        return begun - {n for (n,) in self.query(WAITING, [list(begun)])}
 
     async def rerun(self, numbers: set[int], at_s: float) -> float:
         """Wait until these jobs of a worker that died have begun again; write down how long.

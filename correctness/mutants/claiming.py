@@ -131,6 +131,20 @@ MUTANTS: Final = (
         "storage/test_withdrawals.py::test_a_claim_takes_what_is_left_between_them",
     ),
     mutant(
+        "GapsAreTaken",
+        "guard",
+        "claim",
+        (PICKING, " and v.top - lower(v.taken) + 1 = v.n then\n", " then\n"),
+        "races/test_claims.py::test_the_example_of_four_producers",
+    ),
+    mutant(
+        "SlotsTakenAsOne",
+        "guard",
+        "claim",
+        (PICKING, "cardinality(v.slots) = 1 and v.top", "v.top"),
+        "storage/test_claim.py::test_a_call_takes_from_several_slots_with_a_row_each",
+    ),
+    mutant(
         "WithdrawnHoldsTheCursor",
         "effect",
         "claim",
