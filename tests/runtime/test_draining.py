@@ -8,6 +8,7 @@ import trio
 
 import awa
 from awa._core.entries import Ask, WorkerInfo
+from awa._runtime.draining import Burst, Drain
 from awa._runtime.settings import WorkerSettings
 from tests.workers import Number, health_of, until, until_state
 
@@ -68,6 +69,42 @@ async def test_what_is_not_due_yet_is_left(database: str) -> None:
         assert (True, False, 1) == (done.drained, done.led, done.claimed)
         assert (1, 2) == (done.available, done.deferred), "the paused queue keeps its job"
         assert "retryable" == await state_of(client, job.id)
+
+
+async def test_a_burst_that_does_its_number_of_jobs_while_it_looks_ends(database: str) -> None:
+    """Guards the last look of a burst: it would wait for a claim, and none is sent any more."""
+    looks, goes_on = trio.Event(), trio.Event()
+
+    class Slow(awa.AsyncClient):
+        def _drain(self, burst: Burst, settings: WorkerSettings) -> Drain:
+            drain = super()._drain(burst, settings)
+            due_in_s = drain._due_in_s
+
+            async def slowly(within_s: float) -> float | None:
+                looks.set()
+                await goes_on.wait()
+                return await due_in_s(within_s)
+
+            drain._due_in_s = slowly
+            return drain
+
+    done: list[awa.WorkDone] = []
+    async with Slow(database) as client, trio.open_nursery() as nursery:
+
+        @client.task(Number)
+        async def handle(job: awa.Job[Number]) -> None:
+            await trio.lowlevel.checkpoint()
+
+        async def burst() -> None:
+            done.append(await client.run_until_drained(max_jobs=1))
+
+        nursery.start_soon(burst)
+        await looks.wait()
+        await client.insert(Number(1))
+        await until(lambda: health_of(client).completed == 1)
+        goes_on.set()
+        await until(lambda: bool(done), "the end of the burst")
+    assert (True, 1) == (done[0].drained, done[0].claimed)
 
 
 async def test_a_burst_that_led_says_so_also_when_it_ends_early(database: str) -> None:

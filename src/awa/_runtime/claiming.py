@@ -167,7 +167,8 @@ class Claimer:
         call, claimed = self._ledger.last_call, self._statistics.claimed
         for queue in self._queues:
             self.heard(queue)
-        while self._statistics.claimed == claimed and not self._stopping:
+        # With as many as it may have claimed it asks no more: no answer would come.
+        while self._statistics.claimed == claimed < self._jobs_max and not self._stopping:
             looked = all(self._found_empty.get(queue, 0) > call for queue in self._queues)
             # A claim beside those that found nothing may be why.
             if looked and self._unanswered == 0:
