@@ -14,6 +14,7 @@ pytest_plugins = [
     "tests.fix_database",
     "tests.fix_faults",
     "tests.fix_workers",
+    "tests.hang_plugin",
     "tests.replay_plugin",
     "tests.worker_replay_plugin",
     "tests.cron_replay_plugin",
