@@ -45,8 +45,8 @@ def job(session: Session, job_id: int, *columns: str) -> tuple[Any, ...]:
 def held_by(session: Session, worker: WorkerProcess, others: list[WorkerProcess]) -> int:
     """Store jobs until this worker has one that it does not end, and return that one.
 
-    One at a time they might all go to the same worker: with company there are as many as all have
-    permits for.
+    One at a time they might all go to the same worker: with company there is one more than the
+    others have permits for, and they do not end theirs at once.
     """
     everybody = [worker, *others]
 
