@@ -84,6 +84,15 @@ async def test_scheduled_jobs_run_on_time(database: str, session: NewSession) ->
         await client.shutdown()
 
 
+async def test_a_worker_that_starts_tries_to_lead_before_any_pause(database: str) -> None:
+    """Guards the first second: who has not tried to listen yet is not deaf, and need not wait.
+
+    With beats so far apart a follower's pause between two looks lasts for hours.
+    """
+    async with working(database, "w", heartbeat_s=3600.0) as worker:
+        await until(lambda: leads(worker))
+
+
 async def test_a_job_deferred_by_a_long_transaction_is_not_forgotten(
     database: str, session: NewSession
 ) -> None:

@@ -77,6 +77,8 @@ class Listener:
         self._requests: deque[_Request] = deque()
         self._waiting: trio.CancelScope | None = None
         self.is_up = False
+        self.began: Final = trio.Event()
+        """Set when the first attempt to connect has ended, well or badly."""
         self.sign_s = trio.current_time()
         """When the server last said anything, by trio's clock."""
         self.sessions = 0
@@ -136,9 +138,11 @@ class Listener:
                     self.is_up = True
                     self.sign_s = trio.current_time()
                     self.sessions += 1
+                    self.began.set()
                     self._on_up()
                     await self._serve(conn)
                 except Exception as error:  # noqa: BLE001  # whatever it is, it is made anew
+                    self.began.set()
                     self._lost()
                     # Even a sound one: its flags may be up, and nobody here knows of them any more.
                     await self._session.aclose()

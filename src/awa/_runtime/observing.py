@@ -46,6 +46,8 @@ class Observer:
 
     async def until_free(self) -> None:
         """Look on, and return when nobody leads."""
+        # A worker that starts is not deaf: it has not tried to listen yet. Jobs wait for a leader.
+        await self._listener.began.wait()
         failures = 0
         while True:
             try:
